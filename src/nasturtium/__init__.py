@@ -1,0 +1,51 @@
+"""nasturtium: neural architecture search for PyTorch.
+
+The public face. Names are loaded when first used, so that importing takes milliseconds and torch
+is only imported when something needs it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+# Imported at once: the decorator shares its name with a package, which would hide it if that
+# package were loaded first. It needs no torch.
+from nasturtium.space.choice import space as space
+
+_HOME = {
+    "Architecture": "architecture",
+    "Block": "blocks",
+    "ChoiceSpace": "space.choice",
+    "Classifier": "space.ops",
+    "Decision": "decision",
+    "EstimateError": "errors",
+    "ExportError": "errors",
+    "NasturtiumError": "errors",
+    "OneOf": "decision",
+    "Range": "decision",
+    "Space": "space.base",
+    "SpaceError": "errors",
+    "StoreError": "errors",
+    "StrategyError": "errors",
+    "Subset": "decision",
+    "TaskError": "errors",
+    "block": "blocks",
+    "chain": "blocks",
+}
+
+__all__ = sorted([*_HOME, "space", "zoo"])
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(import_module(f"nasturtium.{_HOME[name]}"), name)
+        globals()[name] = value
+        return value
+    if name == "zoo":
+        return import_module("nasturtium.space.zoo")
+    raise AttributeError(f"module 'nasturtium' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,165 @@
+"""An architecture is the record of what a builder asked and was answered, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from types import MappingProxyType
+from typing import Any, NoReturn, Union, final
+
+from nasturtium.errors import SpaceError
+
+__all__ = ["Architecture", "Value", "plain"]
+
+Value = Union[bool, int, float, str, tuple["Value", ...]]
+
+RECIPE = "recipe."
+
+
+def plain(value: object) -> Value:
+    """``value`` as plain Python: NumPy scalars become numbers, lists become tuples.
+
+    Raises:
+        SpaceError: it is neither a bool, int, float (finite), str, nor a tuple of such.
+    """
+    kind = type(value)
+    if kind is int or kind is str or kind is bool:
+        return value  # type: ignore[return-value]
+    if kind is float:
+        if value != value or value in (float("inf"), float("-inf")):
+            raise SpaceError(f"{value!r} cannot be an option: values have to be finite")
+        return value  # type: ignore[return-value]
+    if isinstance(value, (tuple, list)):
+        return tuple(plain(part) for part in value)
+    item = getattr(value, "item", None)
+    if item is not None and getattr(value, "ndim", None) == 0:
+        return plain(item())
+    if isinstance(value, str):
+        return str(value)
+    raise SpaceError(
+        f"{value!r} of type {kind.__name__} cannot be an option; options are plain values (bool, "
+        "int, float, str, or tuples of them); to choose between modules use choose.module(name, "
+        "{label: nas.block(...)})"
+    )
+
+
+@final
+class Architecture(Mapping[str, Value]):
+    """A frozen mapping from decision names to plain values.
+
+    Two architectures are equal when their space's name and all their decisions are.
+
+    Attributes:
+        space: name of the space that asked.
+        decisions: read-only view of the answers, in the order in which they were asked.
+
+    Example:
+        >>> import nasturtium as nas
+        >>> a = nas.Architecture("net", {"width": 32, "kernels": (3, 5)})
+        >>> nas.Architecture.from_json(a.to_json()) == a
+        True
+    """
+
+    __slots__ = ("_decisions", "_key", "space")
+
+    space: str
+    _decisions: dict[str, Value]
+    _key: str | None
+
+    def __init__(self, space: str, decisions: Mapping[str, Value]) -> None:
+        put = object.__setattr__
+        put(self, "space", space)
+        put(self, "_decisions", {name: plain(value) for name, value in decisions.items()})
+        put(self, "_key", None)
+
+    @classmethod
+    def recorded(cls, space: str, decisions: dict[str, Value]) -> Architecture:
+        """Wrap answers that are plain already, without a copy; the caller lets go of them."""
+        made = cls.__new__(cls)
+        put = object.__setattr__
+        put(made, "space", space)
+        put(made, "_decisions", decisions)
+        put(made, "_key", None)
+        return made
+
+    @property
+    def decisions(self) -> Mapping[str, Value]:
+        return MappingProxyType(self._decisions)
+
+    @property
+    def key(self) -> str:
+        """A stable hash of the record: 16 hexadecimal digits, the same on every machine."""
+        if self._key is None:
+            text = json.dumps([self.space, sorted(self._decisions.items())])
+            object.__setattr__(self, "_key", sha256(text.encode()).hexdigest()[:16])
+        assert self._key is not None
+        return self._key
+
+    @property
+    def network(self) -> Architecture:
+        """The part that a network is built from: all but the recipe's decisions."""
+        return self._part(lambda name: not name.startswith(RECIPE))
+
+    @property
+    def recipe(self) -> Architecture:
+        """The part that training is set from: decisions of a joint ``recipe`` space."""
+        return self._part(lambda name: name.startswith(RECIPE))
+
+    def _part(self, wanted: Any) -> Architecture:
+        kept = {name: value for name, value in self._decisions.items() if wanted(name)}
+        return self if len(kept) == len(self) else Architecture.recorded(self.space, kept)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON; ``from_json`` gives an equal architecture back."""
+        return {"space": self.space, "decisions": self._decisions}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Architecture:
+        """The architecture that ``to_json`` wrote.
+
+        Raises:
+            SpaceError: the text is not such a record.
+        """
+        try:
+            space, decisions = data["space"], data["decisions"]
+            if isinstance(space, str) and isinstance(decisions, Mapping):
+                return cls(space, decisions)
+        except (KeyError, TypeError):
+            pass
+        raise SpaceError(
+            f"not the record of an architecture: {str(data)[:80]!r}; expected "
+            '{"space": name, "decisions": {name: value, ...}} as Architecture.to_json() writes'
+        )
+
+    def __getitem__(self, name: str) -> Value:
+        return self._decisions[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._decisions)
+
+    def __len__(self) -> int:
+        return len(self._decisions)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._decisions
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, Architecture):
+            return NotImplemented
+        return self.space == other.space and self._decisions == other._decisions
+
+    def __hash__(self) -> int:
+        return hash((self.space, frozenset(self._decisions.items())))
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"an Architecture is frozen; cannot set {name!r}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Architecture, (self.space, self._decisions)
+
+    def __repr__(self) -> str:
+        inside = ", ".join(f"{name}={value!r}" for name, value in self._decisions.items())
+        return f"Architecture({self.space}: {inside})"

@@ -1,0 +1,134 @@
+"""Blocks: hashable factories of modules, so that a builder can decide first and build later.
+
+A builder answers its questions without touching a tensor; what it hands on is a :class:`Block`, a
+class with its arguments. Equal blocks compare equal, so a cost can be counted once for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, final
+
+from nasturtium.errors import SpaceError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["Block", "block", "chain"]
+
+
+@final
+class Block:
+    """A factory of modules: calling it builds a new one each time.
+
+    Late arguments are appended, as with ``functools.partial``: ``block(Conv, 3)(16, 32)`` builds
+    ``Conv(3, 16, 32)``.
+
+    Attributes:
+        make: the class or function that builds the module.
+        args: positional arguments; hashable.
+        kwargs: keyword arguments as sorted ``(name, value)`` pairs; hashable.
+    """
+
+    __slots__ = ("_hash", "args", "kwargs", "make")
+
+    def __init__(
+        self,
+        make: Callable[..., nn.Module],
+        args: tuple[Any, ...] = (),
+        kwargs: tuple[tuple[str, Any], ...] = (),
+    ) -> None:
+        self.make = make
+        self.args = args
+        self.kwargs = kwargs
+        self._hash: int | None = None
+
+    def __call__(self, *late: Any, **named: Any) -> nn.Module:
+        """Build a fresh module."""
+        return self.make(*self.args, *late, **dict(self.kwargs), **named)
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, Block):
+            return NotImplemented
+        return self.make == other.make and self.args == other.args and self.kwargs == other.kwargs
+
+    def __hash__(self) -> int:
+        if self._hash is None:
+            self._hash = hash((self.make, self.args, self.kwargs))
+        return self._hash
+
+    def __repr__(self) -> str:
+        parts = [repr(a) for a in self.args] + [f"{k}={v!r}" for k, v in self.kwargs]
+        return f"{getattr(self.make, '__name__', self.make)}({', '.join(parts)})"
+
+
+def block(make: Callable[..., nn.Module], /, *args: Any, **kwargs: Any) -> Block:
+    """A hashable factory for ``make(*args, **kwargs)``.
+
+    Args:
+        make: an ``nn.Module`` class, or a function that returns a module.
+        *args: hashable positional arguments.
+        **kwargs: hashable keyword arguments.
+
+    Raises:
+        SpaceError: ``make`` cannot be called, or an argument cannot be hashed.
+
+    Example:
+        >>> import nasturtium as nas
+        >>> from torch import nn
+        >>> nas.block(nn.Linear, 3, 4)()
+        Linear(in_features=3, out_features=4, bias=True)
+    """
+    if not callable(make):
+        raise SpaceError(
+            f"nas.block got {make!r}, which cannot be called; give a module class, e.g. "
+            "nas.block(nn.Conv2d, 3, 16, 3), not a module that is already built"
+        )
+    made = Block(make, args, tuple(sorted(kwargs.items())))
+    try:
+        hash(made)
+    except TypeError:
+        raise SpaceError(
+            f"an argument of nas.block({getattr(make, '__name__', make)}, ...) cannot be hashed: "
+            f"{args!r} {kwargs!r}; give tuples instead of lists and no modules or tensors"
+        ) from None
+    return made
+
+
+def chain(
+    parts: Mapping[str, Block] | Iterable[tuple[str, Block]] = (), /, **named: Block
+) -> Block:
+    """A block that applies named blocks one after the other (a ``nn.Sequential`` with names).
+
+    Names become parts of the parameters' paths, by which weights are shared and inherited.
+
+    Example:
+        >>> import nasturtium as nas
+        >>> from torch import nn
+        >>> nas.chain(a=nas.block(nn.Identity), b=nas.block(nn.ReLU))()
+        Sequential(
+          (a): Identity()
+          (b): ReLU()
+        )
+    """
+    pairs = tuple(parts.items() if isinstance(parts, Mapping) else parts) + tuple(named.items())
+    for name, part in pairs:
+        if not isinstance(part, Block):
+            raise SpaceError(
+                f"nas.chain got {part!r} for {name!r}; each part has to be a nas.block(...)"
+            )
+    if len(dict(pairs)) != len(pairs):
+        raise SpaceError(f"nas.chain got the same name twice in {[name for name, _ in pairs]}")
+    return Block(sequential, pairs)
+
+
+def sequential(*pairs: tuple[str, Block]) -> nn.Module:
+    """Build the named parts of a :func:`chain` in order."""
+    from torch import nn
+
+    module = nn.Sequential()
+    for name, part in pairs:
+        module.add_module(name, part())
+    return module

@@ -1,0 +1,240 @@
+"""A space is tried out before any work starts: every option once, then random networks.
+
+The most common complaint about search tools is a shape that does not fit, found after hours. Here
+networks are built and run on the meta device, and what does not fit is named by its decision.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING, final
+
+from nasturtium.architecture import Architecture, Value
+from nasturtium.cost.count import forward_meta
+from nasturtium.decision import Decision
+from nasturtium.errors import EstimateError, NasturtiumError, Rejected, SpaceError
+from nasturtium.space.size import Size, every, size_of
+
+if TYPE_CHECKING:
+    from nasturtium.space.choice import ChoiceSpace
+
+__all__ = ["SpaceReport", "check"]
+
+MANY = 64  # answers of one decision that are all tried; of more, this many spread evenly
+
+
+@final
+@dataclass(frozen=True)
+class SpaceReport:
+    """What :meth:`ChoiceSpace.check` tried, and what it found.
+
+    Attributes:
+        space: the space's name.
+        size: the number of records.
+        decisions: discovered decisions, as text.
+        options: answers that were part of at least one network that was built and run.
+        networks: networks that were built and run.
+        rejected: combinations that the space itself refused.
+        parameters: fewest, median and most parameters among the random networks.
+        seconds: what the check took.
+    """
+
+    space: str
+    size: Size
+    decisions: tuple[str, ...]
+    options: int
+    networks: int
+    rejected: int
+    parameters: tuple[int, int, int]
+    seconds: float
+
+    def __str__(self) -> str:
+        low, middle, high = self.parameters
+        return (
+            f"space {self.space}: {self.size} architectures, {len(self.decisions)} decisions; "
+            f"{self.options} options and {self.networks} networks built and run in "
+            f"{self.seconds:.1f} s; {low:,} to {high:,} parameters (median {middle:,})"
+        )
+
+
+@final
+class _Cover:
+    """Answers with what was not tried yet, one new option for each decision of a reading."""
+
+    def __init__(self, rng: Random) -> None:
+        self.rng = rng
+        self.left: dict[str, list[Value]] = {}
+        self.seen: set[tuple[str, Value]] = set()
+
+    def __call__(self, decision: Decision) -> Value:
+        left = self.left.get(decision.name)
+        if left is None:
+            left = self.left[decision.name] = _spread(decision)
+        for index in range(len(left) - 1, -1, -1):
+            if decision.allows(left[index]):
+                return left[index]
+        return decision.draw(self.rng)
+
+    def tried(self, architecture: Architecture) -> None:
+        for name, value in architecture.items():
+            self.seen.add((name, value))
+            left = self.left.get(name)
+            if left and value in left:
+                left.remove(value)
+
+
+def check(
+    space: ChoiceSpace,
+    inputs: tuple[int, ...] | None,
+    classes: int | None,
+    *,
+    samples: int,
+    seed: int,
+) -> SpaceReport:
+    """Build and run on meta until every discovered option was part of some network.
+
+    Raises:
+        SpaceError: a network does not build, does not accept ``inputs`` or does not give one
+            number for each class; the message names the decision whose answer is to blame.
+    """
+    start = time.perf_counter()
+    facts = space._bind()
+    inputs = inputs or facts.get("inputs")
+    classes = classes or facts.get("classes")
+    if inputs is None:
+        raise SpaceError(f"space {space.name!r}: give check() the shape of one example, inputs=...")
+    rng = Random(seed)
+    encoder = space.encoder()
+    cover = _Cover(rng)
+    networks = rejected = 0
+
+    def tried(architecture: Architecture) -> int:
+        nonlocal networks
+        networks += 1
+        problem = _problem(space, architecture, inputs, classes)
+        if isinstance(problem, Exception):
+            raise SpaceError(_blame(space, architecture, problem, inputs, classes))
+        cover.tried(architecture)
+        return problem
+
+    for name in encoder.names:
+        context = encoder.context(name)
+        while True:
+            try:
+                architecture = space._read(_Towards(context, name, cover))[0]
+            except Rejected:
+                rejected += 1
+                left = cover.left.get(name)
+                if not left:
+                    break
+                left.pop()
+                continue
+            before = len(cover.left.get(name, ()))
+            tried(architecture)
+            if before == 0 or len(cover.left[name]) == before:
+                break
+    sizes = sorted(tried(space.sample(rng)) for _ in range(max(1, samples)))
+    return SpaceReport(
+        space.name,
+        size_of(space, 300, seed),
+        tuple(map(repr, encoder.discovered)),
+        len(cover.seen),
+        networks,
+        rejected,
+        (sizes[0], sizes[len(sizes) // 2], sizes[-1]),
+        time.perf_counter() - start,
+    )
+
+
+@final
+class _Towards:
+    """Keeps a context up to the named decision, so that it stays active; covers from there on."""
+
+    def __init__(self, context: Architecture, name: str, cover: _Cover) -> None:
+        self.context = context
+        self.name = name
+        self.cover = cover
+        self.reached = False
+
+    def __call__(self, decision: Decision) -> Value:
+        self.reached = self.reached or decision.name == self.name
+        if not self.reached:
+            value = self.context.get(decision.name)
+            if decision.allows(value):
+                assert value is not None
+                return value
+        return self.cover(decision)
+
+
+def _spread(decision: Decision) -> list[Value]:
+    if decision.count == float("inf"):
+        return [decision.nearest(-1e300), decision.nearest(1e300)]
+    values = (
+        every(decision)
+        if decision.count <= 4096
+        else tuple(decision.draw(Random(index)) for index in range(MANY))
+    )
+    if len(values) > MANY:
+        last = len(values) - 1
+        values = tuple(values[round(i * last / (MANY - 1))] for i in range(MANY))
+    return list(dict.fromkeys(reversed(values)))
+
+
+def _problem(
+    space: ChoiceSpace,
+    architecture: Architecture,
+    inputs: tuple[int, ...],
+    classes: int | None,
+) -> int | Exception:
+    """The number of parameters, or what went wrong."""
+    try:
+        skeleton = space.skeleton(architecture)
+        shape = forward_meta(skeleton, inputs, batch=2)
+    except Rejected:
+        raise
+    except NasturtiumError as error:
+        return error
+    except Exception as error:
+        return SpaceError(f"{type(error).__name__}: {str(error).splitlines()[0][:300]}")
+    if classes is not None and tuple(shape) != (2, classes):
+        return EstimateError(
+            f"the network gives outputs of shape {tuple(shape)} for a batch of 2; expected "
+            f"(2, {classes}), one number for each class"
+        )
+    return sum(parameter.numel() for parameter in skeleton.parameters())
+
+
+def _blame(
+    space: ChoiceSpace,
+    architecture: Architecture,
+    problem: Exception,
+    inputs: tuple[int, ...],
+    classes: int | None,
+) -> str:
+    """Which decision's answer is to blame: the one of which most other answers would fit."""
+    from nasturtium.space.choice import _Toggle
+
+    best: tuple[float, str] | None = None
+    for decision in space.decisions(architecture):
+        name = decision.name
+        others = [v for v in _spread(decision) if v != architecture[name]][:6]
+        fits = 0
+        for value in others:
+            try:
+                other = space._read(_Toggle(architecture, name, value))[0]
+                fits += not isinstance(_problem(space, other, inputs, classes), Exception)
+            except Rejected:
+                continue
+        if others and fits and (best is None or fits / len(others) > best[0]):
+            best = (fits / len(others), name)
+    where = (
+        f"decision {best[1]!r} = {architecture[best[1]]!r} does not fit"
+        if best
+        else "no single decision is to blame"
+    )
+    return (
+        f"space {space.name!r} with inputs {tuple(inputs)} and {classes} classes: {where}: "
+        f"{problem} (found in {architecture!r})"
+    )

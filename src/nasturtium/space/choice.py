@@ -1,0 +1,631 @@
+"""A space made of a builder: every operation is the same builder with another source of answers.
+
+``sample``, ``mutate``, ``cross``, ``build``, ``neighbours``, ``repair`` and the readings of
+supernets and relaxations differ in who answers, and in nothing else.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from operator import methodcaller
+from random import Random
+from typing import TYPE_CHECKING, Any, cast, final, overload
+
+from nasturtium.architecture import Architecture, Value
+from nasturtium.blocks import Block
+from nasturtium.decision import Decision, OneOf, Range, Subset
+from nasturtium.errors import Rejected, SpaceError
+from nasturtium.space.base import Space
+from nasturtium.space.choose import Answer, Choose, Reading
+from nasturtium.space.encode import Encoder
+from nasturtium.space.limits import Limits
+from nasturtium.space.size import Size, classes_of, size_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import nn
+
+    from nasturtium.space.check import SpaceReport
+
+__all__ = ["ChoiceSpace", "space"]
+
+Builder = Callable[..., Callable[[], Any]]
+Predicate = Callable[[Architecture], bool]
+
+ATTEMPTS = 1000
+FACTS: dict[str, Any] = {"inputs": (3, 32, 32), "classes": 10}
+_MISSING = object()
+
+
+@final
+class ChoiceSpace(Space):
+    """A search space defined by a builder that asks; made by :func:`space`.
+
+    Spaces are values: ``restrict``, ``tie``, ``ordered``, ``where`` and ``using`` return new ones.
+
+    Args:
+        builder: ``builder(choose, *, inputs, classes, ...) -> build``.
+        name: the space's name.
+        canonical: a form that architectures of equal networks share.
+        arguments: keyword arguments bound so far.
+        limits: options taken away, ties and orders.
+        predicates: tests that an architecture has to pass.
+    """
+
+    def __init__(
+        self,
+        builder: Builder,
+        name: str,
+        canonical: Callable[[Architecture], Hashable] | None = None,
+        arguments: Mapping[str, Any] | None = None,
+        limits: Limits | None = None,
+        predicates: tuple[Predicate, ...] = (),
+    ) -> None:
+        self.name = name
+        self.builder = builder
+        self.limits = limits
+        self.predicates = predicates
+        self.arguments = dict(arguments or {})
+        self.__doc__ = builder.__doc__
+        self._canonical = canonical
+        self._facts: dict[str, Any] | None = None
+        self._known: dict[str, tuple[Any, Decision]] = {}
+        self._encoder: Encoder | None = None
+
+    # -- reading -------------------------------------------------------------------------------
+
+    def _read(
+        self, answer: Answer, reading: Reading | None = None
+    ) -> tuple[Architecture, Choose, Callable[[], Any]]:
+        choose = Choose(answer, self._known, self.limits, reading)
+        facts = self._facts
+        if facts is None:
+            facts = self._facts = self._bind()
+        build = self.builder(choose, **facts)
+        architecture = Architecture.recorded(self.name, choose.made)
+        for predicate in self.predicates:
+            if not predicate(architecture):
+                name = getattr(predicate, "__name__", repr(predicate))
+                raise Rejected(f"where({name}) does not hold")
+        return architecture, choose, build
+
+    def read(self, reading: Reading) -> tuple[Architecture, nn.Module]:
+        """Read the builder with any source of answers, and build what it returns.
+
+        Returns:
+            the record of the answers, and the module.
+
+        Raises:
+            SpaceError: the builder does not return a function that builds a module.
+        """
+        architecture, _, build = self._read(reading.answer, reading)
+        return architecture, self._built(build)
+
+    def decide(self, answer: Answer) -> Architecture:
+        """Read the builder with ``answer(decision) -> value`` and return the record only.
+
+        Example:
+            >>> import nasturtium as nas
+            >>> nas.zoo.nasbench201.decide(lambda d: d.options[1])["edge0_1"]
+            'skip_connect'
+        """
+        return self._read(_Checked(answer))[0]
+
+    def decisions(self, architecture: Architecture) -> tuple[Decision, ...]:
+        """The decisions that are active in ``architecture``, in the order they are asked.
+
+        A tied decision counts once, under the first name of its group.
+        """
+        return tuple(self._read(_Replay(self, architecture))[1].asked.values())
+
+    def _bind(self) -> dict[str, Any]:
+        """The builder's keyword arguments; unbound ``inputs`` and ``classes`` are CIFAR-10's."""
+        facts = dict(self.arguments)
+        for parameter in _keywords(self.builder):
+            if parameter.name in facts or parameter.default is not parameter.empty:
+                continue
+            if parameter.name not in FACTS:
+                raise SpaceError(
+                    f"space {self.name!r} needs {parameter.name!r}; give it with "
+                    f"space.using({parameter.name}=...)"
+                )
+            facts[parameter.name] = FACTS[parameter.name]
+        return facts
+
+    def _built(self, build: object) -> nn.Module:
+        from torch import nn
+
+        if not callable(build) or isinstance(build, nn.Module):
+            raise SpaceError(
+                f"the builder of space {self.name!r} returned {type(build).__name__}; it has to "
+                "return a function (or a nas.block) that builds the module when called"
+            )
+        module = build()
+        if not isinstance(module, nn.Module):
+            raise SpaceError(
+                f"what the builder of space {self.name!r} returned built a "
+                f"{type(module).__name__}; expected an nn.Module"
+            )
+        return module
+
+    # -- the four methods that strategies and estimators know -----------------------------------
+
+    def sample(self, rng: Random) -> Architecture:
+        """A random architecture: every answer drawn by its decision.
+
+        Raises:
+            SpaceError: a thousand draws in a row were rejected.
+        """
+        return self._accepted(lambda: self._read(methodcaller("draw", rng))[0])
+
+    def mutate(self, parent: Architecture, rng: Random) -> Architecture:
+        """Change one active decision, chosen evenly; keep the rest, draw what is newly asked.
+
+        Raises:
+            SpaceError: no decision of ``parent`` has another answer, or all changes are rejected.
+        """
+        return self._accepted(lambda: self._mutated(parent, rng))
+
+    def _mutated(self, parent: Architecture, rng: Random) -> Architecture:
+        names = tuple(parent)
+        if names:
+            name = names[int(rng.random() * len(names))]
+            change = _Change(self, parent, name, rng)
+            child = self._read(change)[0]
+            if change.done:
+                return child
+        free = [d for d in self.decisions(parent) if d.count > 1]
+        if not free:
+            raise SpaceError(
+                f"nothing to mutate in {parent!r}: each of its decisions has one option only"
+            )
+        change = _Change(self, parent, free[int(rng.random() * len(free))].name, rng)
+        return self._read(change)[0]
+
+    def cross(self, mother: Architecture, father: Architecture, rng: Random) -> Architecture:
+        """Answer from either parent, evenly; draw only where neither has an allowed answer."""
+
+        def answer(decision: Decision) -> Value:
+            name = decision.name
+            have = [p[name] for p in (mother, father) if name in p and decision.allows(p[name])]
+            if not have:
+                return decision.draw(rng)
+            return have[0] if len(have) == 1 or rng.random() < 0.5 else have[1]
+
+        return self._accepted(lambda: self._read(answer)[0])
+
+    def build(self, architecture: Architecture, *, seed: int | None = None) -> nn.Module:
+        """A fresh network with ordinary modules.
+
+        Args:
+            architecture: a record of this space, or of one that asks the same.
+            seed: draws the initial weights from this seed and leaves torch's generators alone;
+                without one, torch's global generator is used.
+
+        Raises:
+            SpaceError: the record does not answer what the builder asks.
+        """
+        import torch
+
+        build = self._replayed(architecture)
+        if seed is None:
+            return self._built(build)
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            return self._built(build)
+
+    def block(self, architecture: Architecture) -> Block:
+        """The network's factory: hashable, so equal parts can be recognised without building.
+
+        A builder that returns a plain function gives a block that is equal to itself only.
+        """
+        build = self._replayed(architecture)
+        return build if isinstance(build, Block) else Block(build)
+
+    def skeleton(self, architecture: Architecture) -> nn.Module:
+        """The network on the meta device: shapes without memory."""
+        import torch
+
+        with torch.device("meta"):
+            return self._built(self._replayed(architecture))
+
+    def _replayed(self, architecture: Architecture) -> Callable[[], Any]:
+        _, choose, build = self._read(_Replay(self, architecture))
+        extra = [name for name in architecture if name not in choose.made]
+        if extra:
+            raise SpaceError(
+                f"{architecture!r} answers {extra!r}, which space {self.name!r} does not ask; "
+                "space.repair(architecture) maps a record of another space onto this one"
+            )
+        return build
+
+    def canonical(self, architecture: Architecture) -> Hashable:
+        """The form that architectures of equal networks share; the key where none is defined."""
+        return architecture.key if self._canonical is None else self._canonical(architecture)
+
+    # -- further operations ---------------------------------------------------------------------
+
+    def neighbours(self, architecture: Architecture) -> Iterator[Architecture]:
+        """Every architecture that differs in one active decision's move (and what follows).
+
+        What a change newly asks is answered by its first option.
+        """
+        for decision in self.decisions(architecture):
+            for value in decision.neighbours(architecture[decision.name]):
+                try:
+                    yield self._read(_Toggle(architecture, decision.name, value))[0]
+                except Rejected:
+                    continue
+
+    def repair(self, architecture: Mapping[str, Value], rng: Random | None = None) -> Architecture:
+        """The architecture of this space nearest to a record of another, or of an older version.
+
+        Answers are kept where allowed and else moved to the nearest option; what the record lacks
+        is drawn, or answered by the first option where no ``rng`` is given.
+        """
+
+        def answer(decision: Decision) -> Value:
+            value = architecture.get(decision.name)
+            if value is None:
+                return first(decision) if rng is None else decision.draw(rng)
+            return decision.nearest(value)
+
+        return self._accepted(lambda: self._read(answer)[0])
+
+    def discover(self) -> tuple[Decision, ...]:
+        """Every decision found by toggling answers and by random probes, in the order of asking.
+
+        Rare conjunctions escape any probing: an encoder adds a decision when it first meets it.
+        """
+        return self.encoder().discovered
+
+    def encoder(self) -> Encoder:
+        """A fresh encoder over the discovered decisions; it grows by itself, apart from others."""
+        if self._encoder is None:
+            self._encoder = Encoder.of(self)
+        return self._encoder.copy()
+
+    def encode(self, architecture: Architecture) -> np.ndarray:
+        """One-hot features over the discovered decisions, as a vector of float32.
+
+        Raises:
+            SpaceError: the architecture holds a decision that discovery did not find; use an
+                :meth:`encoder` of your own, which grows.
+        """
+        if self._encoder is None:
+            self._encoder = Encoder.of(self)
+        return self._encoder.encode(architecture, grow=False)
+
+    def size(self, paths: int = 1000, seed: int = 0) -> Size:
+        """The number of records: exact where possible, else Knuth's estimate with an interval."""
+        return size_of(self, paths, seed)
+
+    def classes(self, limit: int = 100_000) -> int:
+        """The number of canonical forms, by walking through all records.
+
+        Raises:
+            SpaceError: there are more than ``limit`` records.
+        """
+        return classes_of(self, limit)
+
+    def every(self) -> Iterator[Architecture]:
+        """All architectures, by depth-first walk; endless on a continuous range (refused)."""
+        from nasturtium.space.size import walk
+
+        return walk(self)
+
+    def check(
+        self,
+        inputs: tuple[int, ...] | None = None,
+        classes: int | None = None,
+        *,
+        samples: int = 20,
+        seed: int = 0,
+    ) -> SpaceReport:
+        """Build every option at least once, and random networks, before any work starts.
+
+        Networks are built and run on the meta device, so this costs milliseconds for each.
+
+        Args:
+            inputs: shape of one example, e.g. ``(3, 32, 32)``; the bound one if not given.
+            classes: number of classes; the bound one if not given.
+            samples: how many random networks to try besides.
+            seed: draws them.
+
+        Raises:
+            SpaceError: an option does not fit; names the decision, the option and the shapes.
+        """
+        from nasturtium.space.check import check
+
+        facts = {"inputs": inputs, "classes": classes}
+        given = {n: v for n, v in facts.items() if v is not None}
+        names = {p.name for p in _keywords(self.builder)}
+        bound = self.using(**{n: v for n, v in given.items() if n in names}) if given else self
+        return check(bound, inputs, classes, samples=samples, seed=seed)
+
+    # -- other spaces from this one -------------------------------------------------------------
+
+    def _with(self, **changes: Any) -> ChoiceSpace:
+        parts = {
+            "builder": self.builder,
+            "name": self.name,
+            "canonical": self._canonical,
+            "arguments": self.arguments,
+            "limits": self.limits,
+            "predicates": self.predicates,
+        }
+        return ChoiceSpace(**{**parts, **changes})
+
+    def _names(self) -> tuple[str, ...]:
+        # Patterns are spelled out over all that the builder asks, tied decisions included.
+        return tuple(self._with(limits=None, predicates=()).encoder().names)
+
+    def restrict(
+        self, patterns: Mapping[str, object] | None = None, /, **options: object
+    ) -> ChoiceSpace:
+        """Fewer options, by name or pattern: ``space.restrict({"block*.kernel": (3, 5)})``.
+
+        Raises:
+            SpaceError: no such decision, or nothing left of it.
+        """
+        limits = (self.limits or Limits()).restrict({**(patterns or {}), **options}, self._names())
+        limited = self._with(limits=limits)
+        limited.encoder()
+        return limited
+
+    def tie(self, group: str | Iterable[str]) -> ChoiceSpace:
+        """One answer for several decisions: ``space.tie("stage*.bottleneck")``."""
+        return self._with(limits=(self.limits or Limits()).tie(group, self._names()))
+
+    def ordered(self, group: str | Iterable[str]) -> ChoiceSpace:
+        """Answers that never fall: ``space.ordered("stage*.width")``.
+
+        Whole sequences are drawn evenly.
+        """
+        return self._with(limits=(self.limits or Limits()).ordered(group, self._names()))
+
+    def where(self, predicate: Predicate) -> ChoiceSpace:
+        """Only architectures for which ``predicate`` is true; samplers draw until one is."""
+        return self._with(predicates=(*self.predicates, predicate))
+
+    def using(self, **arguments: Any) -> ChoiceSpace:
+        """The same space under other builder arguments, e.g. ``layers=20`` for retraining.
+
+        Raises:
+            SpaceError: the builder has no such argument.
+        """
+        known = [parameter.name for parameter in _keywords(self.builder)]
+        for name in arguments:
+            if name not in known:
+                from difflib import get_close_matches
+
+                near = get_close_matches(name, known, n=1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                raise SpaceError(
+                    f"space {self.name!r} takes no argument {name!r}{hint} (it takes: "
+                    f"{', '.join(known) or 'none'})"
+                )
+        return self._with(arguments={**self.arguments, **arguments})
+
+    def taking(self, **facts: Any) -> ChoiceSpace:
+        """Bind those of a task's facts that the builder asks for and that are not bound yet."""
+        known = {parameter.name for parameter in _keywords(self.builder)} - set(self.arguments)
+        return self.using(**{name: value for name, value in facts.items() if name in known})
+
+    def describe(self) -> Mapping[str, Any]:
+        """Name, arguments, limits and a fingerprint of the discovered decisions."""
+        from hashlib import sha256
+
+        encoder = self.encoder()
+        text = "\n".join(sorted(map(repr, encoder.discovered)))
+        return {
+            "name": self.name,
+            "arguments": {name: repr(value) for name, value in sorted(self.arguments.items())},
+            "limits": {} if self.limits is None else self.limits.to_json(),
+            "predicates": [getattr(p, "__name__", repr(p)) for p in self.predicates],
+            "decisions": len(encoder.discovered),
+            "fingerprint": sha256(text.encode()).hexdigest()[:16],
+        }
+
+    def _accepted(self, draw: Callable[[], Architecture]) -> Architecture:
+        for _ in range(ATTEMPTS):
+            try:
+                return draw()
+            except Rejected as error:
+                reason = error
+        raise SpaceError(
+            f"space {self.name!r}: {ATTEMPTS} draws in a row were rejected (the last one: "
+            f"{reason}); loosen restrict/where/reject, or build the limit into the options"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """By reference where the builder is importable as this space; else by value."""
+        module, name = self.builder.__module__, self.builder.__qualname__
+        source = getattr(sys.modules.get(module), name, None)
+        if isinstance(source, ChoiceSpace) and source.builder is self.builder:
+            parts = (module, name, self.arguments, self.limits, self.predicates)
+            return _found, parts
+        return ChoiceSpace, (
+            self.builder,
+            self.name,
+            self._canonical,
+            self.arguments,
+            self.limits,
+            self.predicates,
+        )
+
+    def __repr__(self) -> str:
+        bound = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
+        return f"<space {self.name}({bound})>"
+
+
+def _found(
+    module: str,
+    name: str,
+    arguments: Mapping[str, Any],
+    limits: Limits | None,
+    predicates: tuple[Predicate, ...],
+) -> ChoiceSpace:
+    from importlib import import_module
+
+    source: ChoiceSpace = getattr(import_module(module), name)
+    return source._with(arguments=arguments, limits=limits, predicates=predicates)
+
+
+def _keywords(builder: Builder) -> list[inspect.Parameter]:
+    parameters = list(inspect.signature(builder).parameters.values())[1:]
+    return [p for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
+
+
+@overload
+def space(builder: Builder, /) -> ChoiceSpace: ...
+@overload
+def space(
+    *, name: str | None = None, canonical: Callable[[Architecture], Hashable] | None = None
+) -> Callable[[Builder], ChoiceSpace]: ...
+def space(
+    builder: Builder | None = None,
+    /,
+    *,
+    name: str | None = None,
+    canonical: Callable[[Architecture], Hashable] | None = None,
+) -> ChoiceSpace | Callable[[Builder], ChoiceSpace]:
+    """Make a search space of a builder (a decorator, with or without arguments).
+
+    The builder's first parameter is the handle it asks; its keyword parameters are filled from
+    the task's facts (``inputs``, ``classes``) or bound by ``space.using(...)``. It decides first,
+    touching no tensor, and returns a function that builds the network.
+
+    Args:
+        builder: ``builder(choose, *, inputs, classes) -> build``.
+        name: the space's name; the function's if not given.
+        canonical: a form that architectures of equal networks share.
+
+    Example:
+        >>> import nasturtium as nas
+        >>> from torch import nn
+        >>> @nas.space
+        ... def net(choose, *, inputs, classes):
+        ...     width = choose("width", (8, 16))
+        ...     def build():
+        ...         stem = nn.Conv2d(inputs[0], width, 3)
+        ...         return nn.Sequential(stem, nas.Classifier(width, classes))
+        ...     return build
+        >>> net.size().value
+        2
+    """
+    if builder is None:
+        return lambda made: ChoiceSpace(made, name or made.__name__, canonical)
+    if not callable(builder):
+        raise SpaceError(f"@nas.space got {builder!r}; it decorates a function that asks")
+    if not list(inspect.signature(builder).parameters):
+        raise SpaceError(
+            f"{builder.__name__}() takes no arguments; the first one of a builder is the handle "
+            "that it asks: def net(choose, *, inputs, classes)"
+        )
+    return ChoiceSpace(builder, builder.__name__)
+
+
+# -- sources of answers -------------------------------------------------------------------------
+
+
+@final
+class _Checked:
+    """Answers given by code outside; refuses one that the decision does not allow."""
+
+    __slots__ = ("answer",)
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
+
+    def __call__(self, decision: Decision) -> Value:
+        value = self.answer(decision)
+        if not decision.allows(value):
+            raise SpaceError(
+                f"decision {decision.name!r} was answered {value!r}; it allows "
+                f"{decision.options_text()}"
+            )
+        return value
+
+
+@final
+class _Replay:
+    """Answers from a record; refuses a record that does not fit."""
+
+    __slots__ = ("architecture", "space")
+
+    def __init__(self, space: ChoiceSpace, architecture: Architecture) -> None:
+        self.space = space
+        self.architecture = architecture
+
+    def __call__(self, decision: Decision) -> Value:
+        value = self.architecture.decisions.get(decision.name, _MISSING)
+        if value is _MISSING:
+            raise SpaceError(
+                f"{self.architecture!r} has no answer for decision {decision.name!r} of space "
+                f"{self.space.name!r} ({decision.options_text()}); space.repair(architecture) "
+                "completes a record"
+            )
+        if not decision.allows(value):
+            raise SpaceError(
+                f"decision {decision.name!r} of space {self.space.name!r} allows "
+                f"{decision.options_text()}, but the record says {value!r}; "
+                "space.repair(architecture) moves it to the nearest option"
+            )
+        return cast(Value, value)
+
+
+@final
+class _Change:
+    """Replays a parent with one decision changed."""
+
+    __slots__ = ("done", "name", "parent", "rng", "space")
+
+    def __init__(self, space: ChoiceSpace, parent: Architecture, name: str, rng: Random) -> None:
+        self.space = space
+        self.parent = parent
+        self.name = name
+        self.rng = rng
+        self.done = False
+
+    def __call__(self, decision: Decision) -> Value:
+        name = decision.name
+        value = self.parent.get(name, _MISSING)
+        if name == self.name and not self.done and value is not _MISSING and decision.count > 1:
+            self.done = True
+            return decision.vary(cast(Value, value), self.rng)
+        if value is not _MISSING and decision.allows(value):
+            return cast(Value, value)
+        return decision.draw(self.rng)
+
+
+@final
+class _Toggle:
+    """Replays a record with one answer replaced; newly asked decisions take their first option."""
+
+    __slots__ = ("architecture", "name", "value")
+
+    def __init__(self, architecture: Architecture, name: str, value: Value) -> None:
+        self.architecture = architecture
+        self.name = name
+        self.value = value
+
+    def __call__(self, decision: Decision) -> Value:
+        if decision.name == self.name:
+            return self.value
+        value = self.architecture.get(decision.name, _MISSING)
+        if value is not _MISSING and decision.allows(value):
+            return cast(Value, value)
+        return first(decision)
+
+
+def first(decision: Decision) -> Value:
+    """The first answer of a decision: its first option, its lowest number, its smallest subset."""
+    if isinstance(decision, OneOf):
+        return decision.options[0]
+    if isinstance(decision, Range):
+        return decision.low
+    assert isinstance(decision, Subset)
+    return tuple(decision.options[: decision.least])

@@ -1,0 +1,265 @@
+"""The handle through which a builder asks: all that the code of a search space sees."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, NoReturn, cast, final
+
+from nasturtium.architecture import Value
+from nasturtium.blocks import Block
+from nasturtium.decision import Decision, OneOf, Range, Subset
+from nasturtium.errors import Rejected, SpaceError
+
+__all__ = ["Choose", "Reading"]
+
+Answer = Callable[[Decision], Value]
+Limit = Callable[[Decision, Mapping[str, Value]], Decision | Value]
+
+
+class Reading(ABC):
+    """A source of answers, and what becomes of a choice between modules.
+
+    Sampling, building and mutating only answer. A relaxation also overrides what a chosen module
+    or a join is made of: a mixture of all options instead of one of them.
+    """
+
+    @abstractmethod
+    def answer(self, decision: Decision) -> Value:
+        """The answer to one question."""
+
+    def module(self, decision: OneOf, options: Mapping[str, Block], label: str) -> Block:
+        """The block for a module question that was answered with ``label``."""
+        return Block(chosen, (label, options[label]))
+
+    def join(self, decision: Subset, inputs: Mapping[str, Block], kept: tuple[str, ...]) -> Block:
+        """The block for a join whose kept inputs are ``kept``."""
+        return Block(joined, (tuple(inputs), kept, tuple(inputs[label] for label in kept)))
+
+
+def chosen(label: str, block: Block, *late: Any, **named: Any) -> Any:
+    """Build the chosen option under its label, so that its label is part of parameter paths."""
+    from nasturtium.space.ops import Chosen
+
+    return Chosen(label, block(*late, **named))
+
+
+def joined(
+    labels: tuple[str, ...],
+    kept: tuple[str, ...],
+    blocks: tuple[Block, ...],
+    *late: Any,
+    **named: Any,
+) -> Any:
+    """Build the kept inputs' blocks as one module that adds up what they make of their inputs."""
+    from nasturtium.space.ops import Join
+
+    made = {label: block(*late, **named) for label, block in zip(kept, blocks, strict=True)}
+    return Join(labels, made)
+
+
+@final
+class _Scope:
+    __slots__ = ("_before", "_choose", "_prefix")
+
+    def __init__(self, choose: Choose, prefix: str) -> None:
+        self._choose = choose
+        self._prefix = prefix
+        self._before = choose._prefix
+
+    def __enter__(self) -> None:
+        self._choose._prefix = self._prefix
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self._choose._prefix = self._before
+
+
+@final
+class Choose:
+    """Asks for decisions by name; the same name gives the same answer within one reading.
+
+    A builder receives one as its first argument. Names are kept by position in ``scope``:
+    ``with choose.scope("block3")`` turns ``kernel`` into ``block3.kernel``.
+    """
+
+    __slots__ = ("_answer", "_known", "_limit", "_prefix", "_reading", "asked", "made")
+
+    def __init__(
+        self,
+        answer: Answer,
+        known: dict[str, tuple[Any, Decision]],
+        limit: Limit | None = None,
+        reading: Reading | None = None,
+    ) -> None:
+        self._answer = answer
+        self._known = known
+        self._limit = limit
+        self._reading = reading
+        self._prefix = ""
+        self.made: dict[str, Value] = {}
+        self.asked: dict[str, Decision] = {}
+
+    def __call__(self, name: str, options: Sequence[Value]) -> Any:
+        """One of ``options``, which are distinct plain values.
+
+        Example:
+            ``width = choose("width", (32, 48, 64))``
+        """
+        if self._prefix:
+            name = self._prefix + name
+        known = self._known.get(name)
+        if known is None or known[0] is not options:
+            known = self._declare(name, options, known)
+        return self._decide(name, known[1])
+
+    def range(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> Any:
+        """A number from ``low`` to ``high``, both included.
+
+        Two integers make an integer range (of step 1 unless ``step`` is given).
+        """
+        name = self._prefix + name
+        key = (low, high, step, log)
+        known = self._known.get(name)
+        if known is None or known[0] != key or type(known[0][0]) is not type(low):
+            known = self._known[name] = (key, Range(name, low, high, step, log))
+        return self._decide(name, known[1])
+
+    def subset(
+        self, name: str, options: Sequence[Value], *, least: int = 0, most: int | None = None
+    ) -> tuple[Any, ...]:
+        """Between ``least`` and ``most`` of ``options``, as a tuple in their order."""
+        name = self._prefix + name
+        most = len(options) if most is None else most
+        key = (tuple(options), least, most)
+        known = self._known.get(name)
+        if known is None or known[0] != key:
+            known = self._known[name] = (key, Subset(name, key[0], least, most))
+        value = self._decide(name, known[1])
+        assert isinstance(value, tuple)
+        return value
+
+    def module(self, name: str, options: Mapping[str, Block]) -> Block:
+        """A choice between modules: returns the block of the option that was answered.
+
+        The answer is the option's label. A relaxation answers with a mixture of all options.
+        Arguments given when the returned block is called are appended to the option's own.
+        """
+        if self._prefix:
+            name = self._prefix + name
+        known = self._known.get(name)
+        if known is None or known[0] is not options:
+            if not isinstance(options, Mapping):
+                raise SpaceError(
+                    f"choose.module({name!r}) got {options!r}; expected a mapping from labels to "
+                    'nas.block(...), e.g. {"conv": nas.block(Conv), "skip": nas.block(Identity)}'
+                )
+            for label, part in options.items():
+                _check_label(name, label, part)
+            known = self._declare(name, options, known)
+        label = cast(str, self._decide(name, known[1]))
+        if self._reading is None:
+            return Block(chosen, (label, options[label]))
+        decision = self.asked.get(name, known[1])
+        return self._reading.module(cast(OneOf, decision), options, label)
+
+    def join(
+        self, name: str, inputs: Mapping[str, Block], *, least: int = 1, most: int | None = None
+    ) -> Block:
+        """A choice of inputs: returns the block that adds up the chosen ones.
+
+        Its module takes one tensor for each of ``inputs``, in their order, or one sequence of
+        them, applies each chosen input's block to its tensor, and returns the sum.
+        The answer is the tuple of chosen labels. A relaxation gives every input an edge gate.
+        """
+        name = self._prefix + name
+        if not isinstance(inputs, Mapping) or not inputs:
+            raise SpaceError(
+                f"choose.join({name!r}) got {inputs!r}; expected a mapping from the inputs' labels "
+                "to nas.block(...), with at least one input"
+            )
+        for label, part in inputs.items():
+            _check_label(name, label, part)
+        most = len(inputs) if most is None else most
+        key = (tuple(inputs), least, most)
+        known = self._known.get(name)
+        if known is None or known[0] != key:
+            known = self._known[name] = (key, Subset(name, key[0], least, most))
+        kept = self._decide(name, known[1])
+        assert isinstance(kept, tuple)
+        labels: tuple[Any, ...] = kept
+        if self._reading is None:
+            return Block(joined, (key[0], labels, tuple(inputs[label] for label in labels)))
+        decision = self.asked.get(name, known[1])
+        return self._reading.join(cast(Subset, decision), inputs, labels)
+
+    def scope(self, name: str) -> _Scope:
+        """A context in which every name begins with ``name`` and a dot."""
+        return _Scope(self, f"{self._prefix}{name}.")
+
+    def reject(self, reason: str) -> NoReturn:
+        """Say that this combination of answers is not in the space; samplers draw again."""
+        raise Rejected(reason)
+
+    def _declare(
+        self, name: str, options: Any, known: tuple[Any, Decision] | None
+    ) -> tuple[Any, Decision]:
+        """The decision for ``options``, the known one if it asks for the same."""
+        values = tuple(options)
+        if known is not None:
+            before = known[1]
+            if (
+                isinstance(before, OneOf)
+                and before.options == values
+                and all(map(before.allows, values))
+            ):
+                self._known[name] = made = (options, before)
+                return made
+            if name in self.made:
+                raise SpaceError(
+                    f"decision {name!r} was asked twice with different options: "
+                    f"{known[1].options_text()}, then one of {values!r}; use two names, or a "
+                    "choose.scope for each"
+                )
+        self._known[name] = made = (options, OneOf(name, values))
+        return made
+
+    def _decide(self, name: str, decision: Decision) -> Value:
+        made = self.made
+        if name in made:
+            before = self.asked.get(name)
+            if before is not None and before is not decision and self._limit is None:
+                raise SpaceError(
+                    f"decision {name!r} was asked twice, for {before.options_text()} and then for "
+                    f"{decision.options_text()}; use two names, or a choose.scope for each"
+                )
+            return made[name]
+        if self._limit is not None:
+            limited = self._limit(decision, made)
+            if not isinstance(limited, Decision):
+                made[name] = limited
+                return limited
+            decision = limited
+        self.asked[name] = decision
+        made[name] = value = self._answer(decision)
+        return value
+
+
+def _check_label(name: str, label: object, part: object) -> None:
+    if not isinstance(label, str) or not label or "." in label:
+        raise SpaceError(
+            f"decision {name!r} got the label {label!r}; labels are texts without dots, since they "
+            "become part of parameter paths"
+        )
+    if not isinstance(part, Block):
+        raise SpaceError(
+            f"decision {name!r}, option {label!r}: got {part!r}; expected nas.block(Class, ...), "
+            "which is built only if it is chosen"
+        )

@@ -1,0 +1,136 @@
+"""Every primitive operation of the search spaces, once.
+
+All take and give tensors of shape (N, C, H, W). Channels-first, batch-normalised, bias-free
+convolutions with "same" padding, as the spaces' papers use them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Chosen", "Classifier", "ConvBN", "ConvBNReLU", "Join", "ReLUConvBN", "Zero"]
+
+
+@final
+class Chosen(nn.Module):
+    """The chosen option of a module question, kept under its label.
+
+    The label is part of the parameters' paths: options never share weights with one another by
+    accident, and the same option does wherever the network appears.
+    """
+
+    def __init__(self, label: str, module: nn.Module) -> None:
+        super().__init__()
+        self.add_module(label, module)
+        self.label = label
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        out: Tensor = self._modules[self.label](*inputs)  # type: ignore[misc]
+        return out
+
+
+@final
+class Join(nn.Module):
+    """Adds up what the chosen inputs' modules make of their tensors.
+
+    Args:
+        labels: every input's label, in the order in which tensors are given.
+        modules: the chosen inputs' modules by label.
+    """
+
+    def __init__(self, labels: Sequence[str], modules: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        self.labels = tuple(labels)
+        for label, module in modules.items():
+            self.add_module(label, module)
+        self.places = tuple((label, self.labels.index(label)) for label in modules)
+
+    def forward(self, *inputs: Tensor | Sequence[Tensor]) -> Tensor:
+        tensors = given(inputs)
+        total: Tensor | None = None
+        for label, place in self.places:
+            out = self._modules[label](tensors[place])  # type: ignore[misc]
+            total = out if total is None else total + out
+        return torch.zeros_like(tensors[0]) if total is None else total
+
+
+def given(inputs: tuple[Tensor | Sequence[Tensor], ...]) -> Sequence[Tensor]:
+    """The tensors, whether they came one by one or as one sequence."""
+    if len(inputs) == 1 and not isinstance(inputs[0], Tensor):
+        return inputs[0]
+    return inputs  # type: ignore[return-value]
+
+
+@final
+class Zero(nn.Module):
+    """Nothing: zeros of the shape that the stride leaves, with a gradient of zero."""
+
+    def __init__(self, stride: int = 1) -> None:
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x if self.stride == 1 else x[..., :: self.stride, :: self.stride]).mul(0.0)
+
+
+@final
+class ConvBN(nn.Sequential):
+    """Convolution, then batch normalisation."""
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, groups: int = 1
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(
+            inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False
+        )
+        self.norm = nn.BatchNorm2d(outputs)
+
+
+@final
+class ConvBNReLU(nn.Sequential):
+    """Convolution, batch normalisation, ReLU (capped at six where ``six`` is set)."""
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int = 3,
+        stride: int = 1,
+        groups: int = 1,
+        six: bool = False,
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(
+            inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False
+        )
+        self.norm = nn.BatchNorm2d(outputs)
+        self.act = nn.ReLU6(inplace=True) if six else nn.ReLU(inplace=True)
+
+
+@final
+class ReLUConvBN(nn.Sequential):
+    """ReLU, convolution, batch normalisation: the order of cell spaces."""
+
+    def __init__(self, kernel: int, inputs: int, outputs: int, stride: int = 1) -> None:
+        super().__init__()
+        self.act = nn.ReLU(inplace=False)
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
+        self.norm = nn.BatchNorm2d(outputs)
+
+
+@final
+class Classifier(nn.Sequential):
+    """Global average pooling, then a linear layer: (N, C, H, W) to (N, classes)."""
+
+    def __init__(self, inputs: int, classes: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.flat = nn.Flatten()
+        if dropout:
+            self.drop = nn.Dropout(dropout)
+        self.linear = nn.Linear(inputs, classes)

@@ -1,0 +1,195 @@
+"""How large a space is: exactly where that can be known, else estimated without bias.
+
+Knuth (1975), "Estimating the efficiency of backtrack programs", section 2: the product of the
+branching factors along a random path, more generally one over the path's probability, has the
+number of leaves as its expectation. A path that is rejected counts zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from math import inf, isinf, log10, sqrt
+from random import Random
+from typing import TYPE_CHECKING, final
+
+from nasturtium.architecture import Architecture, Value
+from nasturtium.decision import Decision, OneOf, Range, Subset
+from nasturtium.errors import Rejected, SpaceError
+
+if TYPE_CHECKING:
+    from nasturtium.space.choice import ChoiceSpace
+
+__all__ = ["Size", "classes_of", "every", "size_of", "walk"]
+
+SMALL = 50_000
+
+
+@final
+@dataclass(frozen=True)
+class Size:
+    """The number of records in a space.
+
+    Attributes:
+        value: the number; an integer where it is exact, ``inf`` for a continuous space.
+        low: lower end of the 95 % interval.
+        high: upper end of the 95 % interval.
+        method: ``walked`` (every record was visited), ``fixed`` (every path seen has the same
+            branching), ``estimated`` (Knuth) or ``continuous``.
+        paths: random paths that an estimate rests on.
+    """
+
+    value: float
+    low: float
+    high: float
+    method: str
+    paths: int = 0
+
+    @property
+    def exact(self) -> bool:
+        return self.method in ("walked", "fixed")
+
+    def __str__(self) -> str:
+        if isinf(self.value):
+            return "infinite (a continuous range)"
+        if self.exact:
+            return f"{self.value:,}" if self.value < 10**9 else f"{_short(self.value)} (exact)"
+        return (
+            f"about {_short(self.value)} (95 % interval {_short(self.low)} to {_short(self.high)}, "
+            f"{self.paths} paths)"
+        )
+
+
+def _short(value: float) -> str:
+    if value < 10**6:
+        return f"{value:,.0f}"
+    exponent = int(log10(value))
+    return f"{value / 10**exponent:.2f}e{exponent}"
+
+
+def every(decision: Decision) -> tuple[Value, ...]:
+    """All answers of a decision.
+
+    Raises:
+        SpaceError: it is a continuous range.
+    """
+    if isinstance(decision, OneOf):
+        return decision.options
+    if isinstance(decision, Subset):
+        return tuple(decision.every())
+    assert isinstance(decision, Range)
+    if isinf(decision.count) or decision.step is None:
+        raise SpaceError(f"{decision!r} is continuous and cannot be walked through; give it a step")
+    return tuple(decision._at(index) for index in range(int(decision.count)))
+
+
+@final
+class _Odometer:
+    """Answers that run through all paths: the last free answer turns fastest."""
+
+    def __init__(self) -> None:
+        self.wheels: list[tuple[tuple[Value, ...], int]] = []
+        self.depth = 0
+
+    def __call__(self, decision: Decision) -> Value:
+        if self.depth == len(self.wheels):
+            self.wheels.append((every(decision), 0))
+        options, index = self.wheels[self.depth]
+        self.depth += 1
+        return options[index]
+
+    def turn(self) -> bool:
+        """Step to the next path; false when there is none."""
+        del self.wheels[self.depth :]
+        while self.wheels:
+            options, index = self.wheels.pop()
+            if index + 1 < len(options):
+                self.wheels.append((options, index + 1))
+                break
+        self.depth = 0
+        return bool(self.wheels)
+
+
+def walk(space: ChoiceSpace) -> Iterator[Architecture]:
+    """Every architecture of a space, depth first."""
+    odometer = _Odometer()
+    more = True
+    while more:
+        try:
+            yield space._read(odometer)[0]
+        except Rejected:
+            pass
+        more = odometer.turn()
+
+
+@final
+class _Path:
+    """Draws answers and keeps the probability of the path."""
+
+    def __init__(self, rng: Random) -> None:
+        self.rng = rng
+        self.leaves = Fraction(1)
+        self.continuous = False
+
+    def __call__(self, decision: Decision) -> Value:
+        value = decision.draw(self.rng)
+        self.leaves /= decision.chance(value)
+        self.continuous = self.continuous or isinf(decision.count)
+        return value
+
+
+def size_of(space: ChoiceSpace, paths: int, seed: int) -> Size:
+    """Count, or estimate from ``paths`` random paths (see :class:`Size`)."""
+    rng = Random(seed)
+    leaves: list[Fraction] = []
+    rejected = False
+    for _ in range(paths):
+        path = _Path(rng)
+        try:
+            space._read(path)
+        except Rejected:
+            path.leaves = Fraction(0)
+            rejected = True
+        if path.continuous:
+            return Size(inf, inf, inf, "continuous")
+        leaves.append(path.leaves)
+    mean = sum(leaves, Fraction(0)) / paths
+    if mean <= SMALL and (walked := _count(space, 2 * SMALL)) is not None:
+        return Size(walked, walked, walked, "walked")
+    if not rejected and len(set(leaves)) == 1 and leaves[0].denominator == 1:
+        value = int(leaves[0])
+        return Size(value, value, value, "fixed", paths)
+    spread = sqrt(sum(float((leaf - mean) ** 2) for leaf in leaves) / max(1, paths - 1))
+    margin = 1.96 * spread / sqrt(paths)
+    return Size(
+        float(mean), max(1.0, float(mean) - margin), float(mean) + margin, "estimated", paths
+    )
+
+
+def _count(space: ChoiceSpace, limit: int) -> int | None:
+    """The number of records if at most ``limit`` paths have to be walked."""
+    odometer = _Odometer()
+    number = 0
+    for _ in range(limit):
+        try:
+            space._read(odometer)
+            number += 1
+        except Rejected:
+            pass
+        if not odometer.turn():
+            return number
+    return None
+
+
+def classes_of(space: ChoiceSpace, limit: int) -> int:
+    """The number of distinct canonical forms."""
+    forms = set()
+    for number, architecture in enumerate(walk(space), 1):
+        if number > limit:
+            raise SpaceError(
+                f"space {space.name!r} has more than {limit:,} records; counting its canonical "
+                "forms would walk through all of them (raise the limit, or restrict the space)"
+            )
+        forms.add(space.canonical(architecture))
+    return len(forms)
