@@ -7,12 +7,37 @@ convolutions with "same" padding, as the spaces' papers use them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import final
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Chosen", "Classifier", "ConvBN", "ConvBNReLU", "Join", "ReLUConvBN", "Zero"]
+__all__ = [
+    "ACTIVATIONS",
+    "Chosen",
+    "Classifier",
+    "ConvBN",
+    "ConvBNReLU",
+    "Join",
+    "MBConv",
+    "ReLUConvBN",
+    "Residual",
+    "SepConv",
+    "SqueezeExcite",
+    "Zero",
+]
+
+ACTIVATIONS: Mapping[str, type[nn.Module]] = MappingProxyType(
+    {
+        "relu": nn.ReLU,
+        "relu6": nn.ReLU6,
+        "swish": nn.SiLU,
+        "hswish": nn.Hardswish,
+        "sigmoid": nn.Sigmoid,
+        "hsigmoid": nn.Hardsigmoid,
+    }
+)
 
 
 @final
@@ -134,3 +159,79 @@ class Classifier(nn.Sequential):
         if dropout:
             self.drop = nn.Dropout(dropout)
         self.linear = nn.Linear(inputs, classes)
+
+
+@final
+class SqueezeExcite(nn.Module):
+    """Scales each channel by a gate computed from all channels' means (Hu et al., 2018)."""
+
+    def __init__(
+        self, channels: int, hidden: int, act: str = "relu", gate: str = "sigmoid"
+    ) -> None:
+        super().__init__()
+        self.reduce = nn.Conv2d(channels, hidden, 1)
+        self.act = ACTIVATIONS[act](inplace=True)
+        self.expand = nn.Conv2d(hidden, channels, 1)
+        self.gate = ACTIVATIONS[gate]()
+
+    def forward(self, x: Tensor) -> Tensor:
+        means = x.mean((2, 3), keepdim=True)
+        out: Tensor = x * self.gate(self.expand(self.act(self.reduce(means))))
+        return out
+
+
+@final
+class SepConv(nn.Sequential):
+    """Depthwise convolution, then a linear 1x1 convolution: MobileNetV2's block, unexpanded."""
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, act: str = "relu6"
+    ) -> None:
+        super().__init__()
+        self.depthwise = ConvBN(inputs, inputs, kernel, stride, groups=inputs)
+        self.act = ACTIVATIONS[act](inplace=True)
+        self.project = ConvBN(inputs, outputs, 1)
+
+
+@final
+class MBConv(nn.Sequential):
+    """The inverted bottleneck, without its shortcut (Sandler et al., 2018, table 1).
+
+    A 1x1 convolution to ``hidden`` channels, a depthwise convolution, squeeze-and-excitation where
+    ``squeeze`` gives it a width, and a linear 1x1 convolution.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        hidden: int,
+        kernel: int = 3,
+        stride: int = 1,
+        act: str = "relu6",
+        squeeze: int = 0,
+        gate: str = "sigmoid",
+        squeeze_act: str = "relu",
+    ) -> None:
+        super().__init__()
+        self.expand = ConvBN(inputs, hidden, 1)
+        self.expand_act = ACTIVATIONS[act](inplace=True)
+        self.depthwise = ConvBN(hidden, hidden, kernel, stride, groups=hidden)
+        self.depthwise_act = ACTIVATIONS[act](inplace=True)
+        if squeeze:
+            self.squeeze = SqueezeExcite(hidden, squeeze, squeeze_act, gate)
+        self.project = ConvBN(hidden, outputs, 1)
+
+
+@final
+class Residual(nn.Module):
+    """A body's output plus its input, which a ``shortcut`` brings to the body's shape if given."""
+
+    def __init__(self, body: nn.Module, shortcut: nn.Module | None = None) -> None:
+        super().__init__()
+        self.body = body
+        self.shortcut = shortcut
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.body(x) + (x if self.shortcut is None else self.shortcut(x))
+        return out

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import Any
 
 # name -> module of this package; loaded when first used, since they need torch
-SPACES = {"nasbench201": "nasbench201"}
+SPACES = {"mobilenet": "mobilenet", "nasbench201": "nasbench201"}
 
 __all__ = ["SPACES"]
 

@@ -1,0 +1,40 @@
+"""What an estimator is: numbers about an architecture."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nasturtium.study.work import Job, Work
+
+__all__ = ["Estimator"]
+
+
+class Estimator(ABC):
+    """Turns a job (an architecture at a fidelity) into metrics.
+
+    Training, weight sharing, hardware cost, proxies and table look-ups are all estimators.
+    Instances hold arguments only and are sent to workers; what :meth:`prepare` makes goes to
+    files.
+
+    Attributes:
+        metrics: names of the numbers that :meth:`estimate` gives.
+        free: whether an estimate costs so little that it is made before a trial is asked for, so
+            that constraints on its metrics reject without training.
+    """
+
+    metrics: tuple[str, ...] = ()
+    free: bool = False
+
+    def prepare(self, work: Work) -> None:  # noqa: B027 - optional hook
+        """Do lengthy work once, before the first estimate; files go through ``work``."""
+
+    @abstractmethod
+    def estimate(self, job: Job) -> Mapping[str, float]:
+        """The metrics of one job.
+
+        Raises:
+            EstimateError: there is no number to give; the trial fails with this reason.
+        """

@@ -1,0 +1,122 @@
+"""Large things of a study (weights, data, checkpoints), kept by digest beside its log."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, final
+
+from nasturtium.errors import StoreError
+from nasturtium.task.durable import replace_file, sync_folder
+
+__all__ = ["Files"]
+
+
+@final
+class Files:
+    """A folder of files named by the SHA-256 of their content.
+
+    A file is written under a temporary name, synchronised and renamed, so it is whole or absent;
+    only then does an event refer to it. What no event refers to is collected.
+
+    Args:
+        folder: where; made when first written to.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+
+    def put(self, path: str | Path) -> str:
+        """Move a finished file in, and return its digest."""
+        path = Path(path)
+        digest = sha256()
+        with path.open("rb") as source:
+            while part := source.read(1 << 20):
+                digest.update(part)
+            os.fsync(source.fileno())
+        name = digest.hexdigest()
+        target = self._place(name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(path, target)
+        sync_folder(target.parent)
+        return name
+
+    def put_bytes(self, content: bytes) -> str:
+        """Keep some bytes, and return their digest."""
+        name = sha256(content).hexdigest()
+        if not self._place(name).exists():
+            replace_file(self._place(name), content)
+        return name
+
+    def get(self, digest: str) -> Path:
+        """The file of that digest.
+
+        Raises:
+            StoreError: it is not there.
+        """
+        path = self._place(digest)
+        if not path.exists():
+            raise StoreError(
+                f"the file {digest[:12]}… of this study is missing from {self.folder}; the folder "
+                "belongs beside the store and has to be moved with it"
+            )
+        return path
+
+    def temporary(self) -> Path:
+        """A name of a new file on the same disk, to be written and then ``put``."""
+        folder = self.folder / "temporary"
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=folder)
+        os.close(descriptor)
+        return Path(name)
+
+    def _place(self, digest: str) -> Path:
+        return self.folder / digest[:2] / digest
+
+    # -- results that workers finished, until the driver logged them ----------------------------
+
+    def result_path(self, study: str, number: int) -> Path:
+        """Where the worker leaves the outcome of a trial."""
+        return self.folder / "results" / study / f"{number}.json"
+
+    def leave_result(self, study: str, number: int, outcome: Mapping[str, Any]) -> None:
+        """Keep an outcome until it is logged."""
+        replace_file(self.result_path(study, number), json.dumps(outcome).encode())
+
+    def take_result(self, study: str, number: int, job: str) -> dict[str, Any] | None:
+        """The outcome that a worker left for a job, if there is one; another job's is dropped."""
+        try:
+            left = json.loads(self.result_path(study, number).read_text())
+        except (OSError, ValueError):
+            return None
+        return left if isinstance(left, dict) and left.get("job") == job else None
+
+    def checkpoint(self, study: str, number: int) -> Path:
+        """Where a running trial keeps its checkpoint."""
+        folder = self.folder / "checkpoints" / study
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f"{number}.pt"
+
+    def clear(self, study: str, number: int) -> None:
+        """Drop what a logged trial left behind: its result and its checkpoint."""
+        self.result_path(study, number).unlink(missing_ok=True)
+        (self.folder / "checkpoints" / study / f"{number}.pt").unlink(missing_ok=True)
+
+    def collect(self, referenced: Iterable[str]) -> int:
+        """Delete every file by digest that is not referenced; returns how many.
+
+        Only to be called while no study of this store is running.
+        """
+        keep = set(referenced)
+        gone = 0
+        for path in self.folder.glob("??/*"):
+            if path.name not in keep and len(path.name) == 64:
+                path.unlink(missing_ok=True)
+                gone += 1
+        shutil.rmtree(self.folder / "temporary", ignore_errors=True)
+        return gone

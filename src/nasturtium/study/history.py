@@ -1,0 +1,253 @@
+"""The log, folded: what strategies and reports see of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, final, overload
+
+from nasturtium.errors import StrategyError
+from nasturtium.study.trial import Fidelity, Objective, Outcome, Trial
+
+if TYPE_CHECKING:
+    from nasturtium.space.base import Space
+
+__all__ = ["History"]
+
+
+@final
+class History(Sequence[Trial]):
+    """The trials of a study in the order of their numbers; read-only but for its study.
+
+    ``where`` gives incremental views: they grow with the history at constant cost per trial.
+
+    Attributes:
+        space: the space that is searched.
+        objectives: what to make large or small; the first decides single-objective questions.
+        constraints: objectives with bounds that an acceptable trial has to keep.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        objectives: Sequence[Objective],
+        constraints: Sequence[Objective] = (),
+    ) -> None:
+        self.space = space
+        self.objectives = tuple(objectives)
+        self.constraints = tuple(constraints) + tuple(o for o in objectives if o.bound is not None)
+        self._trials: list[Trial] = []
+        self._places: dict[int, int] | None = None  # by number, where numbers have gaps
+        self._finished: list[Trial] = []
+        self._pending: dict[int, Trial] = {}
+        self._conditions: dict[str, Any] = {}
+        self._views: dict[tuple[tuple[str, Any], ...], History] = {}
+
+    # -- reading --------------------------------------------------------------------------------
+
+    @property
+    def finished(self) -> Sequence[Trial]:
+        """Trials with metrics, in the order in which they were told."""
+        return self._finished
+
+    @property
+    def pending(self) -> tuple[Trial, ...]:
+        """Trials that were asked for and not answered yet."""
+        return tuple(self._pending.values())
+
+    def where(
+        self,
+        *,
+        arm: str | None = None,
+        fidelity: Fidelity | None = None,
+        state: str | None = None,
+        uniform: bool | None = None,
+    ) -> History:
+        """The trials that meet all conditions, as a history that grows with this one.
+
+        With ``state="finished"`` and the like, a trial appears once it is in that state.
+        """
+        given = {"arm": arm, "fidelity": fidelity, "state": state, "uniform": uniform}
+        key = tuple((name, value) for name, value in given.items() if value is not None)
+        if not key:
+            return self
+        view = self._views.get(key)
+        if view is None:
+            view = History(self.space, self.objectives)
+            view.constraints = self.constraints
+            view._conditions = dict(key)
+            view._places = {}
+            for trial in self._trials:
+                if view._wants(trial):
+                    view._places[trial.number] = len(view._trials)
+                    view._trials.append(trial)
+            view._pending = {n: t for n, t in self._pending.items() if view._wants(t)}
+            view._finished = [trial for trial in self._finished if view._wants(trial)]
+            self._views[key] = view
+        return view
+
+    def trial(self, number: int) -> Trial:
+        """The trial of that number.
+
+        Raises:
+            StrategyError: there is none here.
+        """
+        place = number if self._places is None else self._places.get(number, -1)
+        if not 0 <= place < len(self._trials):
+            raise StrategyError(f"there is no trial {number} among {len(self._trials)} trials here")
+        return self._trials[place]
+
+    def score(self, trial: Trial) -> float:
+        """The first objective, larger is better."""
+        objective = self.objectives[0]
+        return objective.sign * self._metric(trial, objective)
+
+    def vector(self, trial: Trial) -> tuple[float, ...]:
+        """All objectives, larger is better."""
+        return tuple(o.sign * self._metric(trial, o) for o in self.objectives)
+
+    def violation(self, trial: Trial) -> float:
+        """How far the trial breaks its bounds, summed relative to them; 0 when every bound holds."""
+        if not self.constraints:
+            return 0.0
+        return sum(o.excess(self._metric(trial, o)) for o in self.constraints)
+
+    def rank(self, trial: Trial) -> tuple[float, float]:
+        """A key to sort by, larger is better: the acceptable by score, then the least violation."""
+        return (-self.violation(trial) if self.constraints else 0.0, self.score(trial))
+
+    def best(self, k: int = 1) -> tuple[Trial, ...]:
+        """The best ``k`` finished trials, at the highest fidelity that any has, one each key.
+
+        Acceptable trials come first; ties go to the earlier trial.
+        """
+        if not self._finished:
+            return ()
+        top = max(trial.fidelity.cost for trial in self._finished)
+        comparable = [trial for trial in self._finished if trial.fidelity.cost == top]
+        comparable.sort(key=lambda t: (*(-part for part in self.rank(t)), t.number))
+        unique: dict[str, Trial] = {}
+        for trial in comparable:
+            unique.setdefault(trial.architecture.key, trial)
+            if len(unique) == k:
+                break
+        return tuple(unique.values())
+
+    def front(self) -> tuple[Trial, ...]:
+        """The acceptable finished trials that no other beats in all objectives (Pareto front).
+
+        In the order of the first objective, best first; of equal vectors the earliest is kept.
+        """
+        import numpy as np
+        from moocore import is_nondominated
+
+        top = max((trial.fidelity.cost for trial in self._finished), default=0.0)
+        able = [
+            trial
+            for trial in sorted(self._finished, key=lambda trial: trial.number)
+            if trial.fidelity.cost == top and self.violation(trial) == 0.0
+        ]
+        if not able:
+            return ()
+        values = np.array([self.vector(trial) for trial in able])
+        kept = is_nondominated(-values, keep_weakly=False)
+        return tuple(
+            sorted(
+                (trial for trial, keep in zip(able, kept, strict=True) if keep),
+                key=lambda trial: (-self.score(trial), trial.number),
+            )
+        )
+
+    def _metric(self, trial: Trial, objective: Objective) -> float:
+        try:
+            return trial.metrics[objective.metric]
+        except KeyError:
+            raise StrategyError(
+                f"trial {trial.number} ({trial.state}) has no metric {objective.metric!r}; it has "
+                f"{sorted(trial.metrics) or 'none'}"
+            ) from None
+
+    @overload
+    def __getitem__(self, index: int) -> Trial: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Trial]: ...
+    def __getitem__(self, index: int | slice) -> Trial | Sequence[Trial]:
+        return self._trials[index]
+
+    def __len__(self) -> int:
+        return len(self._trials)
+
+    def __iter__(self) -> Iterator[Trial]:
+        return iter(self._trials)
+
+    def __repr__(self) -> str:
+        return f"<history of {len(self)} trials, {len(self._finished)} finished>"
+
+    # -- folding, by the study ------------------------------------------------------------------
+
+    def _ask(self, trial: Trial) -> None:
+        """Append a trial that was asked for, or rejected."""
+        if self._places is not None:
+            self._places[trial.number] = len(self._trials)
+        self._trials.append(trial)
+        if trial.state == "pending":
+            self._pending[trial.number] = trial
+        for view in self._views.values():
+            if view._wants(trial):
+                view._ask(trial)
+
+    def _tell(self, outcome: Outcome) -> Trial:
+        """Complete a pending trial, and return it as it is now."""
+        number = outcome.number
+        before = self._pending[number]
+        state = "finished" if outcome.error is None else "failed"
+        trial = Trial(before[0], before[1], before[2], state, *outcome[1:])  # type: ignore[arg-type]
+        self._settle(trial)
+        return trial
+
+    def _settle(self, trial: Trial) -> None:
+        number = trial.number
+        self._pending.pop(number, None)
+        place = number if self._places is None else self._places[number]
+        self._trials[place] = trial
+        if trial.state == "finished":
+            self._finished.append(trial)
+        for view in self._views.values():
+            view._put(trial)
+
+    def _put(self, trial: Trial) -> None:
+        """Take a trial into a view, new or in a new state."""
+        assert self._places is not None
+        known = trial.number in self._places
+        if not known and not self._wants(trial):
+            return
+        if not known:
+            self._places[trial.number] = len(self._trials)
+            self._trials.append(trial)
+            if trial.state == "pending":
+                self._pending[trial.number] = trial
+        if trial.state in ("finished", "failed"):
+            self._settle(trial)
+        elif not known:
+            for view in self._views.values():
+                view._put(trial)
+
+    def _wants(self, trial: Trial) -> bool:
+        for name, value in self._conditions.items():
+            if name == "arm":
+                if trial.arm != value:
+                    return False
+            elif name == "fidelity":
+                if trial.proposal.fidelity != value:
+                    return False
+            elif name == "state":
+                if trial.state != value:
+                    return False
+            elif trial.proposal.uniform != value:
+                return False
+        return True
+
+    def _metadata(self) -> Mapping[str, Any]:
+        return {
+            "objectives": [objective.to_json() for objective in self.objectives],
+            "constraints": [objective.to_json() for objective in self.constraints],
+        }

@@ -1,0 +1,427 @@
+"""Where logs are kept: an append-only table of events, in memory or in an SQL database."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, final
+
+from nasturtium.errors import StoreError
+from nasturtium.study.event import Event, decode, encode
+
+__all__ = ["Lease", "MemoryStore", "SqlStore", "Store", "open_store"]
+
+STALE = 60.0  # seconds without a heartbeat after which a driver on another machine counts as dead
+
+
+class Store(ABC):
+    """An append-only log of events for each study, and a lease that lies outside the log.
+
+    Attributes:
+        folder: where files are kept beside the log; ``None`` where nothing is durable.
+    """
+
+    folder: Path | None
+
+    @abstractmethod
+    def append(self, study: str, events: Sequence[Event]) -> int:
+        """Append events, all or none, and return the number of the last.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+
+    @abstractmethod
+    def read(self, study: str, after: int = 0) -> Iterator[Event]:
+        """The events of a study in order, those with a number above ``after``."""
+
+    @abstractmethod
+    def studies(self) -> tuple[str, ...]:
+        """Names of the studies that have events, in the order of their first."""
+
+    @abstractmethod
+    def lease(self, study: str) -> Lease:
+        """Become the study's one driver.
+
+        Raises:
+            StoreError: another driver that lives holds the study.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of files and connections."""
+
+
+class Lease(ABC):
+    """The right to drive a study, kept alive by heartbeats."""
+
+    @abstractmethod
+    def beat(self) -> None:
+        """Say that the driver lives; costs nothing when called often.
+
+        Raises:
+            StoreError: another driver took the study over.
+        """
+
+    @abstractmethod
+    def release(self) -> None:
+        """Give the study back."""
+
+
+@final
+class MemoryStore(Store):
+    """Events in memory, gone with the process: for tests, tables and simulations."""
+
+    def __init__(self) -> None:
+        self.folder = None
+        self._logs: dict[str, list[Event]] = {}
+        self._held: set[str] = set()
+
+    def append(self, study: str, events: Sequence[Event]) -> int:
+        log = self._logs.get(study)
+        if log is None:
+            log = self._logs[study] = []
+        log.extend(events)
+        return len(log)
+
+    def read(self, study: str, after: int = 0) -> Iterator[Event]:
+        return iter(self._logs.get(study, [])[after:])
+
+    def studies(self) -> tuple[str, ...]:
+        return tuple(self._logs)
+
+    def lease(self, study: str) -> Lease:
+        if study in self._held:
+            raise StoreError(f"study {study!r} is being driven already, in this process")
+        self._held.add(study)
+        return _HeldInMemory(self._held, study)
+
+    def close(self) -> None:
+        self._logs = {}
+
+
+@final
+class _HeldInMemory(Lease):
+    def __init__(self, held: set[str], study: str) -> None:
+        self.held = held
+        self.study = study
+
+    def beat(self) -> None:
+        return None
+
+    def release(self) -> None:
+        self.held.discard(self.study)
+
+
+@final
+class SqlStore(Store):
+    """Events in one SQL table, through SQLAlchemy Core: SQLite in WAL mode, or PostgreSQL.
+
+    A killed process loses nothing that was appended. SQLite is synchronised with the disk at the
+    first commit after ``sync`` seconds, so a power cut loses at most the commits since then.
+
+    Args:
+        url: a path (``study.db``), ``sqlite:///path`` or ``postgresql+psycopg://...``.
+        folder: where files are kept; ``<path>.files`` beside an SQLite file if not given.
+        sync: seconds between forced writes to the disk.
+
+    Raises:
+        StoreError: it cannot be opened, is no database of ours, or cannot be written.
+    """
+
+    def __init__(
+        self, url: str | Path, folder: str | Path | None = None, sync: float = 0.05
+    ) -> None:
+        text = str(url)
+        self.url = text if "://" in text else f"sqlite:///{text}"
+        self.path = Path(self.url[10:]) if self.url.startswith("sqlite:///") else None
+        if folder is None:
+            folder = f"{self.path}.files" if self.path is not None else "nasturtium.files"
+        self.folder = Path(folder)
+        self.sync = sync
+        self._synced = 0.0
+        self._numbers: dict[str, int] = {}
+        self._pid = os.getpid()
+        try:
+            self._open()
+        except StoreError:
+            raise
+        except Exception as error:
+            raise StoreError(_reason(text, "opened", error)) from error
+
+    def _open(self) -> None:
+        import sqlalchemy as sql
+
+        if self.path is not None:
+            if self.path.is_dir():
+                raise StoreError(f"the store {self.path} is a folder; give a file, e.g. study.db")
+            if not self.path.parent.exists():
+                raise StoreError(
+                    f"the store {self.path} cannot be made: the folder {self.path.parent} does not "
+                    "exist; make it first"
+                )
+        self._sql = sql
+        connect = {"timeout": 30} if self.path is not None else {}
+        self._engine = sql.create_engine(
+            self.url, connect_args=connect, poolclass=sql.pool.NullPool
+        )
+        if self.path is not None:
+
+            @sql.event.listens_for(self._engine, "connect")
+            def set_up(connection: Any, _record: Any) -> None:
+                # The driver's own transactions are switched off: BEGIN IMMEDIATE below takes the
+                # write lock at once instead of failing half-way.
+                connection.isolation_level = None
+                connection.execute("PRAGMA journal_mode=WAL")
+                connection.execute("PRAGMA synchronous=NORMAL")
+                connection.execute("PRAGMA busy_timeout=30000")
+
+        meta = sql.MetaData()
+        self._event = sql.Table(
+            "event",
+            meta,
+            sql.Column("study", sql.String(200), primary_key=True),
+            sql.Column("number", sql.Integer, primary_key=True),
+            sql.Column("kind", sql.String(20), nullable=False),
+            sql.Column("body", sql.Text, nullable=False),
+            sql.Column("measured", sql.Text, nullable=False),
+        )
+        self._lease = sql.Table(
+            "lease",
+            meta,
+            sql.Column("study", sql.String(200), primary_key=True),
+            sql.Column("holder", sql.Text, nullable=False),
+            sql.Column("beat", sql.Float, nullable=False),
+        )
+        self._connection = self._engine.connect()
+        if not sql.inspect(self._connection).has_table("event"):
+            meta.create_all(self._connection)
+            self._connection.commit()
+        self._insert = sql.insert(self._event)
+        self._raw = (
+            self._connection.connection.dbapi_connection if self.path is not None else None
+        )
+
+    def append(self, study: str, events: Sequence[Event]) -> int:
+        number = self._numbers.get(study)
+        try:
+            if number is None:
+                number = self._last(study)
+            rows = [
+                (study, number + index, event.kind, *encode(event))
+                for index, event in enumerate(events, 1)
+            ]
+            if self._raw is not None:
+                self._append_sqlite(rows)
+            else:
+                names = ("study", "number", "kind", "body", "measured")
+                self._connection.execute(
+                    self._insert, [dict(zip(names, row, strict=True)) for row in rows]
+                )
+                self._connection.commit()
+        except StoreError:
+            raise
+        except Exception as error:
+            self._undo()
+            raise StoreError(_reason(self.url, "written", error)) from error
+        number += len(events)
+        self._numbers[study] = number
+        return number
+
+    def _append_sqlite(self, rows: list[tuple[Any, ...]]) -> None:
+        # One commit per call on the driver's own connection: this is the hot path of a study
+        # over a table, and the statement's compilation would cost more than its execution.
+        raw = self._raw
+        assert raw is not None
+        now = time.monotonic()
+        forced = now - self._synced > self.sync
+        if forced:
+            raw.execute("PRAGMA synchronous=FULL")
+        raw.execute("BEGIN IMMEDIATE")
+        raw.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?)", rows)
+        raw.execute("COMMIT")
+        if forced:
+            raw.execute("PRAGMA synchronous=NORMAL")
+            self._synced = time.monotonic()
+
+    def _undo(self) -> None:
+        try:
+            if self._raw is not None:
+                self._raw.execute("ROLLBACK")
+            else:
+                self._connection.rollback()
+        except Exception:
+            return
+
+    def _last(self, study: str) -> int:
+        sql, table = self._sql, self._event
+        query = sql.select(sql.func.max(table.c.number)).where(table.c.study == study)
+        found = self._connection.execute(query).scalar()
+        self._connection.commit()
+        return int(found or 0)
+
+    def read(self, study: str, after: int = 0) -> Iterator[Event]:
+        sql, table = self._sql, self._event
+        query = (
+            sql.select(table.c.kind, table.c.body, table.c.measured)
+            .where(table.c.study == study, table.c.number > after)
+            .order_by(table.c.number)
+        )
+        return (decode(*row) for row in self._rows(query))
+
+    def text(self, study: str) -> list[tuple[int, str, str]]:
+        """The log as stored, without what was measured: number, kind and body of each event."""
+        sql, table = self._sql, self._event
+        query = sql.select(table.c.number, table.c.kind, table.c.body)
+        query = query.where(table.c.study == study).order_by(table.c.number)
+        return [(int(row[0]), str(row[1]), str(row[2])) for row in self._rows(query)]
+
+    def _rows(self, query: Any) -> list[Any]:
+        try:
+            rows = self._connection.execute(query).fetchall()
+            self._connection.commit()
+        except Exception as error:
+            raise StoreError(_reason(self.url, "read", error)) from error
+        return list(rows)
+
+    def studies(self) -> tuple[str, ...]:
+        table = self._event
+        query = self._sql.select(table.c.study).where(table.c.number == 1)
+        return tuple(str(row[0]) for row in self._rows(query))
+
+    def lease(self, study: str) -> Lease:
+        return _HeldInTable(self, study)
+
+    def close(self) -> None:
+        self._connection.close()
+        self._engine.dispose()
+
+
+@final
+class _HeldInTable(Lease):
+    """A row with the holder's host, process and start time, and its last heartbeat.
+
+    A holder on this host whose process is gone is replaced at once; one on another host after
+    a minute of silence.
+    """
+
+    def __init__(self, store: SqlStore, study: str) -> None:
+        self.store = store
+        self.study = study
+        self.holder = json.dumps(
+            {"host": platform.node(), "pid": os.getpid(), "started": started(os.getpid())}
+        )
+        self._beaten = time.monotonic()
+        sql, table = store._sql, store._lease
+        try:
+            with store._engine.connect() as connection:
+                if store.path is not None:
+                    connection.exec_driver_sql("BEGIN IMMEDIATE")
+                row = connection.execute(
+                    sql.select(table.c.holder, table.c.beat).where(table.c.study == study)
+                ).first()
+                if row is not None and self._alive(str(row[0]), float(row[1])):
+                    other = json.loads(str(row[0]))
+                    raise StoreError(
+                        f"study {study!r} is being driven by process {other['pid']} on "
+                        f"{other['host']} (heard of {max(0, time.time() - row[1]):.0f} s ago); "
+                        "wait for it, stop it, or give another name"
+                    )
+                connection.execute(sql.delete(table).where(table.c.study == study))
+                connection.execute(
+                    sql.insert(table).values(study=study, holder=self.holder, beat=time.time())
+                )
+                connection.commit()
+        except StoreError:
+            raise
+        except Exception as error:
+            raise StoreError(_reason(store.url, "written", error)) from error
+
+    def _alive(self, holder: str, beat: float) -> bool:
+        other = json.loads(holder)
+        if other["host"] == platform.node():
+            if other["pid"] == os.getpid() and other["started"] == started(os.getpid()):
+                return True
+            return other["started"] is not None and started(other["pid"]) == other["started"]
+        return time.time() - beat < STALE
+
+    def beat(self) -> None:
+        now = time.monotonic()
+        if now - self._beaten < STALE / 6:
+            return
+        self._beaten = now
+        sql, table = self.store._sql, self.store._lease
+        with self.store._engine.connect() as connection:
+            if self.store.path is not None:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            done = connection.execute(
+                sql.update(table)
+                .where(table.c.study == self.study, table.c.holder == self.holder)
+                .values(beat=time.time())
+            )
+            connection.commit()
+        if done.rowcount != 1:
+            raise StoreError(
+                f"study {self.study!r} was taken over by another driver while this one was silent; "
+                "this one stops, nothing is lost"
+            )
+
+    def release(self) -> None:
+        sql, table = self.store._sql, self.store._lease
+        with self.store._engine.connect() as connection:
+            if self.store.path is not None:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            connection.execute(
+                sql.delete(table).where(
+                    table.c.study == self.study, table.c.holder == self.holder
+                )
+            )
+            connection.commit()
+
+
+def started(pid: int) -> str | None:
+    """When a process of this machine started, as text; ``None`` if it does not live."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return None if fields[0] == "Z" else fields[19]
+    except (OSError, IndexError):
+        pass
+    if Path("/proc/self/stat").exists():
+        return None
+    import subprocess
+
+    shown = subprocess.run(
+        ["ps", "-o", "lstart=,stat=", "-p", str(pid)], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    return None if not shown or shown.split()[-1].startswith("Z") else shown.rsplit(" ", 1)[0]
+
+
+def _reason(url: str, verb: str, error: Exception) -> str:
+    """A store's failure in one line that says what to do."""
+    cause = str(getattr(error, "orig", error)).splitlines()[0] if str(error) else repr(error)
+    advice = "check the address and the rights"
+    for sign, hint in (
+        ("not a database", "it is another kind of file; give another name, nothing was written"),
+        ("readonly", "the file or its folder is read-only; give one that can be written"),
+        ("unable to open", "check that its folder exists and can be written"),
+        ("disk is full", "free some space, then resume: everything up to now is kept"),
+        ("disk I/O", "the disk may be full or failing; everything committed is kept"),
+        ("locked", "another program holds it; close that one and try again"),
+        ("No module named", "install the database's driver, e.g. pip install psycopg[binary]"),
+    ):
+        if sign in cause:
+            advice = hint
+            break
+    return f"the store {url.removeprefix('sqlite:///')} cannot be {verb}: {cause}; {advice}"
+
+
+def open_store(store: Store | str | Path | None) -> Store:
+    """A store from a path or URL; ``None`` gives one in memory."""
+    if isinstance(store, Store):
+        return store
+    return MemoryStore() if store is None else SqlStore(store)

@@ -1,0 +1,290 @@
+"""A study: one search, as a log that can be killed at any moment and gone on with."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any, final
+
+from nasturtium.architecture import Architecture
+from nasturtium.errors import StoreError, StrategyError
+from nasturtium.study.event import Event
+from nasturtium.study.files import Files
+from nasturtium.study.history import History
+from nasturtium.study.store import Store, open_store
+from nasturtium.study.strategy import Strategy
+from nasturtium.study.trial import (
+    FULL,
+    Arm,
+    Objective,
+    Outcome,
+    Proposal,
+    Trial,
+    parse_bound,
+    parse_objective,
+)
+
+if TYPE_CHECKING:
+    from nasturtium.space.base import Space
+
+__all__ = ["Study"]
+
+PROPOSE, CONTROL = 1, 2  # purposes of random generators
+REJECTIONS = 20_000  # proposals in a row that free counts may reject
+
+Screen = Callable[[Architecture], Mapping[str, float]]
+
+
+@final
+class Study:
+    """Asks a strategy, records what comes of it, and can always be folded from its log again.
+
+    Args:
+        space: what is searched.
+        strategy: who proposes; nothing is kept on the instance.
+        objectives: metrics to make large or small, e.g. ``("accuracy", "min:latency")``.
+        within: bounds to keep, e.g. ``("params<50k",)``.
+        store: a store, a path such as ``study.db``, or ``None`` for memory.
+        name: the study's name within the store.
+        seed: all randomness is keyed by it.
+        screen: gives the metrics that cost nothing, so that bounds on them reject a proposal
+            before it becomes work.
+
+    Example:
+        >>> import nasturtium as nas
+        >>> study = nas.Study(nas.zoo.nasbench201, nas.RandomSearch(), store=None)
+        >>> trial = study.ask()
+        >>> study.tell(trial, {"accuracy": 0.9})
+        >>> study.best.number
+        0
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        strategy: Strategy,
+        *,
+        objectives: Iterable[Objective | str] = ("accuracy",),
+        within: Iterable[Objective | str] = (),
+        store: Store | str | Path | None = None,
+        name: str = "study",
+        seed: int = 0,
+        screen: Screen | None = None,
+    ) -> None:
+        self.name = name
+        self.space = space
+        self.strategy = strategy
+        self.store = open_store(store)
+        self.files = None if self.store.folder is None else Files(self.store.folder)
+        self.seed = seed
+        self.manifest: Mapping[str, Any] = {}
+        self.prepared: dict[str, str] = {}
+        self.notes: list[Mapping[str, Any]] = []
+        goals = tuple(map(parse_objective, objectives))
+        if not goals:
+            raise StrategyError("a study needs at least one objective, e.g. objectives=('accuracy',)")
+        self.history = History(space, goals, tuple(map(parse_bound, within)))
+        self.searched = self.history.where(arm="search")
+        self._screen = screen
+        self._state = strategy.start()
+        self._rng = Random()
+        self._fold = strategy.fold if type(strategy).fold is not Strategy.fold else None
+        for event in self.store.read(name):
+            self._apply(event)
+        self._waiting = deque(self.history.pending)
+
+    # -- ask and tell ---------------------------------------------------------------------------
+
+    def ask(self, arm: Arm = "search") -> Trial | None:
+        """The next trial to work on, or ``None`` while the strategy waits for pending ones.
+
+        Work that an interrupted run left pending is handed out first. Proposals that break a
+        bound on a free metric are logged as rejected and never handed out.
+
+        Args:
+            arm: ``search`` asks the strategy; ``control`` draws uniformly from the space.
+
+        Raises:
+            StrategyError: free counts rejected thousands of proposals in a row.
+        """
+        if self._waiting:
+            return self._waiting.popleft()
+        events: list[Event] = []
+        while True:
+            trial = self._proposed(arm)
+            if trial is None:
+                break
+            rejected = None if self._screen is None else self._rejection(trial)
+            if rejected is None:
+                events.append(Event("asked", trial))
+                self.history._ask(trial)
+                break
+            events.append(Event("rejected", rejected))
+            self.history._ask(rejected)
+            if len(events) >= REJECTIONS:
+                self.store.append(self.name, events)
+                raise StrategyError(
+                    f"{REJECTIONS:,} proposals in a row break the bounds "
+                    f"{', '.join(map(str, self.history.constraints))} (the last: {rejected.error});"
+                    " loosen a bound or restrict the space"
+                )
+        if events:
+            self.store.append(self.name, events)
+        return trial
+
+    def _proposed(self, arm: Arm) -> Trial | None:
+        number = len(self.history._trials)
+        rng = self._rng
+        if arm == "search":
+            rng.seed(_key(self.seed, number, PROPOSE))
+            proposal = self.strategy.propose(self._state, self.searched, rng)
+            return None if proposal is None else Trial(number, "search", proposal)
+        rng.seed(_key(self.seed, number, CONTROL))
+        return Trial(number, arm, Proposal(self.space.sample(rng), uniform=True))
+
+    def _rejection(self, trial: Trial) -> Trial | None:
+        assert self._screen is not None
+        metrics = self._screen(trial.proposal.architecture)
+        for bound in self.history.constraints:
+            value = metrics.get(bound.metric)
+            if value is not None and bound.excess(value) > 0.0:
+                reason = f"{bound.metric} = {value:g}, bound {bound}"
+                return trial._replace(state="rejected", metrics=metrics, error=reason)
+        return None
+
+    def add(self, architecture: Architecture, arm: Arm) -> Trial:
+        """Ask for a given architecture outside the search, e.g. as a reference."""
+        trial = Trial(len(self.history), arm, Proposal(architecture, FULL))
+        self.store.append(self.name, [Event("asked", trial)])
+        self.history._ask(trial)
+        return trial
+
+    def tell(
+        self,
+        trial: Trial,
+        metrics: Mapping[str, float],
+        *,
+        curve: Sequence[Mapping[str, float]] = (),
+        files: Mapping[str, str] | None = None,
+        seconds: float = 0.0,
+        cpu_seconds: float = 0.0,
+    ) -> None:
+        """Record a trial's metrics.
+
+        A trial whose objectives are missing or not finite is recorded as failed, with the reason.
+
+        Raises:
+            StrategyError: the trial is not pending.
+        """
+        error = None
+        for objective in self.history.objectives:
+            value = metrics.get(objective.metric)
+            if value is None:
+                error = (
+                    f"the estimate has no metric {objective.metric!r}; it gave "
+                    f"{', '.join(sorted(metrics)) or 'none'}"
+                )
+            elif value - value != 0.0:
+                error = f"{objective.metric} is {value!r}, which is not a finite number"
+        if error is not None:
+            self._settle(Outcome(trial.number, {}, curve, files or {}, error, seconds, cpu_seconds))
+            return
+        self._settle(
+            Outcome(trial.number, metrics, curve, files or {}, None, seconds, cpu_seconds)
+        )
+
+    def fail(
+        self,
+        trial: Trial,
+        reason: str,
+        *,
+        curve: Sequence[Mapping[str, float]] = (),
+        seconds: float = 0.0,
+        cpu_seconds: float = 0.0,
+    ) -> None:
+        """Record that a trial failed, and why; the search goes on."""
+        self._settle(Outcome(trial.number, {}, curve, {}, reason, seconds, cpu_seconds))
+
+    def _settle(self, outcome: Outcome) -> None:
+        if outcome.number not in self.history._pending:
+            raise StrategyError(
+                f"trial {outcome.number} of study {self.name!r} is not pending; a trial is told "
+                "once, and only after ask() gave it"
+            )
+        event = Event("told" if outcome.error is None else "failed", outcome)
+        self.store.append(self.name, (event,))
+        trial = self.history._tell(outcome)
+        if self._fold is not None and trial.arm == "search":
+            self._state = self._fold(self._state, trial)
+
+    def report(self, trial: Trial, metrics: Mapping[str, float]) -> bool:
+        """Tell the strategy of a running trial's progress; false asks to stop it."""
+        return not self.strategy.stops(self._state, self.searched, trial)
+
+    # -- the log --------------------------------------------------------------------------------
+
+    def log(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Append an event that is not a trial's: the manifest, what was prepared, a note."""
+        event = Event(kind, data)
+        self.store.append(self.name, [event])
+        self._apply(event)
+
+    def _apply(self, event: Event) -> None:
+        data = event.data
+        if isinstance(data, Trial):
+            self.history._ask(data)
+        elif isinstance(data, Outcome):
+            if data.number not in self.history._pending:
+                raise StoreError(
+                    f"study {self.name!r} tells of trial {data.number}, which it never asked for; "
+                    "the log is damaged"
+                )
+            trial = self.history._tell(data)
+            if self._fold is not None and trial.arm == "search":
+                self._state = self._fold(self._state, trial)
+        elif event.kind == "manifest":
+            self.manifest = data
+        elif event.kind == "prepared":
+            self.prepared[data["part"]] = data["digest"]
+        elif event.kind == "note":
+            self.notes.append(data)
+
+    # -- what came out --------------------------------------------------------------------------
+
+    @property
+    def best(self) -> Trial:
+        """The best finished trial of the search (and of the control, which may be luckier).
+
+        Raises:
+            StrategyError: none has finished.
+        """
+        found = self.history.best()
+        if not found:
+            failed = sum(trial.state == "failed" for trial in self.history)
+            raise StrategyError(
+                f"study {self.name!r} has no finished trial yet ({len(self.history)} asked for, "
+                f"{failed} failed); run or resume it first"
+            )
+        return found[0]
+
+    @property
+    def front(self) -> tuple[Trial, ...]:
+        """The finished trials that no other beats in all objectives."""
+        return self.history.front()
+
+    def __repr__(self) -> str:
+        done = len(self.history.finished)
+        return f"<study {self.name}: {done} of {len(self.history)} trials finished>"
+
+
+_MASK = (1 << 64) - 1
+
+
+def _key(seed: int, number: int, purpose: int) -> int:
+    """A 64-bit integer that mixes all bits of its three parts (SplitMix64's finaliser)."""
+    z = (seed * 0x9E3779B97F4A7C15 + number * 0xD1B54A32D192ED03 + purpose) & _MASK
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK
+    return z ^ (z >> 31)

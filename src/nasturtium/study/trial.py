@@ -1,0 +1,282 @@
+"""The records of a study: objectives, fidelities, proposals and trials."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, final
+
+from nasturtium.architecture import Architecture
+from nasturtium.errors import StrategyError
+
+__all__ = [
+    "FULL",
+    "Arm",
+    "Fidelity",
+    "Objective",
+    "Outcome",
+    "Proposal",
+    "State",
+    "Trial",
+    "parse_bound",
+    "parse_objective",
+]
+
+Arm = Literal["search", "control", "reference", "final"]
+State = Literal["pending", "finished", "failed", "rejected"]
+
+# Metrics of which less is better; any other is maximised unless its objective says otherwise.
+SMALLER = frozenset(
+    {"params", "macs", "flops", "activations", "latency", "loss", "error", "energy", "memory"}
+)
+UNITS = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "m": 1e6, "B": 1e9, "b": 1e9, "%": 0.01}
+TIMES = {"": 1.0, "us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3}
+
+
+@final
+@dataclass(frozen=True)
+class Objective:
+    """A metric to make large or small; with a bound, a constraint.
+
+    Attributes:
+        metric: the name of a number that the estimator gives, e.g. ``accuracy``.
+        goal: ``max`` or ``min``.
+        bound: the least (``max``) or greatest (``min``) acceptable value.
+
+    Example:
+        >>> import nasturtium as nas
+        >>> nas.Objective("latency", "min", bound=5.0)
+        Objective(metric='latency', goal='min', bound=5.0)
+    """
+
+    metric: str
+    goal: Literal["max", "min"] = "max"
+    bound: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.goal not in ("max", "min"):
+            raise StrategyError(f"objective {self.metric!r} has goal {self.goal!r}; use max or min")
+
+    @property
+    def sign(self) -> float:
+        """1 where larger is better, else -1."""
+        return 1.0 if self.goal == "max" else -1.0
+
+    def excess(self, value: float) -> float:
+        """How far ``value`` is beyond the bound, relative to it; 0 where it holds."""
+        if self.bound is None:
+            return 0.0
+        beyond = (self.bound - value) * self.sign
+        if beyond != beyond:  # not a number breaks any bound
+            return float("inf")
+        return max(0.0, beyond / (abs(self.bound) or 1.0))
+
+    def __str__(self) -> str:
+        if self.bound is None:
+            return f"{self.goal} {self.metric}"
+        return f"{self.metric}{'>' if self.goal == 'max' else '<'}{self.bound:g}"
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON."""
+        return {"metric": self.metric, "goal": self.goal, "bound": self.bound}
+
+
+def parse_objective(given: Objective | str) -> Objective:
+    """An objective from its text: ``accuracy``, ``-latency``, ``min:energy`` or ``max:f1``.
+
+    Costs (params, macs, flops, activations, latency, loss, error, energy, memory) are minimised
+    unless the text says otherwise.
+    """
+    if isinstance(given, Objective):
+        return given
+    goal, _, metric = given.rpartition(":")
+    metric = metric.strip()
+    if metric.startswith("-"):
+        goal, metric = "min", metric[1:]
+    if not goal:
+        goal = "min" if metric in SMALLER else "max"
+    if goal not in ("max", "min") or not re.fullmatch(r"\w[\w.-]*", metric):
+        raise StrategyError(
+            f"objective {given!r} is not understood; write a metric's name, optionally with its "
+            "goal: accuracy, min:latency, max:f1"
+        )
+    return Objective(metric, goal)  # type: ignore[arg-type]
+
+
+def parse_bound(given: Objective | str) -> Objective:
+    """A constraint from its text: ``params<50k``, ``latency<5ms``, ``accuracy>=0.9``.
+
+    Suffixes k, M, G multiply; a latency is in milliseconds and takes us, ms, s.
+    """
+    if isinstance(given, Objective):
+        if given.bound is None:
+            raise StrategyError(f"constraint {given!r} has no bound; give Objective(..., bound=...)")
+        return given
+    match = re.fullmatch(
+        r"\s*([A-Za-z_][\w.-]*)\s*(<=?|>=?)\s*([0-9.]+(?:[eE][+-]?\d+)?)\s*([a-zA-Zµ%]*)\s*", given
+    )
+    if match:
+        metric, sense, number, unit = match.groups()
+        units = TIMES if metric.startswith("latency") else UNITS
+        try:
+            bound = float(number) * units[unit]
+            return Objective(metric, "min" if sense[0] == "<" else "max", bound)
+        except (ValueError, KeyError):
+            pass
+    raise StrategyError(
+        f"constraint {given!r} is not understood; write a metric, < or >, and a number, e.g. "
+        "params<50k, macs<3M, latency<5ms, accuracy>0.9"
+    )
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Fidelity:
+    """How much of the recipe a trial gets, as fractions of it.
+
+    Attributes:
+        epochs: of the recipe's epochs.
+        data: of the training examples.
+        resolution: of height and width.
+        schedule: ``complete``, where the learning rate reaches its end at this fidelity and a
+            promotion trains anew; or ``prefix``, the full schedule cut short, where a promotion
+            goes on from the checkpoint.
+    """
+
+    epochs: float = 1.0
+    data: float = 1.0
+    resolution: float = 1.0
+    schedule: Literal["complete", "prefix"] = "complete"
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "data", "resolution"):
+            value = getattr(self, name)
+            if not 0.0 < value <= 1.0:
+                raise StrategyError(
+                    f"fidelity {name}={value}; expected a fraction of the recipe, above 0 and at "
+                    "most 1"
+                )
+        if self.schedule not in ("complete", "prefix"):
+            raise StrategyError(
+                f"fidelity schedule={self.schedule!r}; expected 'complete' or 'prefix'"
+            )
+
+    @property
+    def cost(self) -> float:
+        """The work of a trial at this fidelity, as a fraction of a full one's."""
+        return self.epochs * self.data * self.resolution**2
+
+    @property
+    def full(self) -> bool:
+        """Whether this is the whole recipe."""
+        return self.epochs == self.data == self.resolution == 1.0
+
+    def to_json(self) -> list[Any]:
+        """As plain JSON."""
+        return [self.epochs, self.data, self.resolution, self.schedule]
+
+
+FULL = Fidelity()
+
+
+class Proposal(NamedTuple):
+    """What a strategy wants to be tried.
+
+    Attributes:
+        architecture: which architecture.
+        fidelity: how much of the recipe.
+        parent: number of the trial whose weights are inherited where the estimator can.
+        resume: number of the trial whose training is gone on with.
+        uniform: whether the architecture was drawn uniformly, and so can serve as a control.
+    """
+
+    architecture: Architecture
+    fidelity: Fidelity = FULL
+    parent: int | None = None
+    resume: int | None = None
+    uniform: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON; what is as usual is left out."""
+        body: dict[str, Any] = {"architecture": self.architecture.to_json()}
+        if self.fidelity is not FULL and self.fidelity != FULL:
+            body["fidelity"] = self.fidelity.to_json()
+        if self.parent is not None:
+            body["parent"] = self.parent
+        if self.resume is not None:
+            body["resume"] = self.resume
+        if self.uniform:
+            body["uniform"] = True
+        return body
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Proposal:
+        """The proposal that ``to_json`` wrote."""
+        return cls(
+            Architecture.from_json(body["architecture"]),
+            Fidelity(*body["fidelity"]) if "fidelity" in body else FULL,
+            body.get("parent"),
+            body.get("resume"),
+            body.get("uniform", False),
+        )
+
+
+class Outcome(NamedTuple):
+    """What came of a trial: metrics, or the reason of a failure.
+
+    Attributes:
+        number: the trial's number.
+        metrics: numbers by name; empty where it failed.
+        curve: one mapping for each epoch or step reported.
+        files: digests of files kept, by role (``weights``).
+        error: why it failed.
+        seconds: wall time of the estimate; measured, and so not compared.
+        cpu_seconds: processor time of the estimate; measured, and so not compared.
+    """
+
+    number: int
+    metrics: Mapping[str, float] = {}
+    curve: Sequence[Mapping[str, float]] = ()
+    files: Mapping[str, str] = {}
+    error: str | None = None
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+
+
+class Trial(NamedTuple):
+    """One numbered attempt: what was proposed, and what came of it.
+
+    Attributes:
+        number: place in the study, from 0.
+        arm: ``search``; or ``control``, ``reference`` or ``final``, which strategies do not see.
+        proposal: what was asked for.
+        state: ``pending``, ``finished``, ``failed``, or ``rejected`` by a free count.
+        metrics: numbers by name.
+        curve: one mapping for each epoch or step reported.
+        files: digests of files kept, by role.
+        error: why it failed or was rejected.
+        seconds: wall time of the estimate.
+        cpu_seconds: processor time of the estimate.
+    """
+
+    number: int
+    arm: Arm
+    proposal: Proposal
+    state: State = "pending"
+    metrics: Mapping[str, float] = {}
+    curve: Sequence[Mapping[str, float]] = ()
+    files: Mapping[str, str] = {}
+    error: str | None = None
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+
+    @property
+    def architecture(self) -> Architecture:
+        """The proposal's architecture."""
+        return self.proposal.architecture
+
+    @property
+    def fidelity(self) -> Fidelity:
+        """The proposal's fidelity."""
+        return self.proposal.fidelity

@@ -1,0 +1,217 @@
+"""A classification task: arrays, split once, and the numbers needed to normalise them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasturtium.errors import TaskError
+from nasturtium.task.durable import sync_folder
+from nasturtium.task.split import Indices, SplitRecord
+
+__all__ = ["Split", "Task"]
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Labelled examples.
+
+    Attributes:
+        inputs: (N, C, H, W) images or (N, F) vectors, uint8 or float32.
+        labels: (N,) int64 classes, 0 to ``classes - 1``.
+    """
+
+    inputs: NDArray[Any]
+    labels: Indices
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A classification task, divided once; made by ``make_task`` or ``load``.
+
+    Training and validation examples are for searching; the test examples are for the one
+    measurement at the end, and no strategy or estimator sees them.
+
+    Attributes:
+        name: what messages and reports call it.
+        train: examples to fit weights on.
+        valid: examples to compare architectures on.
+        test: examples for the final measurement; ``None`` if none were given and none wanted.
+        class_names: name of each class, in the order of the labels.
+        mean: mean of each channel (or feature) of the training inputs, in their own scale.
+        std: standard deviation likewise; 1 where a channel is constant.
+        split: how the examples were divided.
+        split_indices: for each split, the positions of its examples in the data it came from.
+        fingerprint: SHA-256 of the data and labels as given: not of their path or the split.
+        notes: what was done to the data on the way (images resized, files skipped).
+    """
+
+    name: str
+    train: Split
+    valid: Split
+    test: Split | None
+    class_names: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    split: SplitRecord
+    split_indices: Mapping[str, Indices]
+    fingerprint: str
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def inputs(self) -> tuple[int, ...]:
+        """Shape of one example: (C, H, W), or (F,) for vectors."""
+        return tuple(self.train.inputs.shape[1:])
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return len(self.class_names)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of the metrics that a trained network is given on this task."""
+        return ("accuracy", "balanced_accuracy", "loss")
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a search space is told about the task: ``inputs`` and ``classes``."""
+        return {"inputs": self.inputs, "classes": self.classes}
+
+    @property
+    def splits(self) -> dict[str, Split]:
+        """The splits there are, by name: ``train``, ``valid`` and, if there is one, ``test``."""
+        splits = {"train": self.train, "valid": self.valid}
+        return splits if self.test is None else splits | {"test": self.test}
+
+    def save(self, folder: str | Path) -> None:
+        """Write the task to a new folder of ``.npy`` files and a ``task.json``.
+
+        The folder appears whole or not at all. Where it holds the same task already, it is left
+        as it is, so that many processes may save one task.
+
+        Raises:
+            TaskError: if the folder holds something else.
+        """
+        folder = Path(folder)
+        if folder.exists():
+            return self._same_as(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+        try:
+            for name, split in self.splits.items():
+                _write_array(temporary / f"{name}_inputs.npy", split.inputs)
+                _write_array(temporary / f"{name}_labels.npy", split.labels)
+                _write_array(temporary / f"{name}_indices.npy", self.split_indices[name])
+            with (temporary / "task.json").open("w", encoding="utf-8") as file:
+                json.dump(self._header(), file, indent=1)
+                file.flush()
+                os.fsync(file.fileno())
+            sync_folder(temporary)
+            try:
+                os.rename(temporary, folder)
+            except OSError:  # another process was quicker
+                if not folder.exists():
+                    raise
+                self._same_as(folder)
+            sync_folder(folder.parent)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Task:
+        """Open what ``save`` wrote; arrays are mapped, so that processes share their pages.
+
+        Raises:
+            TaskError: if the folder holds no task, or a damaged one.
+        """
+        folder = Path(folder)
+        header = _read_header(folder)
+        try:
+            splits = {
+                name: Split(
+                    _open_array(folder / f"{name}_inputs.npy"),
+                    _open_array(folder / f"{name}_labels.npy"),
+                )
+                for name in header["splits"]
+            }
+            indices = {name: _open_array(folder / f"{name}_indices.npy") for name in splits}
+            if any(len(split.inputs) != len(split.labels) for split in splits.values()):
+                raise ValueError("inputs and labels differ in length")
+            return cls(
+                name=header["name"],
+                train=splits["train"],
+                valid=splits["valid"],
+                test=splits.get("test"),
+                class_names=tuple(header["class_names"]),
+                mean=tuple(header["mean"]),
+                std=tuple(header["std"]),
+                split=SplitRecord.from_json(header["split"]),
+                split_indices=indices,
+                fingerprint=header["fingerprint"],
+                notes=tuple(header["notes"]),
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise TaskError(
+                f"the task in {folder} is damaged ({error}); remove the folder and save it again"
+            ) from error
+
+    def _header(self) -> dict[str, Any]:
+        return {
+            "format": _FORMAT,
+            "name": self.name,
+            "splits": list(self.splits),
+            "class_names": list(self.class_names),
+            "mean": list(self.mean),
+            "std": list(self.std),
+            "split": self.split.to_json(),
+            "fingerprint": self.fingerprint,
+            "notes": list(self.notes),
+        }
+
+    def _same_as(self, folder: Path) -> None:
+        header = _read_header(folder)
+        if {**header, "name": self.name} != self._header():
+            raise TaskError(
+                f"{folder} holds another task ({header.get('name')!r}); save "
+                f"{self.name!r} into another folder"
+            )
+
+
+def _write_array(path: Path, array: NDArray[Any]) -> None:
+    with path.open("wb") as file:
+        np.save(file, array, allow_pickle=False)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _open_array(path: Path) -> NDArray[Any]:
+    # Copy-on-write pages are shared like read-only ones, and torch takes them without a copy.
+    array: NDArray[Any] = np.load(path, mmap_mode="c", allow_pickle=False)
+    return array
+
+
+def _read_header(folder: Path) -> dict[str, Any]:
+    try:
+        header = json.loads((folder / "task.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise TaskError(
+            f"{folder} holds no task ({error}); expected a folder that Task.save wrote"
+        ) from error
+    if not isinstance(header, dict) or header.get("format") != _FORMAT:
+        raise TaskError(f"{folder} holds a task of another format; expected format {_FORMAT}")
+    return header

@@ -1,0 +1,194 @@
+"""The one training loop.
+
+Every random number is keyed by (seed, purpose, epoch) and nothing random crosses the boundary of an
+epoch. So a training that is killed and started again goes on from its last checkpoint and ends, bit
+for bit, where an uninterrupted one would have ended.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import nn
+
+from nasturtium.errors import EstimateError
+from nasturtium.task.task import Task
+from nasturtium.train.checkpoint import Checkpoint
+from nasturtium.train.loop import Diverged, Loop, TimeLimit
+from nasturtium.train.numerics import Numerics
+from nasturtium.train.recipe import Recipe
+
+__all__ = ["Diverged", "Fitted", "Progress", "TimeLimit", "fit"]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What is known after an epoch.
+
+    Attributes:
+        epoch: epochs done.
+        epochs: epochs that this training will take.
+        train_loss: mean loss of the epoch, with smoothing, augmentation and auxiliary output.
+        metrics: what the network scores on the validation examples.
+        seconds: time since the start, over all resumptions.
+    """
+
+    epoch: int
+    epochs: int
+    train_loss: float
+    metrics: Mapping[str, float]
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A trained network and how it came about.
+
+    Attributes:
+        model: the network, in evaluation mode, with averaged weights if the recipe asks for them.
+        metrics: ``accuracy``, ``balanced_accuracy`` and ``loss`` on the validation examples after
+            the last epoch, and its ``train_loss``.
+        curve: the same for every epoch, with ``epoch`` and ``lr`` (of its last step).
+        seconds: time of training and evaluation, over all resumptions.
+        epochs: epochs done.
+        stopped: ``"complete"``, or ``"progress"`` if the callback ended it.
+        resumed: epochs that were taken over from a checkpoint.
+    """
+
+    model: nn.Module
+    metrics: Mapping[str, float]
+    curve: tuple[dict[str, float], ...]
+    seconds: float
+    epochs: int
+    stopped: Literal["complete", "progress"]
+    resumed: int
+
+
+def fit(
+    model: nn.Module,
+    task: Task,
+    recipe: Recipe,
+    *,
+    seed: int,
+    epochs: float = 1.0,
+    data: float = 1.0,
+    resolution: float = 1.0,
+    complete: bool = True,
+    numerics: Numerics | None = None,
+    checkpoint: str | Path | None = None,
+    checkpoint_seconds: float = 20.0,
+    progress: Callable[[Progress], bool] | None = None,
+    time_limit: float | None = None,
+) -> Fitted:
+    """Train a network on the training examples of a task; the test examples are not looked at.
+
+    Args:
+        model: takes (N, C, H, W) or (N, F), gives (N, classes) logits, or in training (logits,
+            auxiliary logits). It is trained in place.
+        task: the data.
+        recipe: the settings.
+        seed: of everything random here: order, augmentation, dropout. The weights that the network
+            starts from are its own.
+        epochs: share of the recipe's epochs, rounded, at least one epoch.
+        data: share of each class; smaller shares lie within larger ones and depend on the task's
+            split alone, so that all trials of a fidelity see the same examples.
+        resolution: share of height and width, of training and validation images.
+        complete: whether the schedule ends with these epochs; else it is the beginning of the full
+            schedule, and a later call with more epochs and the same checkpoint goes on.
+        numerics: device, threads, precision, memory format; CPU in fp32 by default.
+        checkpoint: file to go on from, if it belongs to this training, and to write to.
+        checkpoint_seconds: least time between two writes; they fall between epochs.
+        progress: called after each epoch; the training ends if it returns ``False``.
+        time_limit: seconds, over all resumptions.
+
+    Raises:
+        Diverged: if the loss is NaN or infinite.
+        TimeLimit: if time runs out; the last checkpoint stays.
+        EstimateError: if a setting is out of range, or the network's output does not fit the task.
+
+    Example:
+        >>> from nasturtium.task.sources import load
+        >>> net = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+        >>> fitted = fit(net, load("digits"), Recipe(epochs=3), seed=0)
+        >>> fitted.epochs, fitted.metrics["accuracy"] > 0.8
+        (3, True)
+    """
+    for name, share in (("epochs", epochs), ("data", data), ("resolution", resolution)):
+        if not 0 < share <= 1:
+            raise EstimateError(f"{name}={share}; expected a share of the recipe's, in (0, 1]")
+    if resolution != 1 and len(task.inputs) == 1:
+        raise EstimateError(f"resolution={resolution}, but the inputs of {task.name!r} are vectors")
+    numerics = numerics or Numerics()
+    total = max(1, round(recipe.epochs * epochs))
+    with numerics.opened() as device:
+        own = [device.index or 0] if device.type == "cuda" else []
+        with torch.random.fork_rng(own):
+            loop = Loop(model, task, recipe, numerics, device, seed, data, resolution)
+            file = None
+            if checkpoint is not None:
+                fidelity = (data, resolution, total if complete else "prefix")
+                identity = loop.identity(task, fidelity)
+                file = _File(Path(checkpoint), identity, checkpoint_seconds, not complete)
+            horizon = total if complete else recipe.epochs
+            return _run(loop, total, horizon, file, progress, time_limit)
+
+
+@dataclass(frozen=True)
+class _File:
+    """Where checkpoints go, of which training, and when."""
+
+    path: Path
+    identity: str
+    seconds: float
+    continued: bool  # a later call may go on from the last epoch, so that it is written in any case
+
+    def due(self, since: float, last: bool) -> bool:
+        return since >= self.seconds or (last and self.continued)
+
+
+def _run(
+    loop: Loop,
+    total: int,
+    horizon: int,
+    file: _File | None,
+    progress: Callable[[Progress], bool] | None,
+    time_limit: float | None,
+) -> Fitted:
+    written = start = time.perf_counter()
+    done = 0
+    curve: tuple[dict[str, float], ...] = ()
+    found = None if file is None else Checkpoint.read(file.path, file.identity)
+    if found is not None and found.epoch <= total:
+        loop.restore(found.state)
+        done, curve, start = found.epoch, found.curve, start - found.seconds
+    deadline = math.inf if time_limit is None else start + time_limit
+    resumed, stopped = done, False
+    while done < total and not stopped:
+        train_loss, rate = loop.epoch(done, horizon, deadline)
+        metrics = loop.score()
+        if not math.isfinite(metrics["loss"]):
+            raise Diverged(loop.diverged(metrics["loss"], done, rate))
+        done += 1
+        now = time.perf_counter()
+        curve = (*curve, {"epoch": float(done), "lr": rate, "train_loss": train_loss, **metrics})
+        report = Progress(done, total, train_loss, metrics, now - start)
+        if file is not None and file.due(now - written, done == total):
+            Checkpoint(file.identity, done, now - start, curve, loop.state()).write(file.path)
+            written = now
+        stopped = progress is not None and progress(report) is False
+    last = {name: value for name, value in curve[-1].items() if name not in ("epoch", "lr")}
+    return Fitted(
+        model=loop.finished(),
+        metrics=last,
+        curve=curve,
+        seconds=time.perf_counter() - start,
+        epochs=done,
+        stopped="progress" if stopped else "complete",
+        resumed=resumed,
+    )

@@ -1,0 +1,246 @@
+"""One epoch of training: the steps, their learning rates, and what they leave behind."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import time
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from nasturtium.errors import EstimateError
+from nasturtium.task.split import stratified
+from nasturtium.task.task import Task
+from nasturtium.train.average import Average
+from nasturtium.train.evaluate import Batches, casts, placed
+from nasturtium.train.numerics import Numerics
+from nasturtium.train.recipe import Recipe
+from nasturtium.train.seeds import mix
+
+__all__ = ["Diverged", "Loop", "TimeLimit"]
+
+_EVALUATION_BATCH = 512
+_FINITE_EVERY = 64  # steps between looks at the loss, each of which waits for the device
+
+
+class Diverged(EstimateError):
+    """The loss of a training became NaN or infinite."""
+
+
+class TimeLimit(EstimateError):
+    """A training took longer than it was allowed."""
+
+
+class Loop:
+    """A network, its optimiser and its data on a device.
+
+    Args:
+        model: the network, trained in place.
+        task: the data.
+        recipe: the settings.
+        numerics: precision and memory format.
+        device: where everything goes.
+        seed: of order, augmentation and dropout.
+        data: share of the training examples.
+        resolution: share of height and width.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        task: Task,
+        recipe: Recipe,
+        numerics: Numerics,
+        device: torch.device,
+        seed: int,
+        data: float,
+        resolution: float,
+    ) -> None:
+        self.model = placed(model, device, numerics)
+        self.recipe = recipe
+        self.numerics = numerics
+        self.device = device
+        self.seed = seed
+        chosen = None
+        if data < 1:
+            chosen, _ = stratified(
+                task.train.labels, data, seed=mix(task.split.seed, "data"), keep=0
+            )
+        place = (task, device, numerics)
+        self.train = Batches.place(task.train, *place, resolution=resolution, chosen=chosen)
+        self.valid = Batches.place(task.valid, *place, resolution=resolution)
+        self.examples = self._examples()
+        self.parameters = [p for p in model.parameters() if p.requires_grad]
+        if not self.parameters:
+            raise EstimateError("the network has no parameters to train")
+        self.optimizer = _optimizer(self.parameters, recipe, device)
+        self.scaler = torch.amp.GradScaler(device.type) if numerics.precision == "fp16" else None
+        self.average = Average(model, recipe.ema) if recipe.ema else None
+
+    def epoch(self, number: int, horizon: int, deadline: float) -> tuple[float, float]:
+        """Train epoch ``number`` (from 0) of a schedule of ``horizon`` epochs.
+
+        Returns:
+            The mean loss and the last learning rate.
+
+        Raises:
+            Diverged: if the loss is NaN or infinite.
+            TimeLimit: if the clock passes ``deadline``.
+        """
+        recipe, train = self.recipe, self.train
+        torch.manual_seed(mix(self.seed, "dropout", number))
+        augmenting = torch.Generator(self.device).manual_seed(mix(self.seed, "augment", number))
+        order = torch.split(self._order(number), recipe.batch_size)
+        losses = torch.zeros((), device=self.device)
+        rate = recipe.lr
+        self.model.train()
+        for step, chosen in enumerate(order):
+            if time.perf_counter() > deadline:
+                raise TimeLimit(
+                    f"the time limit passed in epoch {number + 1}, step {step + 1} of "
+                    f"{len(order)}; give more time, or train for fewer epochs or on less data"
+                )
+            rate = recipe.rate((number + step / len(order)) / horizon)
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate
+            x = train.normalised(train.inputs[chosen])
+            x, y = recipe.augment.apply(x, train.labels[chosen], augmenting, classes=train.classes)
+            with casts(self.numerics):
+                loss = self._loss(self.model(train.laid_out(x)), y)
+            self._step(loss)
+            losses.add_(loss.detach(), alpha=len(chosen))
+            if step % _FINITE_EVERY == 0 or step + 1 == len(order):
+                mean = losses.item() / self.examples
+                if not math.isfinite(mean):
+                    raise Diverged(self.diverged(mean, number, rate))
+        return mean, rate
+
+    def score(self) -> dict[str, float]:
+        """Return what the network, averaged if the recipe says so, scores on validation."""
+        if self.average is None:
+            return self.valid.score(self.model, self.numerics, _EVALUATION_BATCH)
+        self.average.swap()
+        try:
+            return self.valid.score(self.model, self.numerics, _EVALUATION_BATCH)
+        finally:
+            self.average.swap()
+
+    def finished(self) -> nn.Module:
+        """Return the network in evaluation mode, with its averaged weights if there are any."""
+        if self.average is not None:
+            self.average.swap()
+        self.model.eval()
+        return self.model
+
+    def state(self) -> dict[str, Any]:
+        """Return what ``restore`` needs to go on from here."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": None if self.scaler is None else self.scaler.state_dict(),
+            "average": None if self.average is None else self.average.state(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.scaler is not None:
+            self.scaler.load_state_dict(state["scaler"])
+        if self.average is not None:
+            self.average.restore(**state["average"])
+
+    def identity(self, task: Task, fidelity: tuple[object, ...]) -> str:
+        """Return a digest of all that decides how the training goes, but its first weights."""
+        tensors = [(n, list(t.shape), str(t.dtype)) for n, t in self.model.state_dict().items()]
+        described = json.dumps(
+            {
+                "network": [re.sub(r"0x[0-9a-f]+", "", repr(self.model)), tensors],
+                "task": [task.fingerprint, dict(task.split.digests)],
+                "recipe": self.recipe.to_json(),
+                "numerics": self.numerics.to_json(),
+                "fidelity": fidelity,
+                "seed": self.seed,
+            }
+        )
+        return sha256(described.encode()).hexdigest()
+
+    def diverged(self, loss: float, number: int, rate: float) -> str:
+        """Say that training failed, where, and what helps."""
+        return (
+            f"the loss became {loss} in epoch {number + 1} at a learning rate of {rate:.3g}; "
+            f"lower lr (now {self.recipe.lr}), clip gradients (now {self.recipe.clip}) or lengthen "
+            "the warm-up"
+        )
+
+    def _examples(self) -> int:
+        """Count the examples of an epoch: BatchNorm cannot train on a last batch of one."""
+        size, count = self.recipe.batch_size, len(self.train)
+        rest = count % size
+        normalised = any(isinstance(module, _BatchNorm) for module in self.model.modules())
+        if count > size and (self.recipe.drop_last or (rest == 1 and normalised)):
+            return count - rest
+        return count
+
+    def _order(self, number: int) -> Tensor:
+        generator = torch.Generator().manual_seed(mix(self.seed, "order", number))
+        order = torch.randperm(len(self.train), generator=generator)
+        return order[: self.examples].to(self.device)
+
+    def _loss(self, output: Tensor | tuple[Tensor, Tensor], y: Tensor) -> Tensor:
+        logits, extra = (output, None) if isinstance(output, Tensor) else output
+        if logits.shape != (len(y), self.train.classes):
+            raise EstimateError(
+                f"the network gave an output of shape {tuple(logits.shape)}; expected "
+                f"{(len(y), self.train.classes)}, logits for each example and class"
+            )
+        smoothing = self.recipe.label_smoothing
+        loss = functional.cross_entropy(logits, y, label_smoothing=smoothing)
+        if extra is not None:
+            aside = functional.cross_entropy(extra, y, label_smoothing=smoothing)
+            loss = loss + self.recipe.auxiliary * aside
+        return loss
+
+    def _step(self, loss: Tensor) -> None:
+        self.optimizer.zero_grad(set_to_none=True)
+        clip, scaler = self.recipe.clip, self.scaler
+        if scaler is None:
+            torch.autograd.backward(loss)
+            if clip is not None:
+                nn.utils.clip_grad_norm_(self.parameters, clip)
+            self.optimizer.step()
+        else:
+            torch.autograd.backward(scaler.scale(loss))
+            if clip is not None:
+                scaler.unscale_(self.optimizer)
+                nn.utils.clip_grad_norm_(self.parameters, clip)
+            scaler.step(self.optimizer)
+            scaler.update()
+        if self.average is not None:
+            self.average.update()
+
+
+def _optimizer(
+    parameters: list[nn.Parameter], recipe: Recipe, device: torch.device
+) -> torch.optim.Optimizer:
+    decayed = [p for p in parameters if p.ndim > 1]
+    free = [p for p in parameters if p.ndim <= 1]
+    groups = [
+        {"params": decayed, "weight_decay": recipe.weight_decay},
+        {"params": free, "weight_decay": 0.0},
+    ]
+    groups = [group for group in groups if group["params"]]
+    fused = device.type in ("cpu", "cuda")
+    if recipe.optimizer == "adamw":
+        betas = (recipe.momentum, 0.999)
+        return torch.optim.AdamW(groups, lr=recipe.lr, betas=betas, fused=fused)
+    return torch.optim.SGD(
+        groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0, fused=fused
+    )

@@ -1,0 +1,99 @@
+"""Where and how precisely numbers are computed: all that changes results but is no method."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from nasturtium.errors import EstimateError
+from nasturtium.train.fields import check_choice, checked_fields
+
+__all__ = ["Numerics"]
+
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+
+
+@dataclass(frozen=True)
+class Numerics:
+    """Device, threads, precision and memory format; part of what makes a result repeatable.
+
+    Attributes:
+        device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``, ...
+        threads: CPU threads within an operation.
+        precision: ``"fp32"``, or ``"bf16"`` or ``"fp16"`` with automatic casts; weights stay fp32,
+            and ``"fp16"``, which scales the loss, needs a CUDA device.
+        memory_format: ``"contiguous"`` or ``"channels_last"``.
+    """
+
+    device: str = "cpu"
+    threads: int = 1
+    precision: str = "fp32"
+    memory_format: str = "contiguous"
+
+    def __post_init__(self) -> None:
+        check_choice("precision", self.precision, PRECISIONS)
+        check_choice("memory_format", self.memory_format, FORMATS)
+        if self.threads < 1:
+            raise EstimateError(f"threads={self.threads}; expected 1 or more")
+        try:
+            kind = torch.device(self.device).type
+        except RuntimeError as error:
+            raise EstimateError(
+                f"device={self.device!r} is no device; expected 'cpu', 'cuda', 'cuda:0', 'mps', ..."
+            ) from error
+        if self.precision == "fp16" and kind != "cuda":
+            raise EstimateError(
+                f"precision='fp16' needs a CUDA device, not {self.device!r}; use 'bf16' or 'fp32'"
+            )
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type that automatic casts choose."""
+        return PRECISIONS[self.precision]
+
+    @property
+    def format(self) -> torch.memory_format:
+        """The memory format of images and of weights with four axes."""
+        return FORMATS[self.memory_format]
+
+    @contextmanager
+    def opened(self) -> Iterator[torch.device]:
+        """Enter the device with this number of threads; afterwards the number is what it was.
+
+        Raises:
+            EstimateError: if this machine has no such device.
+        """
+        device = torch.device(self.device)
+        if device.type == "cuda" and not (
+            torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()
+        ):
+            raise EstimateError(
+                f"device={self.device!r} was asked for, but torch sees "
+                f"{torch.cuda.device_count()} CUDA devices here; use device='cpu', or a build of "
+                "torch for CUDA"
+            )
+        before = torch.get_num_threads()
+        torch.set_num_threads(self.threads)
+        try:
+            yield device
+        finally:
+            torch.set_num_threads(before)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values that ``from_json`` reads back."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Numerics:
+        """Read what ``to_json`` wrote.
+
+        Raises:
+            EstimateError: if a name or a value is unknown.
+        """
+        return cls(**checked_fields(cls, data))

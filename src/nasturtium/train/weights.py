@@ -1,0 +1,132 @@
+"""Weights: inherited from a parent network, and kept on disk.
+
+Sharing by overlap follows Fang et al., "EAT-NAS: Elastic Architecture Transfer for Accelerating
+Large-scale Neural Architecture Search" (2019): where a child's layer is wider or narrower than its
+parent's, the leading channels that both have are copied and the others stay as they were drawn.
+The paper shares between kernels of one size only; the centre crop and the zero padding of kernels
+of different sizes are an addition, off by default.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from nasturtium.errors import EstimateError
+from nasturtium.task.durable import replace_file
+
+__all__ = ["Inherited", "inherit", "load_weights", "save_weights"]
+
+
+@dataclass(frozen=True)
+class Inherited:
+    """What a network took over from its parent.
+
+    Attributes:
+        whole: names of the tensors that were copied whole.
+        partly: names of those of which a part was copied.
+        fresh: names of those that stayed as they were.
+        share: copied share of all the numbers in the network's tensors, 0 to 1.
+    """
+
+    whole: tuple[str, ...]
+    partly: tuple[str, ...]
+    fresh: tuple[str, ...]
+    share: float
+
+
+@torch.no_grad()
+def inherit(
+    model: nn.Module,
+    state: Mapping[str, Tensor],
+    *,
+    overlap: bool = False,
+    crop_kernels: bool = False,
+) -> Inherited:
+    """Copy a parent's tensors into a network, by path.
+
+    Args:
+        model: receives the tensors; those without a counterpart stay as they are.
+        state: the parent's ``state_dict()``.
+        overlap: also copy the leading channels that both have where their numbers differ.
+        crop_kernels: also copy kernels of another size: a larger one is cropped to its centre, a
+            smaller one is padded with zeros.
+
+    Example:
+        >>> parent, child = nn.Linear(4, 2), nn.Linear(4, 3)
+        >>> inherit(child, parent.state_dict(), overlap=True).share
+        0.6666666666666666
+    """
+    whole: list[str] = []
+    partly: list[str] = []
+    fresh: list[str] = []
+    copied = total = 0
+    for name, own in model.state_dict().items():
+        total += own.numel()
+        other = state.get(name)
+        count = 0
+        if other is not None and own.is_floating_point() == other.is_floating_point():
+            count = _copy(own, other, overlap, crop_kernels)
+        copied += count
+        (fresh if count == 0 else whole if count == own.numel() else partly).append(name)
+    return Inherited(tuple(whole), tuple(partly), tuple(fresh), copied / max(total, 1))
+
+
+def _copy(own: Tensor, other: Tensor, overlap: bool, crop_kernels: bool) -> int:
+    """Copy what fits of ``other`` into ``own``; return how many numbers of ``own`` were set."""
+    if own.shape == other.shape:
+        own.copy_(other)
+        return own.numel()
+    if own.ndim != other.ndim:
+        return 0
+    channels, kernel = own.shape[:2], own.shape[2:]
+    if channels != other.shape[:2] and not overlap:
+        return 0
+    if kernel != other.shape[2:] and not crop_kernels:
+        return 0
+    leading = tuple(slice(min(a, b)) for a, b in zip(channels, other.shape[:2], strict=True))
+    target, source = own[leading], other[leading]
+    if kernel != other.shape[2:]:
+        target.zero_()
+    total = target.numel()
+    for axis in range(2, own.ndim):
+        length = min(target.shape[axis], source.shape[axis])
+        target = target.narrow(axis, (target.shape[axis] - length) // 2, length)
+        source = source.narrow(axis, (source.shape[axis] - length) // 2, length)
+    target.copy_(source)
+    return total
+
+
+def save_weights(path: str | Path, model: nn.Module | Mapping[str, Tensor]) -> None:
+    """Write a network's tensors; equal weights give equal files, and a file is whole or absent."""
+    state = model.state_dict() if isinstance(model, nn.Module) else model
+    buffer = io.BytesIO()
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    torch.save(plain, buffer)
+    replace_file(Path(path), buffer.getvalue())
+
+
+def load_weights(path: str | Path) -> dict[str, Tensor]:
+    """Read what ``save_weights`` wrote, on the CPU; no code in the file is run.
+
+    Raises:
+        EstimateError: if the file is absent, damaged, or holds anything but tensors.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error) else type(error).__name__
+        raise EstimateError(
+            f"{path} cannot be read as weights ({reason}); expected a file that save_weights wrote"
+        ) from error
+    if not isinstance(state, dict) or not all(
+        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in state.items()
+    ):
+        raise EstimateError(f"{path} holds something else than tensors by name; expected weights")
+    return state

@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nasturtium.errors import TaskError
+from nasturtium.task.make import make_task
+from nasturtium.task.split import stratified
+from nasturtium.task.task import Task
+
+
+def images(count: int = 60, shape: tuple[int, ...] = (8, 8), seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (count, *shape)).astype(np.uint8)
+
+
+def labels(count: int = 60, classes: int = 3) -> np.ndarray:
+    return np.arange(count) % classes
+
+
+@given(
+    sizes=st.lists(st.integers(3, 40), min_size=2, max_size=6),
+    valid=st.floats(0.01, 0.99),
+    test=st.floats(0.01, 0.99),
+    seed=st.integers(0, 2**32),
+)
+@settings(max_examples=60, deadline=None)
+def test_splits_are_disjoint_complete_stratified_and_seeded(
+    sizes: list[int], valid: float, test: float, seed: int
+) -> None:
+    y = np.random.default_rng(1).permutation(np.repeat(np.arange(len(sizes)), sizes))
+    x = np.arange(len(y), dtype=np.float32)[:, None]
+    task = make_task(x, y, name="t", fractions=(valid, test), seed=seed)
+    again = make_task(x, y, name="t", fractions=(valid, test), seed=seed)
+    parts = task.split_indices
+    assert sorted(np.concatenate(list(parts.values()))) == list(range(len(y)))
+    for name, split in task.splits.items():
+        assert np.array_equal(split.inputs[:, 0], parts[name])  # each label stays with its input
+        assert np.array_equal(split.labels, y[parts[name]])
+        assert np.array_equal(parts[name], again.split_indices[name])
+        assert np.bincount(split.labels, minlength=len(sizes)).min() >= 1
+    assert task.test is not None
+    for label, size in enumerate(sizes):
+        held = (task.test.labels == label).sum()
+        assert held == min(max(round(size * test), 1), size - 2)
+        kept = (task.valid.labels == label).sum()
+        assert kept == min(max(round((size - held) * valid), 1), size - held - 1)
+
+
+@given(first=st.floats(0.05, 1), second=st.floats(0.05, 1), seed=st.integers(0, 1000))
+@settings(max_examples=30, deadline=None)
+def test_smaller_shares_lie_within_larger_ones(first: float, second: float, seed: int) -> None:
+    y = labels(50, 4)
+    small, large = sorted((first, second))
+    chosen = [set(stratified(y, share, seed=seed, keep=0)[0].tolist()) for share in (small, large)]
+    assert chosen[0] <= chosen[1]
+    assert len(stratified(y, 1.0, seed=seed, keep=0)[1]) == 0
+
+
+def test_seed_changes_the_split_but_not_the_fingerprint() -> None:
+    first = make_task(images(), labels(), name="a", seed=0)
+    second = make_task(images(), labels(), name="b", seed=1)
+    other = make_task(images(seed=1), labels(), name="a", seed=0)
+    assert first.fingerprint == second.fingerprint != other.fingerprint
+    assert first.split.digests != second.split.digests
+    assert first.split.digests == other.split.digests
+    relabelled = make_task(images(), labels()[::-1], name="a", seed=0)
+    assert relabelled.fingerprint != first.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("shape", "layout", "expected"),
+    [
+        ((8, 9), None, (1, 8, 9)),
+        ((3, 8, 9), None, (3, 8, 9)),
+        ((8, 9, 3), None, (3, 8, 9)),
+        ((8, 9, 4), None, (4, 8, 9)),
+        ((1, 8, 9), None, (1, 8, 9)),
+        ((3, 8, 3), "NHWC", (3, 3, 8)),
+        ((2, 8, 9), "NCHW", (2, 8, 9)),
+        ((5,), None, (5,)),
+    ],
+)
+@pytest.mark.parametrize("kind", ["numpy", "torch"])
+def test_layouts(
+    shape: tuple[int, ...], layout: str | None, expected: tuple[int, ...], kind: str
+) -> None:
+    x = images(60, shape)
+    data = torch.from_numpy(x) if kind == "torch" else x
+    task = make_task(data, labels(), name="t", layout=layout)
+    assert task.inputs == expected
+    assert task.facts == {"inputs": expected, "classes": 3}
+    first = x[task.split_indices["train"][0]]
+    if expected != shape and len(shape) == 3:
+        first = first.transpose(2, 0, 1)
+    assert np.array_equal(task.train.inputs[0], first.reshape(expected))
+
+
+def test_mean_and_std_are_those_of_the_training_examples_alone() -> None:
+    x = images(60, (3, 8, 8)).astype(np.float32) * np.array([1, 10, 0], np.float32)[:, None, None]
+    task = make_task(x, labels(), name="t")
+    train = task.train.inputs.astype(np.float64)
+    assert task.mean == pytest.approx(train.mean((0, 2, 3)))
+    assert task.std[:2] == pytest.approx(train.std((0, 2, 3))[:2], rel=1e-6)
+    assert task.std[2] == 1.0  # a constant channel is not divided by 0
+
+
+@pytest.mark.parametrize(
+    ("y", "names", "expected"),
+    [
+        (np.array(["cat", "dog"] * 30), None, ("cat", "dog")),
+        ([7, 3] * 30, None, ("3", "7")),
+        ([1.0, 0.0] * 30, None, ("0", "1")),
+        ([[0], [1]] * 30, ["no", "yes"], ("no", "yes")),
+        (["b", "a"] * 30, ["b", "a"], ("b", "a")),
+        (torch.tensor([0, 1] * 30), None, ("0", "1")),
+    ],
+)
+def test_labels_become_classes(y: object, names: list[str] | None, expected: tuple[str]) -> None:
+    task = make_task(images(), y, name="t", class_names=names)
+    assert task.class_names == expected
+    given = np.asarray(y).reshape(-1)[task.split_indices["train"]]
+    back = np.array(expected)[task.train.labels]
+    if names == ["no", "yes"]:
+        assert np.array_equal(task.train.labels, given)
+    else:
+        assert [str(g) for g in (given.astype(int) if given.dtype.kind == "f" else given)] == list(
+            back
+        )
+
+
+def test_given_splits_are_kept_whole_and_none_is_made_unasked() -> None:
+    pair = (images(12, seed=2), labels(12))
+    task = make_task(images(), labels(), name="t", test=pair)
+    assert task.test is not None
+    assert np.array_equal(task.test.inputs[:, 0], pair[0])
+    assert (len(task.train), len(task.valid)) == (48, 12)
+    assert task.split.test is None
+    assert make_task(images(), labels(), name="t", fractions=(0.5, 0)).test is None
+    both = make_task(images(), labels(), name="t", test=pair, valid=pair)
+    assert len(both.train) == 60
+    assert both.split.valid is None
+
+
+def test_resizing_keeps_type_and_constants() -> None:
+    task = make_task(np.full((60, 9, 12), 200, np.uint8), labels(), name="t", size=(4, 6))
+    assert task.inputs == (1, 4, 6)
+    assert task.train.inputs.dtype == np.uint8
+    assert (task.train.inputs == 200).all()
+
+
+def test_save_and_load(tmp_path: Path) -> None:
+    task = make_task(images(), labels(), name="t", seed=3)
+    task.save(tmp_path / "a" / "task")
+    task.save(tmp_path / "a" / "task")  # the same again is no error
+    assert [p.name for p in (tmp_path / "a").iterdir()] == ["task"]  # nothing temporary is left
+    back = Task.load(tmp_path / "a" / "task")
+    assert isinstance(back.train.inputs, np.memmap)
+    for part, split in task.splits.items():
+        assert np.array_equal(split.inputs, back.splits[part].inputs)
+        assert np.array_equal(split.labels, back.splits[part].labels)
+        assert np.array_equal(task.split_indices[part], back.split_indices[part])
+    for name in ("name", "class_names", "mean", "std", "split", "fingerprint", "notes", "facts"):
+        assert getattr(task, name) == getattr(back, name)
+    with pytest.raises(TaskError, match="holds another task"):
+        make_task(images(), labels(), name="t", seed=4).save(tmp_path / "a" / "task")
+
+
+def test_a_damaged_task_says_so(tmp_path: Path) -> None:
+    task = make_task(images(), labels(), name="t")
+    task.save(tmp_path / "t")
+    whole = (tmp_path / "t" / "train_inputs.npy").read_bytes()
+    (tmp_path / "t" / "train_inputs.npy").write_bytes(whole[:-9])
+    with pytest.raises(TaskError, match="is damaged"):
+        Task.load(tmp_path / "t")
+    header = json.loads((tmp_path / "t" / "task.json").read_text())
+    (tmp_path / "t" / "task.json").write_text(json.dumps({**header, "format": 99}))
+    with pytest.raises(TaskError, match="another format; expected format 1"):
+        Task.load(tmp_path / "t")
+    with pytest.raises(TaskError, match="holds no task"):
+        Task.load(tmp_path)
+
+
+NAN = images().astype(np.float32)
+NAN[[7, 9], 0, 0] = np.nan, np.inf
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "options", "message"),
+    [
+        (images(), labels(59), {}, "60 inputs but 59 labels; expected one label per input"),
+        (NAN, labels(), {}, "hold 2 values that are NaN or infinite, the first in example 7"),
+        (images(0), labels(0), {}, r"are empty \(shape \(0, 8, 8\)\)"),
+        ([], [], {}, "are empty"),
+        (images(60, (3, 8, 3)), labels(), {}, "pass layout='NCHW' or layout='NHWC'"),
+        (images(60, (2, 8, 9)), labels(), {}, "pass layout="),
+        (images(60, (3, 8, 9)), labels(), {"layout": "CHW"}, "expected 'NCHW' or 'NHWC'"),
+        (images(60, (1, 1, 8, 9)), labels(), {}, r"expected \(N, H, W\)"),
+        (images(), labels() + 0.5, {}, r"label 0.5 \(index 0\) is no class; .*regression"),
+        (images(), np.full(60, np.nan), {}, "label nan"),
+        (images(), np.eye(3)[labels()], {}, r"pass labels.argmax\(1\)"),
+        (images(), np.zeros(60, int), {}, "only one class"),
+        (images(), labels(), {"class_names": ["a", "b"]}, "label 2, which is no class"),
+        (images(), labels(), {"class_names": ["a", "b", "b"]}, "names a class twice"),
+        (images(), labels(), {"class_names": list("abcd")}, "class 'd' has no example in train"),
+        (images(4), [0, 0, 0, 1], {}, r"class '1' has 1 examples; dividing off valid and test"),
+        (
+            images(6),
+            [0, 0, 1, 1, 1, 1],
+            {"fractions": (0.2, 0.2)},
+            "class '0' has 2 examples; .* needs 3 or more of each class",
+        ),
+        (images(), labels(), {"fractions": (0, 0.2)}, r"expected \(valid, test\) with 0 < valid"),
+        (images(), labels(), {"seed": -1}, "seed=-1; expected 0 or more"),
+        (images(60, (5,)), labels(), {"size": 4}, "are vectors, not images"),
+        (images(), labels(), {"size": 0}, "size=0 was given; expected"),
+        (images(), labels(), {"test": (images(9, (9, 9)), labels(9))}, "size=.height, width."),
+        (images(), labels(), {"test": (NAN[:6], labels(6))}, "one type and one scale"),
+        (images(), labels(), {"test": (images(6), [0, 1, 2, 3, 4, 5])}, "test has the label 3"),
+        (images(), labels(), {"test": (images(2), [0, 1])}, "class '2' has no example in test"),
+        ([images(1), images(1, (9, 9))], [0, 1], {}, "need the same shape"),
+        (np.array([None] * 4), [0, 1, 0, 1], {}, "hold Python objects"),
+        (images().astype(complex), labels(), {}, "complex128; expected numbers"),
+    ],
+)
+def test_messages(x: object, y: object, options: dict[str, object], message: str) -> None:
+    with pytest.raises(TaskError, match=message) as caught:
+        make_task(x, y, name="t", **options)  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)
