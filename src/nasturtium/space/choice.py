@@ -100,8 +100,17 @@ class ChoiceSpace(Space):
         Raises:
             SpaceError: the builder does not return a function that builds a module.
         """
+        architecture, make = self.ask(reading)
+        return architecture, make()
+
+    def ask(self, reading: Reading) -> tuple[Architecture, Callable[[], nn.Module]]:
+        """As :meth:`read`, but the module is only built when the returned function is called."""
         architecture, _, build = self._read(reading.answer, reading)
-        return architecture, self._built(build)
+        return architecture, lambda: self._built(build)
+
+    def replay(self, architecture: Architecture) -> Answer:
+        """The source of answers that repeats a record and refuses one that does not fit."""
+        return _Replay(self, architecture)
 
     def decide(self, answer: Answer) -> Architecture:
         """Read the builder with ``answer(decision) -> value`` and return the record only.

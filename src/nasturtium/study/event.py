@@ -58,9 +58,9 @@ def encode(event: Event) -> tuple[str, str]:
         return _dumps(body), ""
     if isinstance(data, Outcome):
         body = {"n": data.number}
-        if event.kind == "told":
+        if data.metrics or event.kind == "told":
             body["metrics"] = dict(data.metrics)
-        else:
+        if data.error is not None:
             body["error"] = data.error
         if data.curve:
             body["curve"] = [dict(point) for point in data.curve]

@@ -96,8 +96,8 @@ class Files:
             return None
         return left if isinstance(left, dict) and left.get("job") == job else None
 
-    def checkpoint(self, study: str, number: int) -> Path:
-        """Where a running trial keeps its checkpoint."""
+    def checkpoint(self, study: str, number: int | str) -> Path:
+        """Where a running trial, or a part that prepares itself, keeps its checkpoint."""
         folder = self.folder / "checkpoints" / study
         folder.mkdir(parents=True, exist_ok=True)
         return folder / f"{number}.pt"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, final, overload
 
 from nasturtium.errors import StrategyError
@@ -199,7 +199,10 @@ class History(Sequence[Trial]):
         """Complete a pending trial, and return it as it is now."""
         number = outcome.number
         before = self._pending[number]
-        state = "finished" if outcome.error is None else "failed"
+        # What has metrics and a reason was rejected by them, half-way through its estimate.
+        state = "finished"
+        if outcome.error is not None:
+            state = "rejected" if outcome.metrics else "failed"
         trial = Trial(before[0], before[1], before[2], state, *outcome[1:])  # type: ignore[arg-type]
         self._settle(trial)
         return trial
@@ -225,9 +228,11 @@ class History(Sequence[Trial]):
             self._trials.append(trial)
             if trial.state == "pending":
                 self._pending[trial.number] = trial
-        if trial.state in ("finished", "failed"):
+        if trial.state != "pending" and known:
             self._settle(trial)
-        elif not known:
+        elif trial.state == "finished":
+            self._settle(trial)
+        else:
             for view in self._views.values():
                 view._put(trial)
 
@@ -245,9 +250,3 @@ class History(Sequence[Trial]):
             elif trial.proposal.uniform != value:
                 return False
         return True
-
-    def _metadata(self) -> Mapping[str, Any]:
-        return {
-            "objectives": [objective.to_json() for objective in self.objectives],
-            "constraints": [objective.to_json() for objective in self.constraints],
-        }

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, final
 from nasturtium.architecture import Architecture
 from nasturtium.errors import EstimateError
 from nasturtium.study.event import _dumps
-from nasturtium.study.trial import Fidelity, Proposal
+from nasturtium.study.trial import Fidelity, Objective, Proposal
 from nasturtium.train.seeds import mix
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nasturtium.task.task import Task
     from nasturtium.train.numerics import Numerics
 
-__all__ = ["Job", "Setting", "Work"]
+__all__ = ["Job", "OutOfBounds", "Setting", "Work"]
 
 
 @final
@@ -37,6 +37,7 @@ class Setting:
         numerics: device, threads, precision and memory format of a job.
         time_limit: seconds after which a trial fails, or ``None``.
         prepared: digests of what was prepared, by part.
+        constraints: the study's bounds.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Setting:
         numerics: Numerics | None = None,
         time_limit: float | None = None,
         prepared: Mapping[str, str] | None = None,
+        constraints: tuple[Objective, ...] = (),
     ) -> None:
         self.study = study
         self.seed = seed
@@ -58,6 +60,58 @@ class Setting:
         self.numerics = numerics
         self.time_limit = time_limit
         self.prepared = dict(prepared or {})
+        self.constraints = constraints
+
+    def packed(self) -> dict[str, Any]:
+        """What a worker process needs to make the same setting; data go through files."""
+        folder = None
+        if self.task is not None:
+            assert self.files is not None
+            folder = self.files.folder / "tasks" / self.task_digest
+            self.task.save(folder)
+        parts = dict(vars(self))
+        parts["task"] = folder
+        return parts
+
+    @classmethod
+    def unpacked(cls, parts: Mapping[str, Any]) -> Setting:
+        """The setting of :meth:`packed`, its data mapped from files that all workers share."""
+        from nasturtium.task.task import Task
+
+        folder = parts["task"]
+        return cls(**{**parts, "task": None if folder is None else Task.load(folder)})
+
+    @property
+    def task_digest(self) -> str:
+        """Identifies the data and how they are divided."""
+        assert self.task is not None
+        split = sorted((name, rows.tobytes()) for name, rows in self.task.split_indices.items())
+        return sha256(repr((self.task.fingerprint, split)).encode()).hexdigest()[:16]
+
+    @property
+    def inputs(self) -> tuple[int, ...]:
+        """Shape of one example, from the data or else from the space.
+
+        Raises:
+            EstimateError: neither says.
+        """
+        if self.task is not None:
+            return self.task.inputs
+        facts = getattr(self.space, "arguments", {})
+        if "inputs" not in facts:
+            raise EstimateError(
+                f"the shape of an example is not known; bind it: {self.space.name}.using(inputs=...)"
+            )
+        return tuple(facts["inputs"])
+
+
+@final
+class OutOfBounds(EstimateError):
+    """A bound is broken by what is known; the rest of the estimate is not worth making."""
+
+    def __init__(self, reason: str, metrics: Mapping[str, float]) -> None:
+        Exception.__init__(self, reason)
+        self.metrics = dict(metrics)
 
 
 @final
@@ -69,6 +123,8 @@ class Job:
         proposal: what was asked for.
         setting: what all jobs of the study share.
         parent_weights: digest of the parent's weights, where it kept any.
+        resumed: digest of the checkpoint to go on from, where the proposal resumes a trial.
+        origin: the trial whose seed is used: the first of a chain of resumed ones.
         curve: what was reported.
         kept: digests of files to keep with the trial, by role.
     """
@@ -79,12 +135,16 @@ class Job:
         proposal: Proposal,
         setting: Setting,
         parent_weights: str | None = None,
+        resumed: str | None = None,
+        origin: int | None = None,
         listen: Callable[[int, Mapping[str, float]], bool] | None = None,
     ) -> None:
         self.number = number
         self.proposal = proposal
         self.setting = setting
         self.parent_weights = parent_weights
+        self.resumed = resumed
+        self.origin = number if origin is None else origin
         self.curve: list[dict[str, float]] = []
         self.kept: dict[str, str] = {}
         self._listen = listen
@@ -98,7 +158,7 @@ class Job:
         return self.proposal.fidelity
 
     @property
-    def space(self) -> Space:
+    def space(self) -> Any:
         return self.setting.space
 
     @property
@@ -131,7 +191,7 @@ class Job:
 
     def seed(self, purpose: str) -> int:
         """A seed keyed by (study's seed, trial, purpose), the same in every run of the study."""
-        return mix(self.setting.seed, self.number, purpose)
+        return mix(self.setting.seed, self.origin, purpose)
 
     def build(self) -> nn.Module:
         """The architecture's network with fresh weights of the trial's own seed."""
@@ -142,6 +202,17 @@ class Job:
         self.curve.append(dict(metrics))
         return self._listen is None or self._listen(self.number, metrics)
 
+    def check(self, metrics: Mapping[str, float]) -> None:
+        """Refuse to go on where metrics break a bound of the study.
+
+        Raises:
+            OutOfBounds: they do; the trial is recorded as rejected, with these metrics.
+        """
+        for bound in self.setting.constraints:
+            value = metrics.get(bound.metric)
+            if value is not None and bound.excess(value) > 0.0:
+                raise OutOfBounds(f"{bound.metric} = {value:g}, bound {bound}", metrics)
+
     def keep(self, role: str, path: Path) -> None:
         """Keep a finished file with the trial, e.g. its weights; the file is moved."""
         self.kept[role] = self.files.put(path)
@@ -149,8 +220,9 @@ class Job:
     @property
     def digest(self) -> str:
         """Identifies the job, so that a result left by a killed driver is matched to it."""
-        text = _dumps([self.proposal.to_json(), self.parent_weights])
-        return sha256(f"{self.setting.study}|{self.setting.seed}|{self.number}|{text}".encode()).hexdigest()
+        text = _dumps([self.proposal.to_json(), self.parent_weights, self.resumed])
+        whole = f"{self.setting.study}|{self.setting.seed}|{self.number}|{text}"
+        return sha256(whole.encode()).hexdigest()
 
 
 @final
@@ -165,6 +237,16 @@ class Work:
         self.setting = setting
         self._part = part
         self._log = log
+
+    def of(self, part: str) -> Work:
+        """The same work for one part of a joined estimator."""
+        return Work(self.setting, part, self._log)
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """Where lengthy preparation keeps its state, to go on from after a kill."""
+        files = self.setting.files
+        return None if files is None else files.checkpoint(self.setting.study, self._part)
 
     @property
     def prepared(self) -> Path | None:

@@ -180,7 +180,9 @@ def _head(path: Path) -> tuple[tuple[int, int], bool] | None:
     """Return (height, width) and whether a picture is grey, from its first bytes."""
     try:
         with Image.open(path) as image:
-            turned = image.getexif().get(_ORIENTATION) in _TURNED
+            # Pillow decodes a PNG without an early "exif" chunk to look for a late one.
+            known = image.format != "PNG" or "exif" in image.info
+            turned = known and image.getexif().get(_ORIENTATION) in _TURNED
             width, height = image.size
             return ((width, height) if turned else (height, width)), is_grey(image)
     except _UNREADABLE:

@@ -1,0 +1,82 @@
+"""Train each architecture by a recipe, and measure it on the validation examples."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from typing import final
+
+from nasturtium.study.estimator import Estimator
+from nasturtium.study.work import Job
+from nasturtium.train.fit import Progress, fit
+from nasturtium.train.recipe import Recipe
+from nasturtium.train.weights import inherit, load_weights, save_weights
+
+__all__ = ["Train"]
+
+
+@final
+class Train(Estimator):
+    """The plain estimate: a network trained alone, at the trial's fidelity.
+
+    Args:
+        recipe: how; the default recipe if not given.
+        inherit: start from the parent's weights, by path and shape, where a strategy names one
+            (Real et al. 2017, "Large-scale evolution of image classifiers", section 3.3).
+        overlap: with ``inherit``, also copy the overlapping channels of tensors whose shapes
+            differ (EAT-NAS, width-level sharing).
+        keep: keep every trial's weights; implied by ``inherit``.
+    """
+
+    metrics = ("accuracy", "balanced_accuracy", "loss", "train_loss")
+
+    def __init__(
+        self,
+        recipe: Recipe | None = None,
+        inherit: bool = False,
+        overlap: bool = False,
+        keep: bool = False,
+    ) -> None:
+        self.recipe = recipe
+        self.inherit = inherit
+        self.overlap = overlap
+        self.keep = keep
+
+    def estimate(self, job: Job) -> Mapping[str, float]:
+        recipe = self.recipe or Recipe()
+        fidelity = job.fidelity
+        model = job.build()
+        if self.inherit and job.parent_weights is not None:
+            weights = load_weights(job.files.get(job.parent_weights))
+            inherit(model, weights, overlap=self.overlap)
+        checkpoint = job.checkpoint
+        if checkpoint is not None and job.resumed is not None and not checkpoint.exists():
+            shutil.copyfile(job.files.get(job.resumed), checkpoint)
+
+        def listen(progress: Progress) -> bool:
+            return job.report({"epoch": progress.epoch, **progress.metrics})
+
+        fitted = fit(
+            model,
+            job.task,
+            recipe,
+            seed=job.seed("fit"),
+            epochs=fidelity.epochs,
+            data=fidelity.data,
+            resolution=fidelity.resolution,
+            complete=fidelity.schedule == "complete",
+            numerics=job.setting.numerics,
+            checkpoint=checkpoint,
+            progress=listen,
+            time_limit=job.setting.time_limit,
+        )
+        job.curve = [dict(point) for point in fitted.curve]
+        if self.keep or self.inherit:
+            path = job.files.temporary()
+            save_weights(path, fitted.model)
+            job.keep("weights", path)
+        if fidelity.schedule == "prefix" and checkpoint is not None and checkpoint.exists():
+            path = job.files.temporary()
+            shutil.copyfile(checkpoint, path)
+            job.keep("checkpoint", path)
+        return fitted.metrics

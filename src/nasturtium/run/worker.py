@@ -1,0 +1,75 @@
+"""A worker process: takes jobs from its driver until the pipe closes.
+
+A finished trial's outcome is left as a file before it is sent, so that it is not lost when the
+driver dies in between. When the driver dies, the reading thread sees the pipe close and ends the
+process at once, whatever it is doing.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import sys
+import threading
+from multiprocessing.connection import Connection
+from typing import Any
+
+import cloudpickle
+
+from nasturtium.run.attempt import attempt, outcome_to_json
+from nasturtium.study.estimator import Estimator
+from nasturtium.study.work import Job, Setting
+
+
+def main() -> None:
+    """Serve the driver at the other end of the pipe that the environment names."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to answer
+    pipe = Connection(int(os.environ["NASTURTIUM_PIPE"]))
+    messages: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(pipe, messages), daemon=True).start()
+    setting: Setting | None = None
+    estimator: Estimator | None = None
+    while True:
+        try:
+            kind, data = cloudpickle.loads(messages.get())
+            if kind == "start":
+                path, packed, estimator = data
+                sys.path[:] = path
+                setting = Setting.unpacked(packed)
+                continue
+        except Exception as error:
+            _send(pipe, "broken", f"{type(error).__name__}: {error}")
+            continue
+        assert setting is not None and estimator is not None
+        if kind == "job":
+            _send(pipe, "done", _run(setting, estimator, data))
+        elif kind == "call":
+            function, arguments = data
+            _send(pipe, "called", function(setting, *arguments))
+
+
+def _listen(pipe: Connection, messages: queue.SimpleQueue[bytes]) -> None:
+    while True:
+        try:
+            messages.put(pipe.recv_bytes())
+        except (EOFError, OSError):
+            os._exit(0)
+
+
+def _send(pipe: Connection, kind: str, data: Any) -> None:
+    pipe.send_bytes(cloudpickle.dumps((kind, data)))
+
+
+def _run(setting: Setting, estimator: Estimator, parts: Any) -> Any:
+    number, proposal, parent_weights, resumed, origin = parts
+    job = Job(number, proposal, setting, parent_weights, resumed, origin)
+    outcome = attempt(estimator, job)
+    if setting.files is not None:
+        left = {"job": job.digest, **outcome_to_json(outcome)}
+        setting.files.leave_result(setting.study, number, left)
+    return outcome
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,186 @@
+"""AnyNet: four stages of bottlenecks with group convolutions; design spaces A to E of RegNet.
+
+Radosavovic et al. (2020), "Designing Network Design Spaces", section 3.2. A stem (3x3, stride 2,
+32 channels), stages that each begin with a block of stride 2, global pooling, a linear layer. A
+block is 1x1, 3x3 in groups, 1x1, with a shortcut. A stage has a depth (1 to 16), a width (8 to
+1024 in steps of 8), a bottleneck ratio (1, 2, 4: the inner width is the width divided by it) and a
+group width (1 to 32): (16 * 128 * 3 * 6)^4 = 1.8e18 networks, space A.
+
+* ``anynet`` is A. ``anynet_b`` shares the bottleneck ratio, ``anynet_c`` the group width as well;
+  in ``anynet_d`` widths never fall from stage to stage, in ``anynet_e`` depths neither. They are
+  limits on one builder (6.8e16, 3.2e14, 1.38e13 and 8.2e11 networks, counted exactly; the paper
+  divides by 4! twice, which counts ties wrongly: 1.3e13 and 5.5e11).
+* ``squeeze=0.25`` makes it AnyNetY: squeeze-and-excitation behind the 3x3, a quarter of the
+  block's input wide.
+* Widths that do not fit their groups are moved as in pycls, the authors' code
+  (:func:`compatible`). Records that become one network have one canonical form.
+
+Deviations: options are drawn evenly, not evenly in the logarithm, so that populations are uniform
+over the networks that are counted. Up to 64 pixels the stem has stride 1, and a stage's stride of 2
+is dropped where it would leave fewer than 4 pixels a side.
+
+The tests count A to E, and the golden table of RegNet is built by this file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, final
+
+from torch import Tensor, nn
+
+from nasturtium.architecture import Architecture
+from nasturtium.blocks import Block, block, chain
+from nasturtium.errors import SpaceError
+from nasturtium.space.choice import space
+from nasturtium.space.ops import Classifier, ConvBN, ConvBNReLU, SqueezeExcite
+from nasturtium.space.zoo.skeleton import fitting, image
+
+if TYPE_CHECKING:
+    from nasturtium.space.choose import Choose
+
+__all__ = [
+    "Stage",
+    "anynet",
+    "anynet_b",
+    "anynet_c",
+    "anynet_d",
+    "anynet_e",
+    "compatible",
+    "network",
+]
+
+DEPTHS = tuple(range(1, 17))
+WIDTHS = tuple(range(8, 1025, 8))
+BOTTLENECKS = (1, 2, 4)
+GROUPS = (1, 2, 4, 8, 16, 32)
+STEM = 32
+
+
+class Stage(NamedTuple):
+    """What a stage is made of: depth in blocks, width, bottleneck ratio, channels per group."""
+
+    depth: int
+    width: int
+    bottleneck: int
+    group: int
+
+
+def compatible(stage: Stage) -> Stage:
+    """The stage with a width that its groups divide.
+
+    The group width is at most the inner width, and the inner width becomes its nearest multiple.
+    """
+    inner = int(max(1, stage.width / stage.bottleneck))
+    group = min(stage.group, inner)
+    inner = max(group, round(inner / group) * group)
+    return stage._replace(width=inner * stage.bottleneck, group=group)
+
+
+@final
+class Bottleneck(nn.Module):
+    """The X block, or Y where it squeezes: (N, C, H, W) to (N, C', H/stride, W/stride).
+
+    Args:
+        inputs: channels of its input.
+        outputs: channels of its output.
+        inner: channels of the 3x3 convolution.
+        group: channels in each of its groups.
+        stride: of the 3x3 convolution.
+        squeeze: channels of the squeeze-and-excitation; 0 for none.
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, inner: int, group: int, stride: int, squeeze: int
+    ) -> None:
+        super().__init__()
+        self.enter = ConvBNReLU(inputs, inner, 1)
+        self.spatial = ConvBNReLU(inner, inner, 3, stride, groups=inner // group)
+        self.squeeze = SqueezeExcite(inner, squeeze) if squeeze else None
+        self.leave = ConvBN(inner, outputs, 1)
+        same = stride == 1 and inputs == outputs
+        self.shortcut = None if same else ConvBN(inputs, outputs, 1, stride)
+        self.act = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.spatial(self.enter(x))
+        if self.squeeze is not None:
+            out = self.squeeze(out)
+        out = self.leave(out) + (x if self.shortcut is None else self.shortcut(x))
+        final: Tensor = self.act(out)
+        return final
+
+
+def network(
+    inputs: tuple[int, int, int], classes: int, stages: Sequence[Stage], squeeze: float
+) -> nn.Module:
+    """The network of these stages, whose widths :func:`compatible` adjusts."""
+    side = min(inputs[1:])
+    strides = fitting((2 if side > 64 else 1, *(2 for _ in stages)), side)
+    parts: list[tuple[str, Block]] = [("stem", block(ConvBNReLU, inputs[0], STEM, 3, strides[0]))]
+    width = STEM
+    for index, stage in enumerate(map(compatible, stages)):
+        inner = stage.width // stage.bottleneck
+        blocks = []
+        for place in range(stage.depth):
+            stride = 1 if place else strides[index + 1]
+            squeezed = round(width * squeeze)
+            made = block(Bottleneck, width, stage.width, inner, stage.group, stride, squeezed)
+            blocks.append((f"block{place}", made))
+            width = stage.width
+        parts.append((f"stage{index}", chain(blocks)))
+    return chain([*parts, ("head", block(Classifier, width, classes))])()
+
+
+def canonical(architecture: Architecture) -> Hashable:
+    """The stages after adjustment: equal for records that build equal networks."""
+    number = sum(name.endswith(".depth") for name in architecture)
+    return tuple(compatible(_stage(architecture, index)) for index in range(number))
+
+
+def _stage(architecture: Architecture, index: int) -> Stage:
+    values: Any = [architecture[f"stage{index}.{name}"] for name in Stage._fields]
+    return Stage(*values)
+
+
+@space(canonical=canonical)
+def anynet(
+    choose: Choose,
+    *,
+    inputs: tuple[int, int, int],
+    classes: int,
+    stages: int = 4,
+    squeeze: float = 0.0,
+) -> Callable[[], Any]:
+    """AnyNet: depth, width, bottleneck ratio and group width of each stage, all free.
+
+    Args:
+        choose: the handle.
+        inputs: (C, H, W) of one image, of any size.
+        classes: number of classes.
+        stages: number of stages.
+        squeeze: squeeze-and-excitation's width over the block's input width; 0 for none (X),
+            0.25 for Y.
+
+    Raises:
+        SpaceError: an argument is out of its range.
+    """
+    image("anynet", inputs)
+    if stages < 1 or squeeze < 0:
+        raise SpaceError(
+            f"space 'anynet' got stages={stages!r}, squeeze={squeeze!r}; expected at least one "
+            "stage, and 0 (none) or a positive ratio such as 0.25"
+        )
+    made = []
+    for index in range(stages):
+        with choose.scope(f"stage{index}"):
+            depth, width = choose("depth", DEPTHS), choose("width", WIDTHS)
+            ratio, group = choose("bottleneck", BOTTLENECKS), choose("group", GROUPS)
+        made.append(Stage(depth, width, ratio, group))
+    return lambda: network(inputs, classes, made, squeeze)
+
+
+anynet_b = anynet.tie("stage*.bottleneck")
+anynet_c = anynet_b.tie("stage*.group")
+anynet_d = anynet_c.ordered("stage*.width")
+anynet_e = anynet_d.ordered("stage*.depth")

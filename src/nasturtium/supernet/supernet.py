@@ -1,0 +1,327 @@
+"""A supernet: every architecture of a space with weights from one store.
+
+The mechanism of single-path one-shot methods (Guo et al. 2020, SPOS; Chu et al. 2021, FairNAS) and
+of elastic ones (Cai et al. 2020, Once-for-All; Yu et al. 2020, BigNAS): which architectures a
+step trains is up to them. Deviation from Once-for-All: a smaller kernel is the centre of the
+larger one as it is, without a learned transformation.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from random import Random
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from nasturtium.architecture import RECIPE, Architecture, Value
+from nasturtium.errors import EstimateError, SpaceError
+from nasturtium.space.choice import ChoiceSpace
+from nasturtium.supernet.share import Piece, Place, Store, is_statistic, pieces
+from nasturtium.supernet.survey import survey
+from nasturtium.supernet.switch import Selection, Switch, Switched
+
+__all__ = ["Supernet"]
+
+Values = tuple[tuple[str, Value], ...]
+
+
+@final
+class Supernet(nn.Module):
+    """All architectures of a space, sharing weights by path; see :mod:`nasturtium.supernet.share`.
+
+    The store holds the largest shapes that a survey of the space met, so its parameters stay the
+    same objects and an optimiser is made once. Parameters that no architecture of a step uses
+    keep ``grad`` None; those used in part get zeros elsewhere. Weight sharing needs stable names:
+    an unnamed index of ``nn.Sequential`` that shifts un-shares what follows (:meth:`audit`).
+
+    One thread at a time may call it. A network that recomputes activations (checkpointing) has to
+    go backward before the next architecture goes forward.
+
+    Args:
+        space: the space; its recipe decisions are refused.
+        seed: draws the initial weights, and the samples of the survey.
+        samples: random architectures that the survey adds.
+        cached: networks kept, one for each combination of values; module choices need no other.
+
+    Attributes:
+        weights: the store's tensors, named as in an ordinary network.
+
+    Raises:
+        SpaceError: the space is not a builder that asks, or asks for a recipe.
+
+    Example:
+        >>> import nasturtium as nas, random, torch
+        >>> from nasturtium.supernet.supernet import Supernet
+        >>> space = nas.zoo.nasbench201.using(channels=4, cells=1)
+        >>> supernet = Supernet(space)
+        >>> supernet(torch.zeros(2, 3, 8, 8), space.sample(random.Random(0))).shape
+        torch.Size([2, 10])
+    """
+
+    def __init__(
+        self, space: ChoiceSpace, *, seed: int = 0, samples: int = 16, cached: int = 256
+    ) -> None:
+        super().__init__()
+        if not isinstance(space, ChoiceSpace):
+            raise SpaceError(
+                f"a supernet needs a space made by @nas.space, whose networks have parameters at "
+                f"known paths; got {space!r}"
+            )
+        recipe = [name for name in space.encoder().names if name.startswith(RECIPE)]
+        if recipe:
+            raise SpaceError(
+                f"a supernet shares the weights of networks; space {space.name!r} also asks for "
+                f"training settings ({', '.join(recipe)}): give it the network's space"
+            )
+        self.space = space
+        self._seed = seed
+        self._cached = cached
+        self._networks: OrderedDict[Values, _Network] = OrderedDict()
+        self._store = Store()
+        self.weights = self._store.tree
+        self.grow(*survey(space, seed, samples))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights lie."""
+        return next((p.device for p in self.parameters()), torch.device("cpu"))
+
+    def forward(self, x: Tensor, architecture: Architecture) -> Any:
+        """What the network of ``architecture`` makes of ``x``, with the shared weights.
+
+        In train mode, batch normalisation updates the shared statistics.
+
+        Raises:
+            SpaceError: the architecture does not fit the space, or needs weights that the survey
+                did not meet (see :meth:`grow`).
+        """
+        return self._bound(architecture).module(x)
+
+    def extract(self, architecture: Architecture) -> nn.Module:
+        """An ordinary network with a copy of the shared weights and statistics.
+
+        It computes what :meth:`forward` computes, and is in the same mode, on the same device.
+        """
+        network = self.space.build(architecture.network, seed=self._seed).to(self.device)
+        with torch.no_grad():
+            for place in pieces(network):
+                place.home[place.name].copy_(self._store.part(place.piece)())
+        return network.train(self.training)
+
+    def recalibrate(self, architecture: Architecture, batches: Iterable[Any]) -> nn.Module:
+        """An extracted network whose normalisation statistics are averaged over ``batches``.
+
+        Shared statistics are those of a mixture of architectures; without this step they rank
+        architectures at random (Guo et al. 2020, section 3.4; Yu & Huang 2019, section 3.2).
+
+        Args:
+            architecture: what to extract.
+            batches: inputs, or tuples that begin with inputs; every batch counts the same.
+
+        Returns:
+            the network, in eval mode.
+
+        Raises:
+            EstimateError: there are no batches.
+        """
+        network = self.extract(architecture).eval()
+        norms = [m for m in network.modules() if isinstance(m, _BatchNorm)]
+        norms = [norm for norm in norms if norm.track_running_stats]
+        momenta = [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # a cumulative average
+            norm.train()
+        empty = True
+        with torch.no_grad():
+            for batch in batches:
+                inputs = batch[0] if isinstance(batch, (tuple, list)) else batch
+                network(inputs.to(self.device))
+                empty = False
+        if empty:
+            raise EstimateError("recalibrate() got no batches; give a few hundred examples or more")
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+        return network.eval()
+
+    def audit(self, samples: int = 100, *, seed: int = 0) -> Mapping[str, float]:
+        """How much of random architectures' parameters is shared, and why the rest is not.
+
+        Returns:
+            mean shares of an architecture's parameters, which add up to one: ``shared`` (another
+            sample uses the same elements), ``alone`` (no other sample does, though it could),
+            ``conflicting`` (at one path, networks have tensors of different kinds), ``missing``
+            (the survey did not meet them). Then ``conflict at PATH: KINDS``, the part of
+            ``conflicting`` that each such path has.
+        """
+        rng = Random(seed)
+        drawn = [self.space.sample(rng) for _ in range(samples)]
+        counters = self._store.counters()
+        conflicts = self._store.conflicts()
+        totals: dict[str, float] = dict.fromkeys(("shared", "alone", "conflicting", "missing"), 0.0)
+        asked = []
+        for architecture in drawn:
+            network = self._made(partial(self.space.build, architecture))
+            asked.append({p.piece for p in pieces(network) if p.piece.parameter})
+            for piece in asked[-1]:
+                self._store.tick(piece, counters)
+        for used in asked:
+            whole = sum(piece.numel for piece in used) * samples
+            for piece in used:
+                uses = self._store.uses(piece, counters)
+                if uses is None:
+                    totals["missing"] += piece.numel / whole
+                elif piece.path in conflicts:
+                    text = f"conflict at {piece.path}: {', '.join(conflicts[piece.path])}"
+                    totals[text] = totals.get(text, 0.0) + piece.numel / whole
+                    totals["conflicting"] += piece.numel / whole
+                else:
+                    shared = int((uses > 1).sum())
+                    totals["shared"] += shared / whole
+                    totals["alone"] += (piece.numel - shared) / whole
+        return totals
+
+    def grow(self, *architectures: Architecture) -> tuple[str, ...]:
+        """Add the weights of architectures that the survey did not meet; old values are kept.
+
+        Returns:
+            names of the tensors that are new objects. Where there are any, an optimiser has to be
+            made anew.
+        """
+        met: dict[Piece, Architecture] = {}
+        for architecture in architectures:
+            for place in self._network(architecture).places():
+                met.setdefault(place.piece, architecture)
+        self._store.reserve(met)
+        blank = self._store.allocate(self.device)
+        for piece, architecture in sorted(met.items(), key=lambda item: -item[0].numel):
+            if self._store.lacks(piece, blank):
+                network = self.space.build(architecture, seed=self._seed)
+                for place in pieces(network):
+                    tensor = place.home[place.name].detach().to(self.device)
+                    self._store.fill(place.piece, tensor, blank)
+        self._store.complete(blank, self._seed)
+        self._networks.clear()
+        return tuple(blank)
+
+    # -- networks on meta, bound to the store ----------------------------------------------------
+
+    def _network(self, architecture: Architecture) -> _Network:
+        """The network of an architecture, its switches set, its weights not bound yet."""
+        reading = Switched(self.space, architecture.network)
+        values, make = reading.read()
+        network = self._networks.get(values)
+        if network is None:
+            network = _Network(self._made(make), reading.selection)
+            self._networks[values] = network
+            if len(self._networks) > self._cached:
+                self._networks.popitem(last=False)
+        self._networks.move_to_end(values)
+        network.select(reading.selection, self._made)
+        return network
+
+    def _bound(self, architecture: Architecture) -> _Network:
+        network = self._network(architecture)
+        try:
+            network.bind(self._store, self.training)
+        except SpaceError:
+            self._networks.clear()
+            raise
+        return network
+
+    def _made(self, make: Callable[[], nn.Module]) -> nn.Module:
+        """A module on meta; a real one where its constructor computes what the store lacks."""
+        try:
+            with torch.device("meta"):
+                module = make()
+            if not _constants(module):
+                return module
+        except (RuntimeError, NotImplementedError):
+            pass  # it reads numbers out of tensors that it makes; if it is wrong, it raises again
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(self._seed)
+            return make().to(self.device)
+
+    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Supernet:
+        self._networks.clear()
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return self
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        self._networks.clear()
+        super()._load_from_state_dict(*args, **kwargs)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_networks": OrderedDict()}
+
+
+def _constants(module: nn.Module) -> bool:
+    """Whether modules hold tensors besides parameters and statistics."""
+    for part in module.modules():
+        if any(isinstance(value, Tensor) for value in vars(part).values()):
+            return True
+        if any(b is not None and not is_statistic(name) for name, b in part._buffers.items()):
+            return True
+    return False
+
+
+@final
+class _Network:
+    """One network on meta with switches; each built part is bound to the store when it is used."""
+
+    def __init__(self, module: nn.Module, selection: Selection) -> None:
+        self.module = module
+        self._selection = selection
+        self._switches: list[tuple[str, Switch]] = []
+        self._new: list[Place] = []
+        self._cuts: list[tuple[dict[str, Any], str, partial[Tensor]]] = []
+        self._recurrent: list[nn.RNNBase] = []
+        self._training: bool | None = None
+        self._meet("", module)
+
+    def _meet(self, path: str, module: nn.Module) -> None:
+        self._new += pieces(module, path)
+        for name, part in module.named_modules(prefix=path):
+            if isinstance(part, Switch):
+                self._switches.append((name, part))
+            elif isinstance(part, nn.RNNBase):
+                self._recurrent.append(part)
+        self._training = None
+
+    def select(
+        self, selection: Selection, made: Callable[[Callable[[], nn.Module]], nn.Module]
+    ) -> None:
+        """Set the switches, and build options that were not chosen before."""
+        self._selection.kept = selection.kept
+        for path, switch in self._switches:  # grows while options with switches are built
+            for label in switch.missing():
+                option = made(partial(switch.make, label))
+                switch.add_module(label, option)
+                self._meet(f"{path}.{label}" if path else label, option)
+
+    def places(self) -> list[Place]:
+        """Tensors met since the network was bound last."""
+        return self._new
+
+    def bind(self, store: Store, training: bool) -> None:
+        """Replace tensors by those of the store; whole ones for good, cuts before each use."""
+        for place in self._new:
+            part = store.part(place.piece)
+            stored = part()
+            if stored is part.args[0]:
+                place.home[place.name] = stored
+            else:
+                self._cuts.append((place.home, place.name, part))
+        self._new = []
+        for home, name, part in self._cuts:
+            home[name] = part()
+        for module in self._recurrent:
+            module._flat_weights = [getattr(module, name) for name in module._flat_weights_names]
+        if self._training is not training:
+            self.module.train(training)
+            self._training = training

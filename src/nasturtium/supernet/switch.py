@@ -1,0 +1,141 @@
+"""Networks in which the answers to module questions are set from outside, not built in.
+
+A network of a space is read once for each combination of its *values* (widths, depths, kernels).
+Its choices between modules and its joins become switches, which build an option when it is first
+chosen. So a space that asks only module questions needs one network for all its architectures.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+
+from nasturtium.architecture import Architecture, Value
+from nasturtium.blocks import Block
+from nasturtium.decision import Decision, OneOf, Subset
+from nasturtium.errors import SpaceError
+from nasturtium.space.choice import ChoiceSpace
+from nasturtium.space.choose import Reading
+from nasturtium.space.ops import given
+
+__all__ = ["Selection", "Switch", "Switched"]
+
+Labels = tuple[str, ...]
+
+
+@final
+class Selection:
+    """The labels that the switches of one network are set to, by decision."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, Labels] = {}
+
+
+class Switch(nn.Module, ABC):
+    """A choice that is set by a :class:`Selection`; options are children under their labels."""
+
+    def __init__(
+        self,
+        selection: Selection,
+        name: str,
+        options: tuple[tuple[str, Block], ...],
+        late: tuple[Any, ...],
+        named: Mapping[str, Any],
+    ) -> None:
+        super().__init__()
+        # Underscores keep these apart from the options' labels.
+        self._selection = selection
+        self._name = name
+        self._options = dict(options)
+        self._late = (late, named)
+
+    def missing(self) -> list[str]:
+        """Chosen labels whose options are not built yet."""
+        return [label for label in self._selection.kept[self._name] if label not in self._modules]
+
+    def make(self, label: str) -> nn.Module:
+        """Build one option."""
+        late, named = self._late
+        return self._options[label](*late, **named)
+
+    @abstractmethod
+    def forward(self, *inputs: Any) -> Tensor: ...
+
+
+@final
+class OptionSwitch(Switch):
+    """One of several modules."""
+
+    def forward(self, *inputs: Any) -> Tensor:
+        (label,) = self._selection.kept[self._name]
+        out: Tensor = self._modules[label](*inputs)  # type: ignore[misc]
+        return out
+
+
+@final
+class JoinSwitch(Switch):
+    """The sum of some of the inputs."""
+
+    def forward(self, *inputs: Any) -> Tensor:
+        tensors = given(inputs)
+        total: Tensor | None = None
+        for (label, _), tensor in zip(self._options.items(), tensors, strict=True):
+            if label in self._selection.kept[self._name]:
+                out = self._modules[label](tensor)  # type: ignore[misc]
+                total = out if total is None else total + out
+        return torch.zeros_like(tensors[0]) if total is None else total
+
+
+def switch(
+    kind: Callable[..., Switch],
+    selection: Selection,
+    name: str,
+    options: tuple[tuple[str, Block], ...],
+    *late: Any,
+    **named: Any,
+) -> Switch:
+    """Build a switch without any option."""
+    return kind(selection, name, options, late, named)
+
+
+@final
+class Switched(Reading):
+    """Answers from a record, and a switch for each choice between modules."""
+
+    def __init__(self, space: ChoiceSpace, architecture: Architecture) -> None:
+        self._replay = space.replay(architecture)
+        self._architecture = architecture
+        self._space = space
+        self.selection = Selection()
+
+    def answer(self, decision: Decision) -> Value:
+        return self._replay(decision)
+
+    def module(self, decision: OneOf, options: Mapping[str, Block], label: str) -> Block:
+        self.selection.kept[decision.name] = (label,)
+        parts = (OptionSwitch, self.selection, decision.name, tuple(options.items()))
+        return Block(switch, parts)
+
+    def join(self, decision: Subset, inputs: Mapping[str, Block], kept: Labels) -> Block:
+        self.selection.kept[decision.name] = kept
+        parts = (JoinSwitch, self.selection, decision.name, tuple(inputs.items()))
+        return Block(switch, parts)
+
+    def read(self) -> tuple[tuple[tuple[str, Value], ...], Callable[[], nn.Module]]:
+        """The values that a network is built from, and the function that builds it.
+
+        Raises:
+            SpaceError: the record does not answer exactly what the space asks.
+        """
+        record, make = self._space.ask(self)
+        if extra := [name for name in self._architecture if name not in record]:
+            raise SpaceError(
+                f"{self._architecture!r} answers {extra!r}, which space {self._space.name!r} does "
+                "not ask; space.repair(architecture) maps a record of another space onto this one"
+            )
+        values = [item for item in record.items() if item[0] not in self.selection.kept]
+        return tuple(sorted(values)), make
