@@ -9,7 +9,7 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection, wait
 from typing import Any, final
 
@@ -23,6 +23,7 @@ from nasturtium.study.work import Job, Setting
 
 __all__ = ["Executor", "Here", "Processes"]
 
+Listen = Callable[[int, Mapping[str, float]], bool]
 DEATHS = 2  # times that a job may take its worker with it before the trial fails
 
 
@@ -36,8 +37,14 @@ class Executor(ABC):
     workers: int
 
     @abstractmethod
-    def start(self, setting: Setting, estimator: Estimator) -> None:
-        """Get ready to run jobs of this setting; may be called again with another setting."""
+    def start(self, setting: Setting, estimator: Estimator, listen: Listen | None = None) -> None:
+        """Get ready to run jobs of this setting; may be called again with another setting.
+
+        Args:
+            setting: what jobs share.
+            estimator: what is run.
+            listen: called with a job's number and what it reports; false stops the job early.
+        """
 
     @abstractmethod
     def submit(self, job: Job) -> None:
@@ -60,9 +67,11 @@ class Here(Executor):
         self.workers = 1
         self._queue: deque[Job] = deque()
         self._estimator: Estimator | None = None
+        self._listen: Listen | None = None
 
-    def start(self, setting: Setting, estimator: Estimator) -> None:
+    def start(self, setting: Setting, estimator: Estimator, listen: Listen | None = None) -> None:
         self._estimator = estimator
+        self._listen = listen
 
     def submit(self, job: Job) -> None:
         self._queue.append(job)
@@ -71,7 +80,9 @@ class Here(Executor):
         if not self._queue:
             return []
         assert self._estimator is not None
-        return [attempt(self._estimator, self._queue.popleft())]
+        job = self._queue.popleft()
+        job.listen = self._listen
+        return [attempt(self._estimator, job)]
 
     def stop(self) -> None:
         self._queue.clear()
@@ -99,11 +110,14 @@ class Processes(Executor):
         self._deaths: dict[int, int] = {}
         self._setting: Setting | None = None
         self._luggage = b""
+        self._listen: Listen | None = None
 
-    def start(self, setting: Setting, estimator: Estimator) -> None:
+    def start(self, setting: Setting, estimator: Estimator, listen: Listen | None = None) -> None:
         self._setting = setting
+        self._listen = listen
         try:
-            self._luggage = cloudpickle.dumps(("start", (sys.path, setting.packed(), estimator)))
+            parts = (sys.path, setting.packed(), estimator, listen is not None)
+            self._luggage = cloudpickle.dumps(("start", parts))
         except Exception as error:
             raise EstimateError(
                 f"the space or the estimator cannot be sent to worker processes ({error}); take "
@@ -162,6 +176,10 @@ class Processes(Executor):
             return self._died(index, worker)
         if kind == "broken":
             raise EstimateError(f"a worker process could not start: {data}")
+        if kind == "report":
+            go_on = self._listen is None or self._listen(*data)
+            worker.send(cloudpickle.dumps(("answer", go_on)))
+            return None
         worker.job = None
         assert isinstance(data, Outcome)
         self._deaths.pop(data.number, None)
@@ -274,7 +292,7 @@ def _pipe() -> tuple[Connection, Connection]:
     from multiprocessing import Pipe
 
     ours, theirs = Pipe()
-    return ours, theirs  # type: ignore[return-value]
+    return ours, theirs
 
 
 def cores() -> int:

@@ -90,8 +90,8 @@ def resolve(kind: str, name: str) -> Any:
         near = get_close_matches(name, table, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise error(
-            f"there is no {kind} {name!r}{hint} (there are: {', '.join(sorted(table))}; your own is "
-            "given as file.py:name)"
+            f"there is no {kind} {name!r}{hint} (there are: {', '.join(sorted(table))}; your own "
+            "is given as file.py:name)"
         )
     module = _file(kind, Path(where)) if where.endswith(".py") else _module(kind, where)
     found = module

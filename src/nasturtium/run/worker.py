@@ -12,6 +12,7 @@ import queue
 import signal
 import sys
 import threading
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -20,6 +21,8 @@ import cloudpickle
 from nasturtium.run.attempt import attempt, outcome_to_json
 from nasturtium.study.estimator import Estimator
 from nasturtium.study.work import Job, Setting
+
+Listen = Callable[[int, Mapping[str, float]], bool]
 
 
 def main() -> None:
@@ -30,11 +33,18 @@ def main() -> None:
     threading.Thread(target=_listen, args=(pipe, messages), daemon=True).start()
     setting: Setting | None = None
     estimator: Estimator | None = None
+    heard = False
+
+    def report(number: int, metrics: Mapping[str, float]) -> bool:
+        """Send a point of a curve to the driver, and wait for its word."""
+        _send(pipe, "report", (number, dict(metrics)))
+        return bool(cloudpickle.loads(messages.get())[1])
+
     while True:
         try:
             kind, data = cloudpickle.loads(messages.get())
             if kind == "start":
-                path, packed, estimator = data
+                path, packed, estimator, heard = data
                 sys.path[:] = path
                 setting = Setting.unpacked(packed)
                 continue
@@ -43,7 +53,7 @@ def main() -> None:
             continue
         assert setting is not None and estimator is not None
         if kind == "job":
-            _send(pipe, "done", _run(setting, estimator, data))
+            _send(pipe, "done", _run(setting, estimator, data, report if heard else None))
         elif kind == "call":
             function, arguments = data
             _send(pipe, "called", function(setting, *arguments))
@@ -61,9 +71,9 @@ def _send(pipe: Connection, kind: str, data: Any) -> None:
     pipe.send_bytes(cloudpickle.dumps((kind, data)))
 
 
-def _run(setting: Setting, estimator: Estimator, parts: Any) -> Any:
+def _run(setting: Setting, estimator: Estimator, parts: Any, listen: Listen | None) -> Any:
     number, proposal, parent_weights, resumed, origin = parts
-    job = Job(number, proposal, setting, parent_weights, resumed, origin)
+    job = Job(number, proposal, setting, parent_weights, resumed, origin, listen)
     outcome = attempt(estimator, job)
     if setting.files is not None:
         left = {"job": job.digest, **outcome_to_json(outcome)}

@@ -23,6 +23,7 @@ __all__ = [
     "MBConv",
     "ReLUConvBN",
     "Residual",
+    "Resize",
     "SepConv",
     "SqueezeExcite",
     "Zero",
@@ -235,3 +236,19 @@ class Residual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.body(x) + (x if self.shortcut is None else self.shortcut(x))
         return out
+
+
+@final
+class Resize(nn.Module):
+    """Scales images to a square: (N, C, H, W) to (N, C, side, side)."""
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        self.side = side
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[-2:] == (self.side, self.side):
+            return x
+        return nn.functional.interpolate(
+            x, (self.side, self.side), mode="bilinear", align_corners=False
+        )

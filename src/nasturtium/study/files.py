@@ -32,8 +32,8 @@ class Files:
         self.folder = Path(folder)
 
     def put(self, path: str | Path) -> str:
-        """Move a finished file in, and return its digest."""
-        path = Path(path)
+        """Move a finished file in, from any disk, and return its digest."""
+        path = self._near(Path(path))
         digest = sha256()
         with path.open("rb") as source:
             while part := source.read(1 << 20):
@@ -45,6 +45,15 @@ class Files:
         os.replace(path, target)
         sync_folder(target.parent)
         return name
+
+    def _near(self, path: Path) -> Path:
+        """The file on this folder's disk, where it can be renamed: moved there if need be."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if path.stat().st_dev == self.folder.stat().st_dev:
+            return path
+        near = self.temporary()
+        shutil.move(path, near)
+        return near
 
     def put_bytes(self, content: bytes) -> str:
         """Keep some bytes, and return their digest."""

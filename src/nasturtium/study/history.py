@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, final, overload
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, final, get_args, overload
 
 from nasturtium.errors import StrategyError
-from nasturtium.study.trial import Fidelity, Objective, Outcome, Trial
+from nasturtium.study.trial import Arm, Fidelity, Objective, Outcome, State, Trial
 
 if TYPE_CHECKING:
     from nasturtium.space.base import Space
@@ -36,7 +38,7 @@ class History(Sequence[Trial]):
         self.objectives = tuple(objectives)
         self.constraints = tuple(constraints) + tuple(o for o in objectives if o.bound is not None)
         self._trials: list[Trial] = []
-        self._places: dict[int, int] | None = None  # by number, where numbers have gaps
+        self._numbers: list[int] = []  # of the trials, rising: a trial's place is found by it
         self._finished: list[Trial] = []
         self._pending: dict[int, Trial] = {}
         self._conditions: dict[str, Any] = {}
@@ -57,29 +59,39 @@ class History(Sequence[Trial]):
     def where(
         self,
         *,
-        arm: str | None = None,
+        arm: str | tuple[str, ...] | None = None,
         fidelity: Fidelity | None = None,
         state: str | None = None,
         uniform: bool | None = None,
     ) -> History:
         """The trials that meet all conditions, as a history that grows with this one.
 
-        With ``state="finished"`` and the like, a trial appears once it is in that state.
+        Args:
+            arm: the trial's arm, or a tuple of arms.
+            fidelity: the proposal's fidelity.
+            state: ``finished``, ``failed`` or ``rejected``; a trial appears once it is so.
+            uniform: whether the architecture was drawn uniformly.
+
+        Raises:
+            StrategyError: no arm or state of that name.
         """
-        given = {"arm": arm, "fidelity": fidelity, "state": state, "uniform": uniform}
+        arms = (arm,) if isinstance(arm, str) else arm
+        given = {"arm": arms, "fidelity": fidelity, "state": state, "uniform": uniform}
         key = tuple((name, value) for name, value in given.items() if value is not None)
         if not key:
             return self
         view = self._views.get(key)
         if view is None:
+            for name in arms or ():
+                _check("arm", name, get_args(Arm))
+            if state is not None:
+                # A view only grows, and what is pending leaves: that is ``history.pending``.
+                _check("state", state, [name for name in get_args(State) if name != "pending"])
             view = History(self.space, self.objectives)
             view.constraints = self.constraints
             view._conditions = dict(key)
-            view._places = {}
-            for trial in self._trials:
-                if view._wants(trial):
-                    view._places[trial.number] = len(view._trials)
-                    view._trials.append(trial)
+            view._trials = [trial for trial in self._trials if view._wants(trial)]
+            view._numbers = [trial.number for trial in view._trials]
             view._pending = {n: t for n, t in self._pending.items() if view._wants(t)}
             view._finished = [trial for trial in self._finished if view._wants(trial)]
             self._views[key] = view
@@ -91,8 +103,8 @@ class History(Sequence[Trial]):
         Raises:
             StrategyError: there is none here.
         """
-        place = number if self._places is None else self._places.get(number, -1)
-        if not 0 <= place < len(self._trials):
+        place = bisect_left(self._numbers, number)
+        if place == len(self._numbers) or self._numbers[place] != number:
             raise StrategyError(f"there is no trial {number} among {len(self._trials)} trials here")
         return self._trials[place]
 
@@ -106,7 +118,7 @@ class History(Sequence[Trial]):
         return tuple(o.sign * self._metric(trial, o) for o in self.objectives)
 
     def violation(self, trial: Trial) -> float:
-        """How far the trial breaks its bounds, summed relative to them; 0 when every bound holds."""
+        """How far the trial breaks its bounds, summed relative to them; 0 when all hold."""
         if not self.constraints:
             return 0.0
         return sum(o.excess(self._metric(trial, o)) for o in self.constraints)
@@ -184,62 +196,49 @@ class History(Sequence[Trial]):
 
     # -- folding, by the study ------------------------------------------------------------------
 
-    def _ask(self, trial: Trial) -> None:
-        """Append a trial that was asked for, or rejected."""
-        if self._places is not None:
-            self._places[trial.number] = len(self._trials)
-        self._trials.append(trial)
+    def _put(self, trial: Trial) -> None:
+        """Take in a trial that is new or in a new state, and hand it on to the views."""
+        number, numbers = trial.number, self._numbers
+        place = bisect_left(numbers, number)
+        if place < len(numbers) and numbers[place] == number:
+            self._trials[place] = trial
+        else:
+            numbers.insert(place, number)
+            self._trials.insert(place, trial)
         if trial.state == "pending":
-            self._pending[trial.number] = trial
+            self._pending[number] = trial
+        else:
+            self._pending.pop(number, None)
+            if trial.state == "finished":
+                self._finished.append(trial)
         for view in self._views.values():
             if view._wants(trial):
-                view._ask(trial)
+                view._put(trial)
 
     def _tell(self, outcome: Outcome) -> Trial:
         """Complete a pending trial, and return it as it is now."""
-        number = outcome.number
-        before = self._pending[number]
+        before = self._pending[outcome.number]
         # What has metrics and a reason was rejected by them, half-way through its estimate.
         state = "finished"
         if outcome.error is not None:
             state = "rejected" if outcome.metrics else "failed"
         trial = Trial(before[0], before[1], before[2], state, *outcome[1:])  # type: ignore[arg-type]
-        self._settle(trial)
+        self._put(trial)
         return trial
 
-    def _settle(self, trial: Trial) -> None:
-        number = trial.number
-        self._pending.pop(number, None)
-        place = number if self._places is None else self._places[number]
-        self._trials[place] = trial
-        if trial.state == "finished":
-            self._finished.append(trial)
+    def _take_back(self, number: int) -> None:
+        """Forget the trials from a number on, which were asked for but could not be logged."""
+        place = bisect_left(self._numbers, number)
+        for trial in self._trials[place:]:
+            self._pending.pop(trial.number, None)
+        del self._trials[place:], self._numbers[place:]
         for view in self._views.values():
-            view._put(trial)
-
-    def _put(self, trial: Trial) -> None:
-        """Take a trial into a view, new or in a new state."""
-        assert self._places is not None
-        known = trial.number in self._places
-        if not known and not self._wants(trial):
-            return
-        if not known:
-            self._places[trial.number] = len(self._trials)
-            self._trials.append(trial)
-            if trial.state == "pending":
-                self._pending[trial.number] = trial
-        if trial.state != "pending" and known:
-            self._settle(trial)
-        elif trial.state == "finished":
-            self._settle(trial)
-        else:
-            for view in self._views.values():
-                view._put(trial)
+            view._take_back(number)
 
     def _wants(self, trial: Trial) -> bool:
         for name, value in self._conditions.items():
             if name == "arm":
-                if trial.arm != value:
+                if trial.arm not in value:
                     return False
             elif name == "fidelity":
                 if trial.proposal.fidelity != value:
@@ -250,3 +249,13 @@ class History(Sequence[Trial]):
             elif trial.proposal.uniform != value:
                 return False
         return True
+
+
+def _check(what: str, given: str, known: Sequence[str]) -> None:
+    if given not in known:
+        near = get_close_matches(given, known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise StrategyError(
+            f"history.where got {what}={given!r}; expected one of {', '.join(known)}{hint}"
+            + ("; trials that are out now are history.pending" if given == "pending" else "")
+        )

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import platform
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -13,10 +10,9 @@ from typing import Any, final
 
 from nasturtium.errors import StoreError
 from nasturtium.study.event import Event, decode, encode
+from nasturtium.study.lease import HeldInMemory, HeldInTable, Lease, explain
 
 __all__ = ["Lease", "MemoryStore", "SqlStore", "Store", "open_store"]
-
-STALE = 60.0  # seconds without a heartbeat after which a driver on another machine counts as dead
 
 
 class Store(ABC):
@@ -42,7 +38,7 @@ class Store(ABC):
 
     @abstractmethod
     def studies(self) -> tuple[str, ...]:
-        """Names of the studies that have events, in the order of their first."""
+        """Names of the studies that have events, sorted."""
 
     @abstractmethod
     def lease(self, study: str) -> Lease:
@@ -55,22 +51,6 @@ class Store(ABC):
     @abstractmethod
     def close(self) -> None:
         """Let go of files and connections."""
-
-
-class Lease(ABC):
-    """The right to drive a study, kept alive by heartbeats."""
-
-    @abstractmethod
-    def beat(self) -> None:
-        """Say that the driver lives; costs nothing when called often.
-
-        Raises:
-            StoreError: another driver took the study over.
-        """
-
-    @abstractmethod
-    def release(self) -> None:
-        """Give the study back."""
 
 
 @final
@@ -93,29 +73,16 @@ class MemoryStore(Store):
         return iter(self._logs.get(study, [])[after:])
 
     def studies(self) -> tuple[str, ...]:
-        return tuple(self._logs)
+        return tuple(sorted(self._logs))
 
     def lease(self, study: str) -> Lease:
         if study in self._held:
             raise StoreError(f"study {study!r} is being driven already, in this process")
         self._held.add(study)
-        return _HeldInMemory(self._held, study)
+        return HeldInMemory(self._held, study)
 
     def close(self) -> None:
         self._logs = {}
-
-
-@final
-class _HeldInMemory(Lease):
-    def __init__(self, held: set[str], study: str) -> None:
-        self.held = held
-        self.study = study
-
-    def beat(self) -> None:
-        return None
-
-    def release(self) -> None:
-        self.held.discard(self.study)
 
 
 @final
@@ -146,17 +113,20 @@ class SqlStore(Store):
         self.sync = sync
         self._synced = 0.0
         self._numbers: dict[str, int] = {}
-        self._pid = os.getpid()
         try:
             self._open()
         except StoreError:
             raise
         except Exception as error:
-            raise StoreError(_reason(text, "opened", error)) from error
+            raise StoreError(explain(text, "opened", error)) from error
 
     def _open(self) -> None:
         import sqlalchemy as sql
 
+        if self.url.startswith("sqlite") and self.path in (None, Path(":memory:")):
+            raise StoreError(
+                f"the store {self.url} would be in memory; use store=None, or give a file"
+            )
         if self.path is not None:
             if self.path.is_dir():
                 raise StoreError(f"the store {self.path} is a folder; give a file, e.g. study.db")
@@ -200,16 +170,25 @@ class SqlStore(Store):
         )
         self._connection = self._engine.connect()
         if not sql.inspect(self._connection).has_table("event"):
+            if self.path is not None:  # of two processes that open a new file, one makes the tables
+                self._connection.exec_driver_sql("BEGIN IMMEDIATE")
             meta.create_all(self._connection)
             self._connection.commit()
+        found = {column["name"] for column in sql.inspect(self._connection).get_columns("event")}
+        self._connection.commit()
+        if found != set(self._event.columns.keys()):
+            raise StoreError(
+                f"the store {self.url.removeprefix('sqlite:///')} has a table 'event' of another "
+                "program; give another name, nothing was written"
+            )
         self._insert = sql.insert(self._event)
-        self._raw = (
-            self._connection.connection.dbapi_connection if self.path is not None else None
-        )
+        self._raw = self._connection.connection.dbapi_connection if self.path is not None else None
 
     def append(self, study: str, events: Sequence[Event]) -> int:
         number = self._numbers.get(study)
         try:
+            if not events:
+                return self._last(study) if number is None else number
             if number is None:
                 number = self._last(study)
             rows = [
@@ -228,7 +207,7 @@ class SqlStore(Store):
             raise
         except Exception as error:
             self._undo()
-            raise StoreError(_reason(self.url, "written", error)) from error
+            raise StoreError(explain(self.url, "written", error)) from error
         number += len(events)
         self._numbers[study] = number
         return number
@@ -286,138 +265,21 @@ class SqlStore(Store):
             rows = self._connection.execute(query).fetchall()
             self._connection.commit()
         except Exception as error:
-            raise StoreError(_reason(self.url, "read", error)) from error
+            raise StoreError(explain(self.url, "read", error)) from error
         return list(rows)
 
     def studies(self) -> tuple[str, ...]:
         table = self._event
         query = self._sql.select(table.c.study).where(table.c.number == 1)
+        query = query.order_by(table.c.study)
         return tuple(str(row[0]) for row in self._rows(query))
 
     def lease(self, study: str) -> Lease:
-        return _HeldInTable(self, study)
+        return HeldInTable(self, study)
 
     def close(self) -> None:
         self._connection.close()
         self._engine.dispose()
-
-
-@final
-class _HeldInTable(Lease):
-    """A row with the holder's host, process and start time, and its last heartbeat.
-
-    A holder on this host whose process is gone is replaced at once; one on another host after
-    a minute of silence.
-    """
-
-    def __init__(self, store: SqlStore, study: str) -> None:
-        self.store = store
-        self.study = study
-        self.holder = json.dumps(
-            {"host": platform.node(), "pid": os.getpid(), "started": started(os.getpid())}
-        )
-        self._beaten = time.monotonic()
-        sql, table = store._sql, store._lease
-        try:
-            with store._engine.connect() as connection:
-                if store.path is not None:
-                    connection.exec_driver_sql("BEGIN IMMEDIATE")
-                row = connection.execute(
-                    sql.select(table.c.holder, table.c.beat).where(table.c.study == study)
-                ).first()
-                if row is not None and self._alive(str(row[0]), float(row[1])):
-                    other = json.loads(str(row[0]))
-                    raise StoreError(
-                        f"study {study!r} is being driven by process {other['pid']} on "
-                        f"{other['host']} (heard of {max(0, time.time() - row[1]):.0f} s ago); "
-                        "wait for it, stop it, or give another name"
-                    )
-                connection.execute(sql.delete(table).where(table.c.study == study))
-                connection.execute(
-                    sql.insert(table).values(study=study, holder=self.holder, beat=time.time())
-                )
-                connection.commit()
-        except StoreError:
-            raise
-        except Exception as error:
-            raise StoreError(_reason(store.url, "written", error)) from error
-
-    def _alive(self, holder: str, beat: float) -> bool:
-        other = json.loads(holder)
-        if other["host"] == platform.node():
-            if other["pid"] == os.getpid() and other["started"] == started(os.getpid()):
-                return True
-            return other["started"] is not None and started(other["pid"]) == other["started"]
-        return time.time() - beat < STALE
-
-    def beat(self) -> None:
-        now = time.monotonic()
-        if now - self._beaten < STALE / 6:
-            return
-        self._beaten = now
-        sql, table = self.store._sql, self.store._lease
-        with self.store._engine.connect() as connection:
-            if self.store.path is not None:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-            done = connection.execute(
-                sql.update(table)
-                .where(table.c.study == self.study, table.c.holder == self.holder)
-                .values(beat=time.time())
-            )
-            connection.commit()
-        if done.rowcount != 1:
-            raise StoreError(
-                f"study {self.study!r} was taken over by another driver while this one was silent; "
-                "this one stops, nothing is lost"
-            )
-
-    def release(self) -> None:
-        sql, table = self.store._sql, self.store._lease
-        with self.store._engine.connect() as connection:
-            if self.store.path is not None:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-            connection.execute(
-                sql.delete(table).where(
-                    table.c.study == self.study, table.c.holder == self.holder
-                )
-            )
-            connection.commit()
-
-
-def started(pid: int) -> str | None:
-    """When a process of this machine started, as text; ``None`` if it does not live."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return None if fields[0] == "Z" else fields[19]
-    except (OSError, IndexError):
-        pass
-    if Path("/proc/self/stat").exists():
-        return None
-    import subprocess
-
-    shown = subprocess.run(
-        ["ps", "-o", "lstart=,stat=", "-p", str(pid)], capture_output=True, text=True, check=False
-    ).stdout.strip()
-    return None if not shown or shown.split()[-1].startswith("Z") else shown.rsplit(" ", 1)[0]
-
-
-def _reason(url: str, verb: str, error: Exception) -> str:
-    """A store's failure in one line that says what to do."""
-    cause = str(getattr(error, "orig", error)).splitlines()[0] if str(error) else repr(error)
-    advice = "check the address and the rights"
-    for sign, hint in (
-        ("not a database", "it is another kind of file; give another name, nothing was written"),
-        ("readonly", "the file or its folder is read-only; give one that can be written"),
-        ("unable to open", "check that its folder exists and can be written"),
-        ("disk is full", "free some space, then resume: everything up to now is kept"),
-        ("disk I/O", "the disk may be full or failing; everything committed is kept"),
-        ("locked", "another program holds it; close that one and try again"),
-        ("No module named", "install the database's driver, e.g. pip install psycopg[binary]"),
-    ):
-        if sign in cause:
-            advice = hint
-            break
-    return f"the store {url.removeprefix('sqlite:///')} cannot be {verb}: {cause}; {advice}"
 
 
 def open_store(store: Store | str | Path | None) -> Store:

@@ -28,10 +28,12 @@ from nasturtium.study.trial import (
 
 if TYPE_CHECKING:
     from nasturtium.space.base import Space
+    from nasturtium.task.task import Task
 
 __all__ = ["Study"]
 
 PROPOSE, CONTROL = 1, 2  # purposes of random generators
+COUNTS = ("searched", "uniform", "refused")
 REJECTIONS = 20_000  # proposals in a row that free counts may reject
 
 Screen = Callable[[Architecture], Mapping[str, float]]
@@ -73,21 +75,30 @@ class Study:
         seed: int = 0,
         screen: Screen | None = None,
     ) -> None:
+        if not name or len(name) > 200 or name.startswith(".") or not set("/\\").isdisjoint(name):
+            raise StrategyError(
+                f"a study cannot be named {name!r}; its name is part of file names, so it has 1 to "
+                "200 characters, no slash, and no dot at its beginning"
+            )
         self.name = name
         self.space = space
         self.strategy = strategy
         self.store = open_store(store)
         self.files = None if self.store.folder is None else Files(self.store.folder)
         self.seed = seed
+        self.task: Task | None = None
         self.manifest: Mapping[str, Any] = {}
         self.prepared: dict[str, str] = {}
         self.notes: list[Mapping[str, Any]] = []
         goals = tuple(map(parse_objective, objectives))
         if not goals:
-            raise StrategyError("a study needs at least one objective, e.g. objectives=('accuracy',)")
+            raise StrategyError(
+                "a study needs at least one objective, e.g. objectives=('accuracy',)"
+            )
         self.history = History(space, goals, tuple(map(parse_bound, within)))
         self.searched = self.history.where(arm="search")
         self._screen = screen
+        self._counts = dict.fromkeys(COUNTS, 0)
         self._state = strategy.start()
         self._rng = Random()
         self._fold = strategy.fold if type(strategy).fold is not Strategy.fold else None
@@ -109,30 +120,43 @@ class Study:
         Raises:
             StrategyError: free counts rejected thousands of proposals in a row.
         """
-        if self._waiting:
-            return self._waiting.popleft()
+        while self._waiting:
+            trial = self._waiting.popleft()
+            if trial.number in self.history._pending:
+                return trial
         events: list[Event] = []
-        while True:
+        first = len(self.history._trials)
+        try:
+            asked = self._screened(arm, events)
+            if events:
+                self.store.append(self.name, events)
+        except BaseException:
+            self.history._take_back(first)  # what is not in the log has not happened
+            raise
+        if asked is not None:
+            self._count(asked)
+        elif len(events) >= REJECTIONS:
+            raise StrategyError(
+                f"{REJECTIONS:,} proposals in a row break the bounds "
+                f"{', '.join(map(str, self.history.constraints))} (the last: "
+                f"{self.history[-1].error}); loosen a bound or restrict the space"
+            )
+        return asked
+
+    def _screened(self, arm: Arm, events: list[Event]) -> Trial | None:
+        """The next trial that free counts let pass, those that they reject noted before it."""
+        while len(events) < REJECTIONS:
             trial = self._proposed(arm)
             if trial is None:
-                break
+                return None
             rejected = None if self._screen is None else self._rejection(trial)
             if rejected is None:
                 events.append(Event("asked", trial))
-                self.history._ask(trial)
-                break
+                self.history._put(trial)
+                return trial
             events.append(Event("rejected", rejected))
-            self.history._ask(rejected)
-            if len(events) >= REJECTIONS:
-                self.store.append(self.name, events)
-                raise StrategyError(
-                    f"{REJECTIONS:,} proposals in a row break the bounds "
-                    f"{', '.join(map(str, self.history.constraints))} (the last: {rejected.error});"
-                    " loosen a bound or restrict the space"
-                )
-        if events:
-            self.store.append(self.name, events)
-        return trial
+            self.history._put(rejected)
+        return None
 
     def _proposed(self, arm: Arm) -> Trial | None:
         number = len(self.history._trials)
@@ -140,7 +164,19 @@ class Study:
         if arm == "search":
             rng.seed(_key(self.seed, number, PROPOSE))
             proposal = self.strategy.propose(self._state, self.searched, rng)
-            return None if proposal is None else Trial(number, "search", proposal)
+            if proposal is None:
+                return None
+            if not isinstance(proposal, Proposal):
+                raise StrategyError(
+                    f"{type(self.strategy).__name__}.propose gave {proposal!r}; expected a "
+                    "Proposal, e.g. nas.Proposal(architecture), or None to wait"
+                )
+            return Trial(number, "search", proposal)
+        if arm != "control":
+            raise StrategyError(
+                f"ask() got arm={arm!r}; expected 'search' or 'control' (a given architecture of "
+                "another arm goes through add())"
+            )
         rng.seed(_key(self.seed, number, CONTROL))
         return Trial(number, arm, Proposal(self.space.sample(rng), uniform=True))
 
@@ -158,7 +194,7 @@ class Study:
         """Ask for a given architecture outside the search, e.g. as a reference."""
         trial = Trial(len(self.history), arm, Proposal(architecture, FULL))
         self.store.append(self.name, [Event("asked", trial)])
-        self.history._ask(trial)
+        self._asked(trial)
         return trial
 
     def tell(
@@ -173,55 +209,102 @@ class Study:
     ) -> None:
         """Record a trial's metrics.
 
-        A trial whose objectives are missing or not finite is recorded as failed, with the reason.
+        A trial whose objectives are missing or not finite, or that lacks a metric with a bound, is
+        recorded as failed, with the reason. NumPy and torch scalars are taken as numbers; a
+        bound's metric that is not given is taken from the study's screen.
 
         Raises:
             StrategyError: the trial is not pending.
         """
-        error = None
-        for objective in self.history.objectives:
-            value = metrics.get(objective.metric)
-            if value is None:
-                error = (
-                    f"the estimate has no metric {objective.metric!r}; it gave "
-                    f"{', '.join(sorted(metrics)) or 'none'}"
-                )
-            elif value - value != 0.0:
-                error = f"{objective.metric} is {value!r}, which is not a finite number"
+        metrics, error = self._numbers(trial, metrics)
         if error is not None:
-            self._settle(Outcome(trial.number, {}, curve, files or {}, error, seconds, cpu_seconds))
-            return
+            metrics = {}
         self._settle(
-            Outcome(trial.number, metrics, curve, files or {}, None, seconds, cpu_seconds)
+            Outcome(trial.number, metrics, curve, files or {}, error, seconds, cpu_seconds)
         )
+
+    def _numbers(
+        self, trial: Trial, metrics: Mapping[str, float]
+    ) -> tuple[Mapping[str, float], str | None]:
+        """The metrics as plain numbers, and why they are no answer, if they are none."""
+        for value in metrics.values():
+            if type(value) is not float and type(value) is not int:
+                metrics = {name: _plain(value) for name, value in metrics.items()}
+                break
+        for name, value in metrics.items():
+            if not isinstance(value, (float, int)):
+                return metrics, f"{name} is {value!r}, which is not a number"
+        for objective in self.history.objectives:
+            found = metrics.get(objective.metric)
+            if found is None:
+                return metrics, _lacks(objective.metric, metrics)
+            if found - found != 0.0:
+                return metrics, f"{objective.metric} is {found!r}, which is not a finite number"
+        for bound in self.history.constraints:
+            if bound.metric not in metrics and self._screen is not None:
+                metrics = {**self._screen(trial.proposal.architecture), **metrics}
+            if bound.metric not in metrics:
+                return metrics, _lacks(bound.metric, metrics)
+        return metrics, None
 
     def fail(
         self,
         trial: Trial,
         reason: str,
         *,
+        metrics: Mapping[str, float] | None = None,
         curve: Sequence[Mapping[str, float]] = (),
         seconds: float = 0.0,
         cpu_seconds: float = 0.0,
     ) -> None:
-        """Record that a trial failed, and why; the search goes on."""
-        self._settle(Outcome(trial.number, {}, curve, {}, reason, seconds, cpu_seconds))
+        """Record that a trial failed, and why; the search goes on.
+
+        With metrics it counts as rejected: they break a bound, and the rest was not estimated.
+        """
+        self._settle(Outcome(trial.number, metrics or {}, curve, {}, reason, seconds, cpu_seconds))
 
     def _settle(self, outcome: Outcome) -> None:
-        if outcome.number not in self.history._pending:
+        number = outcome.number
+        if number not in self.history._pending:
             raise StrategyError(
-                f"trial {outcome.number} of study {self.name!r} is not pending; a trial is told "
+                f"trial {number} of study {self.name!r} is not pending; a trial is told "
                 "once, and only after ask() gave it"
             )
         event = Event("told" if outcome.error is None else "failed", outcome)
         self.store.append(self.name, (event,))
+        self._told(outcome)
+
+    def _asked(self, trial: Trial) -> None:
+        self.history._put(trial)
+        if trial.state == "pending":
+            self._count(trial)
+
+    def _count(self, trial: Trial) -> None:
+        self._counts["searched"] += trial.arm == "search"
+        self._counts["uniform"] += trial.proposal.uniform
+
+    def _told(self, outcome: Outcome) -> None:
         trial = self.history._tell(outcome)
-        if self._fold is not None and trial.arm == "search":
+        if trial.state == "rejected":
+            self._counts["searched"] -= trial.arm == "search"
+            self._counts["uniform"] -= trial.proposal.uniform
+            self._counts["refused"] += 1
+        elif self._fold is not None and trial.arm == "search":
             self._state = self._fold(self._state, trial)
 
-    def report(self, trial: Trial, metrics: Mapping[str, float]) -> bool:
-        """Tell the strategy of a running trial's progress; false asks to stop it."""
-        return not self.strategy.stops(self._state, self.searched, trial)
+    def count(self, what: str) -> int:
+        """How many trials: ``searched`` or ``uniform`` (handed out, not rejected), ``refused``."""
+        return self._counts[what]
+
+    @property
+    def interrupted(self) -> int:
+        """Trials of an interrupted run that :meth:`ask` will hand out first."""
+        return len(self._waiting)
+
+    @property
+    def state(self) -> Any:
+        """What the strategy folded from the trials so far."""
+        return self._state
 
     # -- the log --------------------------------------------------------------------------------
 
@@ -234,16 +317,14 @@ class Study:
     def _apply(self, event: Event) -> None:
         data = event.data
         if isinstance(data, Trial):
-            self.history._ask(data)
+            self._asked(data)
         elif isinstance(data, Outcome):
             if data.number not in self.history._pending:
                 raise StoreError(
                     f"study {self.name!r} tells of trial {data.number}, which it never asked for; "
                     "the log is damaged"
                 )
-            trial = self.history._tell(data)
-            if self._fold is not None and trial.arm == "search":
-                self._state = self._fold(self._state, trial)
+            self._told(data)
         elif event.kind == "manifest":
             self.manifest = data
         elif event.kind == "prepared":
@@ -260,7 +341,7 @@ class Study:
         Raises:
             StrategyError: none has finished.
         """
-        found = self.history.best()
+        found = self.history.where(arm=("search", "control")).best()
         if not found:
             failed = sum(trial.state == "failed" for trial in self.history)
             raise StrategyError(
@@ -271,12 +352,22 @@ class Study:
 
     @property
     def front(self) -> tuple[Trial, ...]:
-        """The finished trials that no other beats in all objectives."""
-        return self.history.front()
+        """The finished trials of search and control that no other beats in all objectives."""
+        return self.history.where(arm=("search", "control")).front()
 
     def __repr__(self) -> str:
         done = len(self.history.finished)
         return f"<study {self.name}: {done} of {len(self.history)} trials finished>"
+
+
+def _lacks(metric: str, metrics: Mapping[str, float]) -> str:
+    return f"the estimate has no metric {metric!r}; it gave {', '.join(sorted(metrics)) or 'none'}"
+
+
+def _plain(value: Any) -> Any:
+    """A NumPy or torch scalar as a Python number; anything else as it is."""
+    item = getattr(value, "item", None)
+    return value if item is None or getattr(value, "size", 1) == 0 else item()
 
 
 _MASK = (1 << 64) - 1

@@ -85,17 +85,19 @@ class Objective:
 def parse_objective(given: Objective | str) -> Objective:
     """An objective from its text: ``accuracy``, ``-latency``, ``min:energy`` or ``max:f1``.
 
-    Costs (params, macs, flops, activations, latency, loss, error, energy, memory) are minimised
-    unless the text says otherwise.
+    Costs (params, macs, flops, activations, latency, loss, error, energy, memory, also as a word
+    of a name: ``latency_cpu``, ``val_loss``) are minimised unless the text says otherwise.
+
+    Raises:
+        StrategyError: the text is no such thing.
     """
     if isinstance(given, Objective):
         return given
-    goal, _, metric = given.rpartition(":")
-    metric = metric.strip()
-    if metric.startswith("-"):
+    goal, _, metric = (part.strip() for part in given.rpartition(":"))
+    if not goal and metric.startswith("-"):
         goal, metric = "min", metric[1:]
     if not goal:
-        goal = "min" if metric in SMALLER else "max"
+        goal = "max" if SMALLER.isdisjoint(re.split(r"[._-]", metric)) else "min"
     if goal not in ("max", "min") or not re.fullmatch(r"\w[\w.-]*", metric):
         raise StrategyError(
             f"objective {given!r} is not understood; write a metric's name, optionally with its "
@@ -107,14 +109,20 @@ def parse_objective(given: Objective | str) -> Objective:
 def parse_bound(given: Objective | str) -> Objective:
     """A constraint from its text: ``params<50k``, ``latency<5ms``, ``accuracy>=0.9``.
 
-    Suffixes k, M, G multiply; a latency is in milliseconds and takes us, ms, s.
+    Suffixes k, M, G multiply and % divides; a latency is in milliseconds and takes us, ms, s.
+
+    Raises:
+        StrategyError: the text is no such thing.
     """
     if isinstance(given, Objective):
         if given.bound is None:
-            raise StrategyError(f"constraint {given!r} has no bound; give Objective(..., bound=...)")
+            raise StrategyError(
+                f"constraint {given!r} has no bound; give Objective(..., bound=...)"
+            )
         return given
     match = re.fullmatch(
-        r"\s*([A-Za-z_][\w.-]*)\s*(<=?|>=?)\s*([0-9.]+(?:[eE][+-]?\d+)?)\s*([a-zA-Zµ%]*)\s*", given
+        r"\s*([A-Za-z_][\w.-]*)\s*(<=?|>=?)\s*(-?[0-9.]+(?:[eE][+-]?\d+)?)\s*([a-zA-Zµ%]*)\s*",
+        given,
     )
     if match:
         metric, sense, number, unit = match.groups()

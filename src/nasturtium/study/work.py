@@ -126,6 +126,7 @@ class Job:
         resumed: digest of the checkpoint to go on from, where the proposal resumes a trial.
         origin: the trial whose seed is used: the first of a chain of resumed ones.
         curve: what was reported.
+        listen: hears what is reported, and says whether to go on.
         kept: digests of files to keep with the trial, by role.
     """
 
@@ -147,7 +148,7 @@ class Job:
         self.origin = number if origin is None else origin
         self.curve: list[dict[str, float]] = []
         self.kept: dict[str, str] = {}
-        self._listen = listen
+        self.listen = listen
 
     @property
     def architecture(self) -> Architecture:
@@ -200,7 +201,7 @@ class Job:
     def report(self, metrics: Mapping[str, float]) -> bool:
         """Add a point to the trial's curve; false asks the estimate to stop early."""
         self.curve.append(dict(metrics))
-        return self._listen is None or self._listen(self.number, metrics)
+        return self.listen is None or self.listen(self.number, metrics)
 
     def check(self, metrics: Mapping[str, float]) -> None:
         """Refuse to go on where metrics break a bound of the study.

@@ -21,9 +21,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from nasturtium.architecture import RECIPE, Architecture, Value
 from nasturtium.errors import EstimateError, SpaceError
 from nasturtium.space.choice import ChoiceSpace
-from nasturtium.supernet.share import Piece, Place, Store, is_statistic, pieces
+from nasturtium.supernet.share import Piece, is_statistic, pieces
+from nasturtium.supernet.store import Store
 from nasturtium.supernet.survey import survey
-from nasturtium.supernet.switch import Selection, Switch, Switched
+from nasturtium.supernet.switch import Network, Switched
 
 __all__ = ["Supernet"]
 
@@ -81,7 +82,7 @@ class Supernet(nn.Module):
         self.space = space
         self._seed = seed
         self._cached = cached
-        self._networks: OrderedDict[Values, _Network] = OrderedDict()
+        self._networks: OrderedDict[Values, Network] = OrderedDict()
         self._store = Store()
         self.weights = self._store.tree
         self.grow(*survey(space, seed, samples))
@@ -211,13 +212,13 @@ class Supernet(nn.Module):
 
     # -- networks on meta, bound to the store ----------------------------------------------------
 
-    def _network(self, architecture: Architecture) -> _Network:
+    def _network(self, architecture: Architecture) -> Network:
         """The network of an architecture, its switches set, its weights not bound yet."""
         reading = Switched(self.space, architecture.network)
         values, make = reading.read()
         network = self._networks.get(values)
         if network is None:
-            network = _Network(self._made(make), reading.selection)
+            network = Network(self._made(make), reading.selection)
             self._networks[values] = network
             if len(self._networks) > self._cached:
                 self._networks.popitem(last=False)
@@ -225,7 +226,7 @@ class Supernet(nn.Module):
         network.select(reading.selection, self._made)
         return network
 
-    def _bound(self, architecture: Architecture) -> _Network:
+    def _bound(self, architecture: Architecture) -> Network:
         network = self._network(architecture)
         try:
             network.bind(self._store, self.training)
@@ -268,60 +269,3 @@ def _constants(module: nn.Module) -> bool:
         if any(b is not None and not is_statistic(name) for name, b in part._buffers.items()):
             return True
     return False
-
-
-@final
-class _Network:
-    """One network on meta with switches; each built part is bound to the store when it is used."""
-
-    def __init__(self, module: nn.Module, selection: Selection) -> None:
-        self.module = module
-        self._selection = selection
-        self._switches: list[tuple[str, Switch]] = []
-        self._new: list[Place] = []
-        self._cuts: list[tuple[dict[str, Any], str, partial[Tensor]]] = []
-        self._recurrent: list[nn.RNNBase] = []
-        self._training: bool | None = None
-        self._meet("", module)
-
-    def _meet(self, path: str, module: nn.Module) -> None:
-        self._new += pieces(module, path)
-        for name, part in module.named_modules(prefix=path):
-            if isinstance(part, Switch):
-                self._switches.append((name, part))
-            elif isinstance(part, nn.RNNBase):
-                self._recurrent.append(part)
-        self._training = None
-
-    def select(
-        self, selection: Selection, made: Callable[[Callable[[], nn.Module]], nn.Module]
-    ) -> None:
-        """Set the switches, and build options that were not chosen before."""
-        self._selection.kept = selection.kept
-        for path, switch in self._switches:  # grows while options with switches are built
-            for label in switch.missing():
-                option = made(partial(switch.make, label))
-                switch.add_module(label, option)
-                self._meet(f"{path}.{label}" if path else label, option)
-
-    def places(self) -> list[Place]:
-        """Tensors met since the network was bound last."""
-        return self._new
-
-    def bind(self, store: Store, training: bool) -> None:
-        """Replace tensors by those of the store; whole ones for good, cuts before each use."""
-        for place in self._new:
-            part = store.part(place.piece)
-            stored = part()
-            if stored is part.args[0]:
-                place.home[place.name] = stored
-            else:
-                self._cuts.append((place.home, place.name, part))
-        self._new = []
-        for home, name, part in self._cuts:
-            home[name] = part()
-        for module in self._recurrent:
-            module._flat_weights = [getattr(module, name) for name in module._flat_weights_names]
-        if self._training is not training:
-            self.module.train(training)
-            self._training = training

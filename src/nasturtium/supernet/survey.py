@@ -1,4 +1,4 @@
-"""Which architectures show all the weights of a space: a few hundred, not all of them."""
+"""Which architectures show all the weights of a space: some hundreds, not all of them."""
 
 from __future__ import annotations
 
@@ -14,44 +14,60 @@ __all__ = ["survey"]
 
 
 def survey(space: ChoiceSpace, seed: int, samples: int) -> Iterator[Architecture]:
-    """The largest architecture, every discovered option beside it and elsewhere, and samples.
+    """Architectures with the largest tensors of every kind, and with every discovered option.
 
-    Of numbers only the two ends are tried, since shapes between them are views. What the survey
-    cannot meet is a shape that needs a rare conjunction of answers.
+    First the largest: numbers at their upper end, other questions answered in turn with each of
+    their options, all of them at once; then the same with one number at its lower end. Then each
+    option where discovery found its decision, and random samples. Numbers between the ends are
+    left out, since their shapes are views. What the survey cannot meet is a shape that needs a
+    rare conjunction of answers.
 
     Args:
         space: the space.
         seed: draws the samples.
         samples: how many random architectures to add.
     """
+    met: set[Architecture] = set()
+
+    def new(architecture: Architecture | None) -> Iterator[Architecture]:
+        if architecture is not None and architecture not in met:
+            met.add(architecture)
+            yield architecture
+
     encoder = space.encoder()
-    largest = _answered(space, None)
-    if largest is not None:
-        yield largest
-    for decision in encoder.discovered:
-        for base in (largest, encoder.context(decision.name)):
-            if base is None or decision.name not in base:
-                continue
-            for value in _ends(decision):
-                toggled = _answered(space, base, decision.name, value)
-                if toggled is not None:
-                    yield toggled
+    found = encoder.discovered
+    numbers = [decision for decision in found if _numeric(decision)]
+    turns = max([len(d.options) for d in found if isinstance(d, (OneOf, Subset))], default=1)
+    turns = turns if len(numbers) < len(found) else 1
+    for turn in range(turns):
+        yield from new(_answered(space, None, turn))
+    for decision in numbers:
+        for turn in range(turns):
+            yield from new(_answered(space, None, turn, decision.name, _ends(decision)[0]))
+    for decision in found:
+        for value in _ends(decision):
+            base = encoder.context(decision.name)
+            yield from new(_answered(space, base, 0, decision.name, value))
     rng = Random(seed)
     for _ in range(samples):
-        yield space.sample(rng)
+        yield from new(space.sample(rng))
 
 
 def _answered(
-    space: ChoiceSpace, base: Architecture | None, name: str = "", value: Value | None = None
+    space: ChoiceSpace,
+    base: Architecture | None,
+    turn: int,
+    name: str = "",
+    value: Value | None = None,
 ) -> Architecture | None:
-    """``base`` with one answer replaced; what is newly asked is answered with the largest."""
+    """The largest architecture of a turn, but as ``base`` where it has answers, and one set."""
 
     def answer(decision: Decision) -> Value:
         known = None if base is None else base.get(decision.name)
         wanted = value if decision.name == name else known
         if wanted is not None and decision.allows(wanted):
             return wanted
-        return _largest(decision)
+        return _largest(decision, turn)
 
     try:
         return space.decide(answer)
@@ -59,23 +75,25 @@ def _answered(
         return None
 
 
-def _largest(decision: Decision) -> Value:
-    if isinstance(decision, Range):
-        return decision.high
-    if isinstance(decision, Subset):
-        return tuple(decision.options[: decision.most])
-    assert isinstance(decision, OneOf)
-    return _ordered(decision)[-1]
+def _numeric(decision: Decision) -> bool:
+    if isinstance(decision, OneOf):
+        return all(isinstance(option, (int, float)) for option in decision.options)
+    return isinstance(decision, Range)
 
 
-def _ordered(decision: OneOf) -> tuple[Value, ...]:
-    if all(isinstance(option, (int, float)) for option in decision.options):
-        return tuple(sorted(decision.options))
-    return decision.options
+def _largest(decision: Decision, turn: int) -> Value:
+    if _numeric(decision):
+        return _ends(decision)[-1]
+    assert isinstance(decision, (OneOf, Subset))
+    number = len(decision.options)
+    if isinstance(decision, OneOf):
+        return decision.options[turn % number]
+    places = sorted((turn + step) % number for step in range(decision.most))
+    return tuple(decision.options[place] for place in places)
 
 
 def _ends(decision: Decision) -> tuple[Value, ...]:
-    """The answers to try: two of a number, each of anything else."""
+    """The answers to try: two of a number, each of anything else, smallest first."""
     if isinstance(decision, Range):
         return decision.low, decision.high
     if isinstance(decision, Subset):
@@ -84,6 +102,6 @@ def _ends(decision: Decision) -> tuple[Value, ...]:
         windows = [decision.options[start : start + size] for start in starts]
         return (*dict.fromkeys(windows), decision.options[: decision.most])
     assert isinstance(decision, OneOf)
-    options = _ordered(decision)
-    numbers = all(isinstance(option, (int, float)) for option in options)
-    return (options[0], options[-1]) if numbers else options
+    if not _numeric(decision):
+        return decision.options
+    return (min(decision.options), max(decision.options))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, final
 
 import torch
@@ -21,8 +22,10 @@ from nasturtium.errors import SpaceError
 from nasturtium.space.choice import ChoiceSpace
 from nasturtium.space.choose import Reading
 from nasturtium.space.ops import given
+from nasturtium.supernet.share import Place, pieces
+from nasturtium.supernet.store import Store
 
-__all__ = ["Selection", "Switch", "Switched"]
+__all__ = ["Network", "Selection", "Switch", "Switched"]
 
 Labels = tuple[str, ...]
 
@@ -139,3 +142,60 @@ class Switched(Reading):
             )
         values = [item for item in record.items() if item[0] not in self.selection.kept]
         return tuple(sorted(values)), make
+
+
+@final
+class Network:
+    """One network on meta with switches; what is built of it is bound to the store."""
+
+    def __init__(self, module: nn.Module, selection: Selection) -> None:
+        self.module = module
+        self._selection = selection
+        self._switches: list[tuple[str, Switch]] = []
+        self._new: list[Place] = []
+        self._cuts: list[tuple[dict[str, Any], str, partial[Tensor]]] = []
+        self._recurrent: list[nn.RNNBase] = []
+        self._training: bool | None = None
+        self._meet("", module)
+
+    def _meet(self, path: str, module: nn.Module) -> None:
+        self._new += pieces(module, path)
+        for name, part in module.named_modules(prefix=path):
+            if isinstance(part, Switch):
+                self._switches.append((name, part))
+            elif isinstance(part, nn.RNNBase):
+                self._recurrent.append(part)
+        self._training = None
+
+    def select(
+        self, selection: Selection, made: Callable[[Callable[[], nn.Module]], nn.Module]
+    ) -> None:
+        """Set the switches, and build options that were not chosen before."""
+        self._selection.kept = selection.kept
+        for path, switch in self._switches:  # grows while options with switches are built
+            for label in switch.missing():
+                option = made(partial(switch.make, label))
+                switch.add_module(label, option)
+                self._meet(f"{path}.{label}" if path else label, option)
+
+    def places(self) -> list[Place]:
+        """Tensors met since the network was bound last."""
+        return self._new
+
+    def bind(self, store: Store, training: bool) -> None:
+        """Replace tensors by those of the store; whole ones for good, cuts before each use."""
+        for place in self._new:
+            part = store.part(place.piece)
+            stored = part()
+            if stored is part.args[0]:
+                place.home[place.name] = stored
+            else:
+                self._cuts.append((place.home, place.name, part))
+        self._new = []
+        for home, name, part in self._cuts:
+            home[name] = part()
+        for module in self._recurrent:
+            module._flat_weights = [getattr(module, name) for name in module._flat_weights_names]
+        if self._training is not training:
+            self.module.train(training)
+            self._training = training

@@ -15,7 +15,11 @@ SPACES = {
     "anynet_d": "anynet",
     "anynet_e": "anynet",
     "mobilenet": "mobilenet",
+    "nasbench101": "nasbench101",
     "nasbench201": "nasbench201",
+    "nasbenchmacro": "nasbenchmacro",
+    "ofa": "ofa",
+    "proxyless": "proxyless",
     "regnet": "regnet",
 }
 

@@ -1,0 +1,210 @@
+"""The loop of a search: ask while a worker is free, tell what comes back, in an order that holds.
+
+In ordered mode outcomes are logged in the order of their numbers, and a trial is asked for only
+when all but the last ``lag`` are logged: the log is the same in every run, whichever worker was
+quicker. An outcome that came early waits as a file, so a kill loses nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import final
+
+from nasturtium.errors import EstimateError, StrategyError
+from nasturtium.run.attempt import outcome_from_json
+from nasturtium.run.executor import Executor
+from nasturtium.study.store import Lease
+from nasturtium.study.study import Study
+from nasturtium.study.trial import Arm, Outcome, Trial
+from nasturtium.study.work import Job, Setting
+
+__all__ = ["Drive"]
+
+FIRST = 10  # failures in a row, from the first trial on, after which a search is given up
+PATIENCE = 20  # trials that a bound may reject half-way, for each one wanted, before giving up
+
+
+@final
+class Drive:
+    """Runs a study to its budget.
+
+    Args:
+        study: what to drive.
+        setting: what its jobs share.
+        executor: started with the setting.
+        lease: beaten while waiting.
+        trials: how many search trials are wanted, rejected ones not counted.
+        hours: stop asking after so much time, sessions before included.
+        control: uniformly drawn trials wanted, as a share of the search trials.
+        lag: trials that may be out at a time in ordered mode.
+        ordered: log in the order of numbers; else as outcomes come.
+        watch: called with each trial that was logged, and with ``None`` while waiting.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        setting: Setting,
+        executor: Executor,
+        lease: Lease,
+        *,
+        trials: int,
+        hours: float | None,
+        control: float,
+        lag: int,
+        ordered: bool,
+        watch: Callable[[Trial | None], None],
+    ) -> None:
+        self.study = study
+        self.setting = setting
+        self.executor = executor
+        self.lease = lease
+        self.trials = trials
+        self.hours = hours
+        self.control = control
+        self.lag = max(lag, executor.workers)
+        self.ordered = ordered
+        self.watch = watch
+        self._out: dict[int, Trial] = {}
+        self._early: dict[int, Outcome] = {}
+        self._told = 0
+        spent = sum(trial.seconds for trial in study.history if trial.arm in ("search", "control"))
+        self._start = time.monotonic() - spent / executor.workers
+        self._searching = True
+
+    def run(self) -> None:
+        """Ask, wait and tell until the budget is used up.
+
+        Raises:
+            StrategyError: the first ten trials all failed, or bounds reject nearly everything.
+        """
+        while True:
+            self._ask()
+            if not self._out:
+                return
+            for outcome in self.executor.wait(0.2):
+                self._early[outcome.number] = outcome
+            self.lease.beat()
+            if not self._tell():
+                self.watch(None)
+
+    def _ask(self) -> None:
+        while len(self._out) < self.lag:
+            arm = self._arm()
+            trial = None if arm is None else self.study.ask(arm)
+            if trial is None and arm == "search" and not self._out:
+                self._searching = False  # the strategy has nothing left to propose
+                continue
+            if trial is None:
+                return
+            self._out[trial.number] = trial
+            self._hand_out(trial)
+
+    def _arm(self) -> Arm | None:
+        """What to ask for next; decided by the log alone, unless hours are limited."""
+        if self.study.interrupted:
+            return "search"  # ask() hands interrupted work out first, whatever its arm
+        elapsed = (time.monotonic() - self._start) / 3600
+        counted = self.study.count("searched")
+        in_time = self.hours is None or elapsed < self.hours * (1 - self.control)
+        if self._searching and counted < self.trials and in_time:
+            self._check_rejections(counted)
+            return "search"
+        wanted = math.ceil(self.control * counted)
+        if wanted > self.study.count("uniform") and (self.hours is None or elapsed < self.hours):
+            return "control"
+        return None
+
+    def _check_rejections(self, counted: int) -> None:
+        rejected = self.study.count("refused")
+        if rejected > PATIENCE * max(FIRST, self.trials):
+            bounds = ", ".join(map(str, self.study.history.constraints))
+            raise StrategyError(
+                f"{rejected} trials broke a bound ({bounds}) after they were measured and "
+                f"{counted} did not; loosen the bound or restrict the space"
+            )
+
+    def _hand_out(self, trial: Trial) -> None:
+        job = self._job(trial)
+        files = self.setting.files
+        left = None if files is None else files.take_result(self.study.name, job.number, job.digest)
+        if left is not None:
+            self._early[trial.number] = outcome_from_json(trial.number, left)
+        else:
+            self.executor.submit(job)
+
+    def _job(self, trial: Trial) -> Job:
+        history, proposal = self.study.history, trial.proposal
+        weights = resumed = origin = None
+        if proposal.parent is not None:
+            weights = history.trial(proposal.parent).files.get("weights")
+        if proposal.resume is not None:
+            earlier = history.trial(proposal.resume)
+            resumed = earlier.files.get("checkpoint")
+            while earlier.proposal.resume is not None:
+                earlier = history.trial(earlier.proposal.resume)
+            origin = earlier.number
+        return Job(trial.number, proposal, self.setting, weights, resumed, origin)
+
+    def heard(self, number: int, metrics: Mapping[str, float]) -> bool:
+        """Ask the strategy whether a running trial is worth going on with."""
+        trial = self._out[number]
+        trial = self._out[number] = trial._replace(curve=(*trial.curve, metrics))
+        return not self.study.strategy.stops(self.study.state, self.study.searched, trial)
+
+    def _tell(self) -> bool:
+        """Log what can be logged now; false if there was nothing."""
+        told = False
+        while self._early:
+            number = min(self._out) if self.ordered else next(iter(self._early))
+            outcome = self._early.pop(number, None)
+            if outcome is None:
+                return told
+            trial = self._out.pop(number)
+            self._log(trial, outcome)
+            told = True
+            if self.ordered:
+                self._ask()
+        return told
+
+    def _log(self, trial: Trial, outcome: Outcome) -> None:
+        study = self.study
+        if outcome.error is None:
+            study.tell(
+                trial,
+                outcome.metrics,
+                curve=outcome.curve,
+                files=outcome.files,
+                seconds=outcome.seconds,
+                cpu_seconds=outcome.cpu_seconds,
+            )
+        else:
+            study.fail(
+                trial,
+                outcome.error,
+                metrics=outcome.metrics,
+                curve=outcome.curve,
+                seconds=outcome.seconds,
+                cpu_seconds=outcome.cpu_seconds,
+            )
+        if self.setting.files is not None:
+            self.setting.files.clear(study.name, trial.number)
+        self.watch(study.history.trial(trial.number))
+        self._give_up_early()
+
+    def _give_up_early(self) -> None:
+        """Stop a search of which nothing works, before it uses up its budget."""
+        history = self.study.history
+        if history.finished:
+            return
+        failed = [trial for trial in history if trial.state == "failed"]
+        if len(failed) >= min(FIRST, self.trials):
+            reasons = Counter(str(trial.error) for trial in failed)
+            reason, times = reasons.most_common(1)[0]
+            raise EstimateError(
+                f"the first {len(failed)} trials of study {self.study.name!r} all failed, "
+                f"{times} of them with: {reason}"
+            )

@@ -1,0 +1,243 @@
+"""Finish a study: train the chosen architecture in full, measure it once, and export it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+
+from nasturtium.architecture import Architecture
+from nasturtium.errors import ExportError, StrategyError
+from nasturtium.run.search import bound_space
+from nasturtium.space.base import Space
+from nasturtium.study.study import Study
+from nasturtium.study.trial import Trial
+from nasturtium.task.sources import load
+from nasturtium.task.task import Split, Task
+from nasturtium.train.evaluate import evaluate
+from nasturtium.train.fit import Progress, fit
+from nasturtium.train.numerics import Numerics
+from nasturtium.train.recipe import Recipe
+from nasturtium.train.seeds import mix
+from nasturtium.train.weights import load_weights, save_weights
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from nasturtium.deploy.export import Exported
+
+__all__ = ["Finished", "finish"]
+
+LONGER = 4  # times the search's epochs, where no recipe is given
+REAL = 64  # examples of the test split that an export is compared on
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Finished:
+    """A network in hand.
+
+    Attributes:
+        model: trained, in evaluation mode; takes normalised inputs.
+        metrics: on the test split, measured once, after training: ``accuracy``,
+            ``balanced_accuracy``, ``loss``; ``params`` and ``macs``; ``valid_accuracy`` where the
+            validation examples were not trained on.
+        architecture: what was built.
+        trial: the number of the trial it came from.
+        recipe: how it was trained.
+        task: the data.
+        seconds: what the training took.
+        reused: whether an earlier run of the same finish had trained it.
+    """
+
+    model: nn.Module
+    metrics: Mapping[str, float]
+    architecture: Architecture
+    trial: int
+    recipe: Recipe
+    task: Task
+    seconds: float
+    reused: bool
+
+    def export(self, path: str | Path, **options: Any) -> Exported:
+        """Write the network to a file, compared with the model on real inputs before it is kept.
+
+        Normalisation is inside the graph: the file takes inputs as they are in the data
+        (0 to 255 for images), as float32, with any batch size.
+
+        Args:
+            path: ``.onnx``, or ``.pt2`` for a ``torch.export`` program.
+            **options: of :func:`nasturtium.deploy.export.export_onnx` or ``export_program``.
+
+        Raises:
+            ExportError: an operator cannot be exported, or the outputs differ; nothing is written.
+        """
+        import torch
+
+        from nasturtium.deploy.export import export_onnx, export_program
+
+        split = self.task.test or self.task.valid
+        example = torch.from_numpy(np.array(split.inputs[:REAL])).float()
+        facts = {
+            "mean": self.task.mean,
+            "std": self.task.std,
+            "classes": self.task.class_names,
+        }
+        suffix = Path(path).suffix
+        if suffix == ".onnx":
+            return export_onnx(self.model, path, example, **{**facts, **options})
+        if suffix == ".pt2":
+            return export_program(self.model, path, example, **{**facts, **options})
+        raise ExportError(
+            f"{path} ends in {suffix or 'nothing'}; end it in .onnx, or in .pt2 for a torch.export "
+            "program"
+        )
+
+
+def finish(
+    study: Study,
+    *,
+    trial: Trial | int | None = None,
+    recipe: Recipe | None = None,
+    build: Space | None = None,
+    data: Any = None,
+    seed: int | None = None,
+    whole: bool = True,
+    numerics: Numerics | None = None,
+    watch: Callable[[Progress], None] | None = None,
+) -> Finished:
+    """Train the best architecture (or a given trial's) in full, and measure it on the test split.
+
+    The test split was not seen by the search. The result stays in the study: finishing again
+    with the same settings loads it, and an interrupted training goes on from its checkpoint.
+
+    Args:
+        study: a study of :func:`nasturtium.search`.
+        trial: which trial; the study's best if not given.
+        recipe: how; the study's own, four times as long, if not given.
+        build: the space under other arguments, e.g. more cells; the study's own if not given.
+        data: the data, where the study was made from objects; else they are read again.
+        seed: of weights and training; the study's if not given.
+        whole: train on training and validation examples together, as nothing is chosen any more.
+        numerics: the study's if not given.
+        watch: called after each epoch.
+
+    Returns:
+        the network with its metrics.
+
+    Raises:
+        StrategyError: the study has no finished trial.
+        TaskError: the data cannot be read again, or are not those of the study.
+    """
+    chosen = study.best if trial is None else trial
+    if isinstance(chosen, int):
+        chosen = study.history.trial(chosen)
+    task = _task(study, data)
+    space = build if build is not None else study.space
+    space = bound_space(space, task)
+    manifest = study.manifest
+    base = Recipe.from_json(manifest["recipe"]) if "recipe" in manifest else Recipe()
+    settings = recipe or base.replace(epochs=base.epochs * LONGER)
+    seed = study.seed if seed is None else seed
+    if numerics is None:
+        numerics = Numerics.from_json(manifest["numerics"]) if manifest else Numerics()
+    model = space.build(chosen.architecture, seed=mix(seed, "finish", "init"))
+    fitted_task = _joined(task) if whole else task
+    identity: dict[str, Any] = {
+        "trial": chosen.number,
+        "recipe": settings.to_json(),
+        "seed": seed,
+        "whole": whole,
+        "space": dict(space.describe()),
+    }
+    for note in study.notes:
+        if note.get("finished") == identity and study.files is not None:
+            model.load_state_dict(load_weights(study.files.get(note["weights"])))
+            model.eval()
+            return Finished(
+                model, note["metrics"], chosen.architecture, chosen.number, settings, task, 0, True
+            )
+    name = f"finish-{mix(repr(sorted(identity.items())))}"
+    checkpoint = None if study.files is None else study.files.checkpoint(study.name, name)
+
+    def progress(point: Progress) -> bool:
+        if watch is not None:
+            watch(point)
+        return True
+
+    fitted = fit(
+        model,
+        fitted_task,
+        settings,
+        seed=mix(seed, "finish", "fit"),
+        numerics=numerics,
+        checkpoint=checkpoint,
+        progress=progress,
+    )
+    metrics = _measured(fitted.model, task, space, chosen.architecture)
+    if not whole:
+        metrics["valid_accuracy"] = fitted.metrics["accuracy"]
+    if study.files is not None:
+        path = study.files.temporary()
+        save_weights(path, fitted.model)
+        note = {"finished": identity, "metrics": metrics, "weights": study.files.put(path)}
+        study.log("note", {**note, "measured": [fitted.seconds]})
+        if checkpoint is not None:
+            checkpoint.unlink(missing_ok=True)
+    return Finished(
+        fitted.model,
+        metrics,
+        chosen.architecture,
+        chosen.number,
+        settings,
+        task,
+        fitted.seconds,
+        False,
+    )
+
+
+def _task(study: Study, data: Any) -> Task:
+    if data is None:
+        data = study.task
+    if data is None:
+        call = study.manifest.get("call", {})
+        if call.get("data", "?") == "?":
+            raise StrategyError(
+                f"study {study.name!r} was made from objects, not from a path; give them again: "
+                "finish(study, data=...)"
+            )
+        data = call["data"]
+    task = load(data, seed=study.seed)
+    known = study.manifest.get("data", {}).get("fingerprint")
+    if known is not None and known != task.fingerprint:
+        raise StrategyError(
+            f"the data ({task.name}, fingerprint {task.fingerprint[:12]}…) are not those of study "
+            f"{study.name!r} (fingerprint {known[:12]}…); give the ones that it searched on"
+        )
+    return task
+
+
+def _joined(task: Task) -> Task:
+    """The task with the validation examples among the training ones."""
+    parts: Sequence[Split] = (task.train, task.valid)
+    inputs = np.concatenate([np.asarray(part.inputs) for part in parts])
+    labels = np.concatenate([np.asarray(part.labels) for part in parts])
+    return replace(task, train=Split(inputs, labels))
+
+
+def _measured(
+    model: nn.Module, task: Task, space: Space, architecture: Architecture
+) -> dict[str, float]:
+    from nasturtium.cost.count import count
+
+    if task.test is None:
+        raise StrategyError(
+            f"the data {task.name!r} have no test split; give one, or let fractions=(valid, test) "
+            "divide one off"
+        )
+    metrics = evaluate(model, task.test, task)
+    cost = count(space.build(architecture), task.inputs)
+    return {**metrics, "params": float(cost.params), "macs": float(cost.macs)}

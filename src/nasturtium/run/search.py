@@ -1,0 +1,466 @@
+"""A search from data to a study: what :func:`search` does, and how its command is written again."""
+
+from __future__ import annotations
+
+import shlex
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from nasturtium.errors import EstimateError, SpaceError, StoreError, StrategyError
+from nasturtium.estimate.hardware import COUNTS, Hardware
+from nasturtium.estimate.together import Together
+from nasturtium.estimate.train import Train
+from nasturtium.run.drive import Drive
+from nasturtium.run.executor import Executor, Here, Processes, cores
+from nasturtium.run.manifest import changed, manifest_of
+from nasturtium.run.names import made, parsed
+from nasturtium.run.tune import Tuning, tune
+from nasturtium.space.base import Space
+from nasturtium.space.choice import ChoiceSpace
+from nasturtium.study.estimator import Estimator
+from nasturtium.study.files import Files
+from nasturtium.study.store import Store, open_store
+from nasturtium.study.strategy import Strategy
+from nasturtium.study.study import Study
+from nasturtium.study.trial import Objective, Proposal, Trial, parse_bound, parse_objective
+from nasturtium.study.work import Job, Setting, Work
+from nasturtium.task.sources import load
+from nasturtium.task.task import Task
+from nasturtium.train.numerics import Numerics
+from nasturtium.train.recipe import Recipe
+
+__all__ = ["manifest_in", "replay", "resume", "search"]
+
+Watch = Callable[[Study, str, Trial | None], None]
+
+SAMPLES = 2000  # architectures drawn to see whether bounds can be met at all
+SECONDS = 5.0  # and the time for it
+
+
+def search(
+    data: Any,
+    *,
+    space: Space | str = "mobilenet",
+    recipe: Recipe | str | None = None,
+    strategy: Strategy | str = "evolution",
+    estimator: Estimator | str = "train",
+    objectives: Iterable[Objective | str] = ("accuracy",),
+    within: Iterable[Objective | str] = (),
+    trials: int = 100,
+    hours: float | None = None,
+    control: float = 0.1,
+    executor: Executor | str | None = None,
+    store: Store | str | Path | None = "study.db",
+    name: str | None = None,
+    seed: int = 0,
+    time_limit: float | None = None,
+    numerics: Numerics | str | None = None,
+    ordered: bool = True,
+    watch: Watch | None = None,
+) -> Study:
+    """Search an architecture for some data; the same call again goes on where it stopped.
+
+    Args:
+        data: a name of scikit-learn's bundled sets (``digits``), a folder of images
+            (``train/<class>/*.png``), arrays ``(X, y)``, torch-style data sets, or a ``Task``.
+        space: a space, its name, or ``file.py:name``.
+        recipe: how candidates are trained; text such as ``"epochs=5,lr=0.05"`` changes the default.
+        strategy: who proposes; text such as ``"evolution(population=50)"`` gives arguments.
+        estimator: what gives the metrics: ``train``, ``hardware``, or your own.
+        objectives: metrics to make large or small, the first decides single questions.
+        within: bounds to keep, e.g. ``("latency<5ms", "params<50k")``.
+        trials: how many candidates; ones that a free count rejects are not counted.
+        hours: stop asking after so much time.
+        control: uniformly drawn candidates beside the search, as a share of its trials; the
+            strategy's own uniform draws count.
+        executor: ``"here"``, ``"processes(workers=4)"``, or an executor; measured if not given.
+        store: where the log is kept: a path, an SQLAlchemy URL, a store, or ``None`` for memory.
+        name: the study's name in the store; made of data, space and strategy if not given.
+        seed: all randomness is keyed by it.
+        time_limit: seconds after which a trial fails.
+        numerics: threads, precision and memory format, e.g. ``"precision=bf16"``; measured if not
+            given.
+        ordered: log outcomes in the order of trials, which makes W workers give the same study in
+            every run; else as they come, which may leave less idle.
+        watch: called as ``watch(study, stage, trial)`` while the search goes on.
+
+    Returns:
+        the study: its history, best trial and front.
+
+    Raises:
+        TaskError: the data cannot be used.
+        SpaceError: the space does not fit the data.
+        StrategyError: bounds that nothing meets, or a strategy that cannot work here.
+        StoreError: the store cannot be used, another driver has the study, or a study of that
+            name exists with other settings.
+        EstimateError: the first ten trials all failed.
+
+    Example:
+        >>> import nasturtium as nas
+        >>> study = nas.search("digits", space="nasbench201(cells=1,channels=4)", trials=2,
+        ...     recipe="epochs=1", executor="here", store=None, control=0)
+        >>> len(study.history.finished)
+        2
+    """
+    given = dict(locals())
+    if trials < 1 or not 0 <= control < 1:
+        raise StrategyError(
+            f"search got trials={trials}, control={control}; expected at least one trial and a "
+            "share of control from 0 up to, not including, 1"
+        )
+    task = load(data, seed=seed)
+    bound = bound_space(space, task)
+    policy: Strategy = made("strategy", strategy) if isinstance(strategy, str) else strategy
+    goals = tuple(map(parse_objective, objectives))
+    bounds = tuple(map(parse_bound, within))
+    settings = _recipe(recipe)
+    worker = _estimator(estimator, settings, goals, bounds)
+    _check_metrics(worker, goals, bounds)
+    log = open_store(store)
+    named = name or f"{task.name}-{bound.name}-{_label(strategy)}"
+    lease = log.lease(named)
+    runner: Executor | None = None
+    try:
+        study = Study(
+            bound,
+            policy,
+            objectives=goals,
+            within=bounds,
+            store=log,
+            name=named,
+            seed=seed,
+            screen=_screen(worker, bound, task, bounds),
+        )
+        say = _speaker(study, watch)
+        before = study.manifest
+        identity = manifest_of(
+            task, bound, policy, worker, goals, bounds, given, settings, seed, control, ordered
+        )
+        if before:
+            changed(before, identity, named)
+        else:
+            say("check")
+            _check_space(bound, task)
+            _check_bounds(study, bound, bounds)
+        files = study.files or Files(tempfile.mkdtemp(prefix="nasturtium-"))
+        study.files = files
+        study.task = task
+        setting = Setting(named, seed, bound, task, files, None, time_limit, study.prepared, bounds)
+        runner, tuning = _ready(
+            executor, numerics, before, setting, worker, settings.batch_size, say
+        )
+        if not before:
+            study.log("manifest", {"name": named, **identity, **tuning})
+        _prepare(study, setting, policy, worker, say)
+        drive = Drive(
+            study,
+            setting,
+            runner,
+            lease,
+            trials=trials,
+            hours=hours,
+            control=control,
+            lag=study.manifest["lag"],
+            ordered=ordered,
+            watch=lambda trial: say("search", trial),
+        )
+        runner.start(setting, worker, drive.heard if _stops(policy) else None)
+        drive.run()
+        say("done")
+        return study
+    finally:
+        if runner is not None:
+            runner.stop()
+        lease.release()
+
+
+def resume(store: Store | str | Path, name: str | None = None, **changes: Any) -> Study:
+    """Go on with a study that was started from the command line or from named parts.
+
+    Args:
+        store: where its log is.
+        name: which study; may be left out where the store holds one.
+        **changes: budget and surroundings: ``trials``, ``hours``, ``executor``, ``watch``.
+
+    Raises:
+        StoreError: there is no such study, or it was started from objects that only its program
+            has; calling :func:`search` with them again resumes it.
+    """
+    log = open_store(store)
+    manifest = manifest_in(log, name)
+    call = dict(manifest["call"])
+    missing = [key for key, value in call.items() if value == "?"]
+    if missing:
+        raise StoreError(
+            f"study {manifest['name']!r} was started by a program with its own "
+            f"{', '.join(missing)}; run that program again, and it goes on where it stopped"
+        )
+    kept = {key: _unlisted(value) for key, value in call.items() if value is not None}
+    return search(**{**kept, **changes, "store": log, "name": manifest["name"]})
+
+
+def manifest_in(log: Store, name: str | None) -> Mapping[str, Any]:
+    """The manifest of a study in a store; the name may be left out where there is one study."""
+    names = log.studies()
+    if name is None and len(names) != 1:
+        raise StoreError(
+            f"the store holds {len(names)} studies ({', '.join(names) or 'none'}); "
+            + ("say which one, as store:name" if names else "start one with nasturtium search")
+        )
+    wanted = name or names[0]
+    for event in log.read(wanted):
+        if event.kind == "manifest":
+            assert isinstance(event.data, Mapping)
+            return event.data
+        break
+    from difflib import get_close_matches
+
+    near = get_close_matches(wanted, names, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise StoreError(
+        f"the store has no study {wanted!r}{hint} (it has: {', '.join(names) or 'none'})"
+    )
+
+
+def replay(manifest: Mapping[str, Any]) -> str:
+    """The command that makes the same study."""
+    call = manifest["call"]
+    if any(value == "?" for value in call.values()):
+        missing = ", ".join(key for key, value in call.items() if value == "?")
+        raise StoreError(
+            f"study {manifest['name']!r} was started by a program with its own {missing}; no "
+            "command line says the same, run that program again"
+        )
+    words = ["nasturtium", "search", str(call["data"])]
+    numerics = manifest["numerics"]
+    exact = {
+        "numerics": ",".join(f"{key}={value}" for key, value in numerics.items()),
+        "executor": f"processes(workers={manifest['workers']})",
+        "name": manifest["name"],
+    }
+    if manifest["executor"] == "here":
+        exact["executor"] = "here"
+    for key, value in {**call, **exact}.items():
+        if key in ("data", "store") or value is None:
+            continue
+        for one in value if isinstance(value, (list, tuple)) else [value]:
+            if isinstance(one, bool):
+                words.append(f"--{'' if one else 'no-'}{key.replace('_', '-')}")
+            else:
+                words += [f"--{key.replace('_', '-')}", str(one)]
+    return shlex.join(words)
+
+
+# -- the steps ----------------------------------------------------------------------------------
+
+
+def bound_space(space: Space | str, task: Task) -> Space:
+    """The space, by name or as it is, under the task's facts."""
+    found = made("space", space) if isinstance(space, str) else space
+    if not isinstance(found, Space):
+        raise SpaceError(
+            f"space={space!r} is {type(found).__name__}; expected a space: decorate the builder "
+            "with @nas.space"
+        )
+    return found.taking(**task.facts) if isinstance(found, ChoiceSpace) else found
+
+
+def _recipe(recipe: Recipe | str | None) -> Recipe:
+    if isinstance(recipe, Recipe):
+        return recipe
+    if recipe is None:
+        return Recipe()
+    changes = parsed("estimator", f"recipe({recipe})")[1]
+    return Recipe.from_json({**Recipe().to_json(), **changes})
+
+
+def _numerics(given: Numerics | str) -> Numerics:
+    if isinstance(given, Numerics):
+        return given
+    words = dict(pair.split("=", 1) for pair in given.replace(" ", "").split(",") if "=" in pair)
+    if not words:
+        raise EstimateError(
+            f"numerics={given!r} is not understood; write e.g. threads=1,precision=bf16"
+        )
+    return Numerics.from_json({k: int(v) if k == "threads" else v for k, v in words.items()})
+
+
+def _estimator(
+    estimator: Estimator | str,
+    recipe: Recipe,
+    goals: tuple[Objective, ...],
+    bounds: tuple[Objective, ...],
+) -> Estimator:
+    """The estimator, with counts beside it, and with latency where somebody asks for it."""
+    if isinstance(estimator, str):
+        name, arguments = parsed("estimator", estimator)
+        if name == "train":
+            estimator = Train(recipe, **arguments)
+        else:
+            estimator = made("estimator", estimator)
+    assert isinstance(estimator, Estimator)
+    wanted = {objective.metric for objective in (*goals, *bounds)}
+    extra = [metric for metric in COUNTS if metric not in estimator.metrics]
+    if "latency" in wanted and "latency" not in estimator.metrics:
+        extra.append("latency")
+    return Together(Hardware(tuple(extra)), estimator) if extra else estimator
+
+
+def _check_metrics(
+    estimator: Estimator, goals: tuple[Objective, ...], bounds: tuple[Objective, ...]
+) -> None:
+    from difflib import get_close_matches
+
+    for objective in (*goals, *bounds):
+        if objective.metric not in estimator.metrics:
+            near = get_close_matches(objective.metric, estimator.metrics, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise EstimateError(
+                f"nothing gives the metric {objective.metric!r}{hint} (there are: "
+                f"{', '.join(estimator.metrics)})"
+            )
+
+
+def _screen(
+    estimator: Estimator, space: Space, task: Task, bounds: tuple[Objective, ...]
+) -> Callable[[Any], Mapping[str, float]] | None:
+    """Gives the free metrics that bounds are about; ``None`` where there are none."""
+    wanted = tuple(dict.fromkeys(b.metric for b in bounds if b.metric in COUNTS))
+    if not wanted:
+        return None
+    counts = Hardware(wanted)
+    setting = Setting("screen", 0, space, task)
+
+    def screen(architecture: Any) -> Mapping[str, float]:
+        return counts.estimate(Job(0, Proposal(architecture), setting))
+
+    return screen
+
+
+def _check_space(space: Space, task: Task) -> None:
+    if isinstance(space, ChoiceSpace):
+        space.check(task.inputs, task.classes)
+
+
+def _check_bounds(study: Study, space: Space, bounds: tuple[Objective, ...]) -> None:
+    """Draw architectures for some seconds; if none meets the bounds, say how near they came."""
+    screen = study._screen
+    if screen is None:
+        return
+    rng, end = Random(0), time.monotonic() + SECONDS
+    nearest: dict[str, float] = {}
+    for number in range(1, SAMPLES + 1):
+        metrics = screen(space.sample(rng))
+        broken = False
+        for bound in bounds:
+            value = metrics.get(bound.metric)
+            if value is None:
+                continue
+            broken = broken or bound.excess(value) > 0.0
+            best = nearest.get(bound.metric, value)
+            nearest[bound.metric] = max(best, value) if bound.goal == "max" else min(best, value)
+        if not broken:
+            return
+        if time.monotonic() > end:
+            break
+    shown = ", ".join(f"{metric} {value:g}" for metric, value in nearest.items())
+    raise StrategyError(
+        f"none of {number:,} random architectures meets {', '.join(map(str, bounds))}; the "
+        f"nearest had {shown}; loosen the bound, or scale the space down"
+    )
+
+
+def _ready(
+    executor: Executor | str | None,
+    numerics: Numerics | str | None,
+    before: Mapping[str, Any],
+    setting: Setting,
+    estimator: Estimator,
+    batch_size: int,
+    say: Callable[..., None],
+) -> tuple[Executor, dict[str, Any]]:
+    """The executor and the numerics: those of the study, those given, or measured ones."""
+    runner = made("executor", executor) if isinstance(executor, str) else executor
+    assert runner is None or isinstance(runner, Executor)
+    if before:
+        setting.numerics = Numerics.from_json(before["numerics"])
+        if runner is None:
+            runner = Here() if before["executor"] == "here" else Processes(before["workers"])
+        return runner, {}
+    tuning: Tuning | None = None
+    if numerics is not None:
+        setting.numerics = _numerics(numerics)
+    elif isinstance(runner, Here):
+        setting.numerics = Numerics(threads=cores())
+    elif not _trains(estimator):
+        setting.numerics = Numerics()
+    if setting.numerics is None:
+        say("tune")
+        runner = runner or Processes()
+        if isinstance(runner, Processes):
+            runner.start(setting, estimator)
+            tuning = tune(runner, setting, batch_size)
+            setting.numerics = tuning.numerics
+            runner.workers = tuning.workers
+        else:
+            setting.numerics = Numerics()
+    elif runner is None:
+        fitting = max(1, cores() // setting.numerics.threads)
+        runner = Processes(fitting) if _trains(estimator) else Here()
+    facts: dict[str, Any] = {
+        "numerics": setting.numerics.to_json(),
+        "executor": type(runner).__name__.lower(),
+        "workers": runner.workers,
+        "lag": runner.workers if runner.workers == 1 else 2 * runner.workers,
+    }
+    if tuning is not None:
+        facts["tuning"] = dict(tuning.measured)
+    return runner, facts
+
+
+def _trains(estimator: Estimator) -> bool:
+    parts = estimator.parts if isinstance(estimator, Together) else (estimator,)
+    return any(isinstance(part, Train) for part in parts)
+
+
+def _prepare(
+    study: Study,
+    setting: Setting,
+    strategy: Strategy,
+    estimator: Estimator,
+    say: Callable[..., None],
+) -> None:
+    """Let strategy and estimator do their lengthy work, once."""
+    for role, part, base in (
+        ("strategy", strategy, Strategy),
+        ("estimator", estimator, Estimator),
+    ):
+        if type(part).prepare is not base.prepare:
+            say("prepare")
+            part.prepare(Work(setting, role, lambda data: study.log("prepared", data)))
+
+
+def _stops(strategy: Strategy) -> bool:
+    return type(strategy).stops is not Strategy.stops
+
+
+def _speaker(study: Study, watch: Watch | None) -> Callable[..., None]:
+    def say(stage: str, trial: Trial | None = None) -> None:
+        if watch is not None:
+            watch(study, stage, trial)
+
+    return say
+
+
+def _label(part: object) -> str:
+    if isinstance(part, str):
+        return part.partition("(")[0].rpartition(":")[2]
+    return type(part).__name__.lower()
+
+
+def _unlisted(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,152 @@
+"""A space that is a list: sampled tables are not closed under mutation; moves go to near rows."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from random import Random
+from typing import TYPE_CHECKING, Any, NoReturn, final
+
+import numpy as np
+
+from nasturtium.architecture import Architecture, Value
+from nasturtium.errors import SpaceError
+from nasturtium.space.base import Space
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["PoolSpace"]
+
+
+@final
+class PoolSpace(Space):
+    """The rows of a table as a space: sampling draws a row, mutation moves to a near row.
+
+    Two rows are as far apart as the number of features in which they differ. The near rows of a
+    row are those within the least radius that holds at least ``near`` others, so ties are never
+    broken by the order of the table. Nothing can be built: results say that they hold for the
+    pool, not for the space it was drawn from.
+
+    Args:
+        name: the space's name.
+        records: the decisions of each row; all different.
+        features: (rows, features) small integers that distances are counted over.
+        near: how many rows a mutation can at least reach.
+
+    Raises:
+        SpaceError: fewer than two rows, equal records, or another number of features' rows.
+
+    Example:
+        >>> import numpy as np
+        >>> from random import Random
+        >>> pool = PoolSpace("three", [{"k": 1}, {"k": 3}, {"k": 5}], np.eye(3), near=1)
+        >>> pool.mutate(pool.architectures[0], Random(0))["k"] in (3, 5)
+        True
+    """
+
+    def __init__(
+        self,
+        name: str,
+        records: Sequence[Mapping[str, Value]],
+        features: Any,
+        near: int = 16,
+    ) -> None:
+        self.name = name
+        self.near = near
+        self.features = np.asarray(features)
+        self.architectures = tuple(Architecture.recorded(name, dict(r)) for r in records)
+        self._rows = {architecture: row for row, architecture in enumerate(self.architectures)}
+        self._near: dict[int, tuple[int, ...]] = {}
+        count = len(self.architectures)
+        if count < 2 or len(self._rows) != count:
+            raise SpaceError(
+                f"the pool {name!r} has {count} rows, {len(self._rows)} of them different; "
+                "expected at least two, and no two equal"
+            )
+        if self.features.ndim != 2 or len(self.features) != count:
+            raise SpaceError(
+                f"the pool {name!r} has {count} rows, but features of shape "
+                f"{self.features.shape}; expected ({count}, number of features)"
+            )
+
+    def row(self, architecture: Architecture) -> int:
+        """The row of an architecture.
+
+        Raises:
+            SpaceError: the pool does not hold it.
+        """
+        try:
+            return self._rows[architecture]
+        except KeyError:
+            raise SpaceError(
+                f"{architecture!r} is not among the {len(self):,} rows of the pool {self.name!r}; "
+                "take architectures from its sample, mutate or architectures"
+            ) from None
+
+    def sample(self, rng: Random) -> Architecture:
+        """A row, all equally likely."""
+        return self.architectures[int(rng.random() * len(self.architectures))]
+
+    def mutate(self, parent: Architecture, rng: Random) -> Architecture:
+        """One of the rows near the parent's, all equally likely."""
+        near = self._near_rows(self.row(parent))
+        return self.architectures[near[int(rng.random() * len(near))]]
+
+    def cross(self, mother: Architecture, father: Architecture, rng: Random) -> Architecture:
+        """The row nearest to a mixture of the parents' features; ties are broken at random."""
+        first, second = self.features[self.row(mother)], self.features[self.row(father)]
+        take = np.array([rng.random() < 0.5 for _ in range(len(first))])
+        distance = (self.features != np.where(take, first, second)).sum(1)
+        nearest = np.flatnonzero(distance == distance.min()).tolist()
+        return self.architectures[nearest[int(rng.random() * len(nearest))]]
+
+    def neighbours(self, architecture: Architecture) -> Iterator[Architecture]:
+        """The near rows, which a mutation draws from."""
+        return (self.architectures[row] for row in self._near_rows(self.row(architecture)))
+
+    def _near_rows(self, row: int) -> tuple[int, ...]:
+        found = self._near.get(row)
+        if found is None:
+            distance = (self.features != self.features[row]).sum(1)
+            distance[row] = np.iinfo(distance.dtype).max
+            radius = np.sort(distance)[min(self.near, len(self) - 1) - 1]
+            found = self._near[row] = tuple(np.flatnonzero(distance <= radius).tolist())
+        return found
+
+    def build(self, architecture: Architecture, *, seed: int | None = None) -> nn.Module:
+        """Always refused.
+
+        Raises:
+            SpaceError: a pool holds records, not networks.
+        """
+        self._refuse("build a network from")
+
+    def canonical(self, architecture: Architecture) -> Hashable:
+        """The key: rows are told apart by their records."""
+        return architecture.key
+
+    def using(self, **arguments: Any) -> PoolSpace:
+        """Refused unless there is nothing to bind.
+
+        Raises:
+            SpaceError: arguments were given.
+        """
+        if arguments:
+            self._refuse(f"bind {', '.join(arguments)} to")
+        return self
+
+    def describe(self) -> Mapping[str, Any]:
+        """Name, number of rows, and how near a mutation stays."""
+        return {"name": self.name, "rows": len(self), "near": self.near}
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise SpaceError(
+            f"cannot {what} the pool {self.name!r}: its rows are records of a table; use the space "
+            "that the table was made from (nasturtium.zoo)"
+        )
+
+    def __len__(self) -> int:
+        return len(self.architectures)
+
+    def __repr__(self) -> str:
+        return f"<pool {self.name} of {len(self):,} rows>"

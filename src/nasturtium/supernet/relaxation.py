@@ -1,0 +1,220 @@
+"""Architecture parameters: the weights of options and inputs, and what is derived from them.
+
+A method of the DARTS family (Liu et al. 2019, "DARTS", section 2.2) is a subclass of
+:class:`Relaxation`: it says what the weights are, and may change how options are built, mixed and
+joined, what is drawn before a forward pass, and what is derived.
+
+Deviation of :class:`Softmax` from DARTS' code: no option is treated apart; a space that has a
+"none" is derived without it by ``relaxation.derive(space.restrict({"*": labels}))``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+
+from nasturtium.architecture import Architecture, Value
+from nasturtium.blocks import Block
+from nasturtium.decision import Decision, OneOf, Subset
+from nasturtium.errors import SpaceError
+from nasturtium.space.choice import ChoiceSpace, first
+
+__all__ = ["Labels", "Relaxation", "Softmax", "labels_of", "value_of"]
+
+Labels = tuple[str, ...]
+
+
+class Relaxation(nn.Module, ABC):
+    """The architecture parameters alpha of a space's module questions and joins, and no weights.
+
+    Parameters are made when ``relax`` first meets a decision, so an optimiser of alpha is
+    made after it. Cells that ask the same decision share its alpha.
+
+    Attributes:
+        alpha: by decision name, with ``/`` for its dots, a parameter of shape (options,).
+        seed: draws the initial values.
+        scale: their standard deviation.
+    """
+
+    def __init__(self, *, seed: int = 0, scale: float = 1e-3) -> None:
+        super().__init__()
+        self.alpha = nn.ParameterDict()
+        self.seed = seed
+        self.scale = scale
+        self._labels: dict[str, Labels] = {}
+
+    # -- what a method says --------------------------------------------------------------------
+
+    @abstractmethod
+    def weights(self, decision: OneOf | Subset) -> Tensor:
+        """The weight of each of the decision's options or inputs, shape (options,)."""
+
+    def option(
+        self, decision: OneOf, label: str, block: Block, *late: Any, **named: Any
+    ) -> nn.Module:
+        """Build one option of a mixture; the arguments are those that the space gives late.
+
+        The place for fewer channels (PC-DARTS) or for a normalisation after pooling (DARTS).
+        """
+        return block(*late, **named)
+
+    def mix(self, decision: OneOf, ops: Mapping[str, nn.Module], *inputs: Tensor) -> Tensor:
+        """What a choice between modules computes: the weighted sum of all options."""
+        terms = zip(self.weights(decision), ops.values(), strict=True)
+        return _total([weight * op(*inputs) for weight, op in terms])
+
+    def join(
+        self, decision: Subset, ops: Mapping[str, nn.Module], tensors: Sequence[Tensor]
+    ) -> Tensor:
+        """What a join computes: the gated sum of what the modules make of their tensors.
+
+        A join that leaves nothing to choose has no gates.
+        """
+        outputs = [op(tensor) for op, tensor in zip(ops.values(), tensors, strict=True)]
+        if decision.count == 1:
+            return _total(outputs)
+        gates = self.weights(decision)
+        return _total([gate * out for gate, out in zip(gates, outputs, strict=True)])
+
+    def begin(self) -> None:
+        """Called before each forward pass: methods that sample draw here, once for all cells."""
+
+    def penalty(self) -> Tensor:
+        """A term for the loss of alpha; zero unless a method adds one."""
+        return torch.zeros(())
+
+    def advance(self, progress: float) -> None:
+        """Told from 0 to 1 how far the search is: temperatures and thresholds follow it."""
+
+    def kept(self, decision: Subset) -> Labels:
+        """The inputs of a join to derive, in any order.
+
+        The strongest ``least`` of them, and more, up to ``most``, that carry an even share.
+        """
+        strengths = self._strengths(decision)
+        even = sum(strengths.values()) / len(strengths)
+        ranked = sorted(strengths, key=lambda label: -strengths[label])
+        more = [label for label in ranked[decision.least :] if strengths[label] >= even]
+        return tuple([*ranked[: decision.least], *more][: decision.most])
+
+    # -- what is the same for all of them ------------------------------------------------------
+
+    def logits(self, decision: OneOf | Subset) -> nn.Parameter:
+        """Alpha of one decision.
+
+        Raises:
+            SpaceError: ``relax`` did not meet it.
+        """
+        key = _key(decision.name)
+        if key not in self.alpha:
+            raise SpaceError(
+                f"{type(self).__name__} has no alpha for decision {decision.name!r}; call "
+                "relax(space, relaxation) first, with a space that asks it"
+            )
+        found: nn.Parameter = self.alpha[key]
+        return found
+
+    def register(self, decision: OneOf | Subset) -> None:
+        """Make alpha for a decision, unless it is there.
+
+        Raises:
+            SpaceError: it is there for other options.
+        """
+        name, labels = decision.name, labels_of(decision)
+        known = self._labels.setdefault(name, labels)
+        if known != labels:
+            raise SpaceError(
+                f"{type(self).__name__} has alpha for {known!r} at {name!r}, but this space asks "
+                f"{decision.options_text()}; use a new relaxation for a restricted space"
+            )
+        key = _key(name)
+        if key not in self.alpha:
+            generator = torch.Generator().manual_seed(self.seed + len(self.alpha))
+            drawn = self.scale * torch.randn(len(labels), generator=generator)
+            self.alpha[key] = nn.Parameter(drawn.to(next(self.parameters(), drawn).device))
+
+    def derive(self, space: ChoiceSpace, base: Architecture | None = None) -> Architecture:
+        """The architecture of the strongest options and inputs.
+
+        Args:
+            space: the relaxed space, or one that restricts its options further.
+            base: answers to the value questions (widths, depths), as given to ``relax``.
+
+        Raises:
+            SpaceError: a value question that ``base`` does not answer; a derived combination that
+                the space rejects.
+        """
+
+        def answer(decision: Decision) -> Value:
+            if decision.name not in self._labels:
+                return value_of(space, decision, base)
+            if isinstance(decision, Subset):
+                chosen = self.kept(decision)
+                return tuple(label for label in decision.options if label in chosen)
+            assert isinstance(decision, OneOf)
+            strengths = self._strengths(decision)
+            return max(strengths, key=lambda label: strengths[label])
+
+        return space.decide(answer)
+
+    def _strengths(self, decision: OneOf | Subset) -> dict[str, float]:
+        """Weights by label, of those options that the decision still has."""
+        labels = self._labels[decision.name]
+        kind: OneOf | Subset
+        if isinstance(decision, Subset):
+            kind = Subset(decision.name, labels, decision.least, decision.most)
+        else:
+            kind = OneOf(decision.name, labels)
+        with torch.no_grad():
+            weights = self.weights(kind).tolist()
+        known = dict(zip(labels, weights, strict=True))
+        if unknown := [label for label in labels_of(decision) if label not in known]:
+            raise SpaceError(
+                f"decision {decision.name!r} was relaxed over {labels!r}; nothing is known of "
+                f"{unknown!r}: derive from the relaxed space, or from one that restricts it"
+            )
+        return {label: known[label] for label in labels_of(decision)}
+
+
+@final
+class Softmax(Relaxation):
+    """Weights that add up to one: ``softmax(alpha)`` over options, and over a join's inputs."""
+
+    def weights(self, decision: OneOf | Subset) -> Tensor:
+        return self.logits(decision).softmax(0)
+
+
+def value_of(space: ChoiceSpace, decision: Decision, base: Architecture | None) -> Value:
+    """The base's answer to a value question; what allows one answer needs no base."""
+    value = None if base is None else base.get(decision.name)
+    if value is None and decision.count == 1:
+        return first(decision)
+    if value is None or not decision.allows(value):
+        said = "no base architecture was given" if base is None else f"the base says {value!r}"
+        raise SpaceError(
+            f"decision {decision.name!r} of space {space.name!r} asks for a value "
+            f"({decision.options_text()}), which cannot be mixed, and {said}; give an "
+            "architecture that answers it as base=..."
+        )
+    return value
+
+
+def labels_of(decision: OneOf | Subset) -> Labels:
+    """The labels of a module question's options, or of a join's inputs."""
+    return tuple(str(option) for option in decision.options)
+
+
+def _key(name: str) -> str:
+    """A decision's name as that of a parameter, which may not hold dots."""
+    return name.replace("/", "%2F").replace(".", "/")
+
+
+def _total(terms: Sequence[Tensor]) -> Tensor:
+    total = terms[0]
+    for term in terms[1:]:
+        total = total + term
+    return total
