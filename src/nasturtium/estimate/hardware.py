@@ -62,7 +62,7 @@ class Hardware(Estimator):
         inputs = job.setting.inputs
         found: dict[str, float] = {}
         if set(COUNTS) & set(self.wanted):
-            cost = count(job.space.skeleton(job.architecture), inputs)
+            cost = count(job.skeleton(), inputs)
             every = {
                 "params": cost.params,
                 "macs": cost.macs,

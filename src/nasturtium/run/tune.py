@@ -76,7 +76,8 @@ def tune(executor: Processes, setting: Setting, batch_size: int, seconds: float 
 
     def measured(workers: int, numerics: Numerics, networks: Sequence[Any], time: float) -> float:
         try:
-            return sum(executor.call(throughput, workers, numerics, networks, batch_size, time))
+            speeds = executor.call(throughput, workers, numerics, networks, batch_size, time)
+            return float(sum(speeds))
         except EstimateError:
             return 0.0
 
@@ -151,7 +152,7 @@ def throughput(
                     output = model(x)
                     logits = output[0] if isinstance(output, tuple) else output
                     loss = nn.functional.cross_entropy(logits, y)
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
                 optimizer.zero_grad(set_to_none=True)
                 if device.type == "cuda":

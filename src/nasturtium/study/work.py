@@ -100,7 +100,8 @@ class Setting:
         facts = getattr(self.space, "arguments", {})
         if "inputs" not in facts:
             raise EstimateError(
-                f"the shape of an example is not known; bind it: {self.space.name}.using(inputs=...)"
+                f"the shape of an example is not known; bind it with "
+                f"{self.space.name}.using(inputs=...)"
             )
         return tuple(facts["inputs"])
 
@@ -159,7 +160,7 @@ class Job:
         return self.proposal.fidelity
 
     @property
-    def space(self) -> Any:
+    def space(self) -> Space:
         return self.setting.space
 
     @property
@@ -197,6 +198,13 @@ class Job:
     def build(self) -> nn.Module:
         """The architecture's network with fresh weights of the trial's own seed."""
         return self.space.build(self.architecture, seed=self.seed("init"))
+
+    def skeleton(self) -> nn.Module:
+        """The network on the meta device: shapes without memory."""
+        import torch
+
+        with torch.device("meta"):
+            return self.space.build(self.architecture)
 
     def report(self, metrics: Mapping[str, float]) -> bool:
         """Add a point to the trial's curve; false asks the estimate to stop early."""
