@@ -365,7 +365,7 @@ def _check_bounds(study: Study, space: Space, bounds: tuple[Objective, ...]) -> 
             nearest[bound.metric] = max(best, value) if bound.goal == "max" else min(best, value)
         if not broken:
             return
-        if time.monotonic() > end:
+        if time.monotonic() > end or number == SAMPLES:
             break
     shown = ", ".join(f"{metric} {value:g}" for metric, value in nearest.items())
     raise StrategyError(

@@ -21,6 +21,7 @@ from nasturtium.space.zoo.nasbench101 import (
     pruned,
 )
 
+
 def test_number_of_unequal_cells():
     forms = [nasbench101.using(vertices=v).classes() for v in (2, 3, 4, 5)]
     assert forms == [1, 7, 91, 2532]

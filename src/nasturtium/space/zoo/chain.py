@@ -10,15 +10,15 @@ Deviations: the paper gives the ends and the number of values; here they lie eve
 logarithm, rounded up to whole depths and to widths divisible by 8. A stride is dropped where it
 would leave fewer than 4 pixels, and there is a stem of stride 4 above 64 pixels.
 
-The tests reproduce the size, and ResNet-56 (:data:`RESNET56`: 0.86 M parameters, 0.13 G
-multiply-accumulates, the upper end of the paper's study) as a network of the same layers.
+The tests reproduce the size, and the parameters of ResNet-56 (0.86 M, the upper end of the paper's
+study) by :func:`network`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, final
 
 from torch import Tensor, nn
 
@@ -27,3 +27,78 @@ from nasturtium.blocks import chain as sequence
 from nasturtium.space.choice import space
 from nasturtium.space.ops import Classifier, ConvBN, ConvBNReLU
 from nasturtium.space.zoo.skeleton import fitting, image
+
+if TYPE_CHECKING:
+    from nasturtium.space.choose import Choose
+
+__all__ = ["chain", "network"]
+
+STEM = 16
+STAGES = 3
+DEPTHS = tuple(ceil(24 ** (index / 8) - 1e-9) for index in range(9))
+WIDTHS = tuple(8 * ceil(2 * 16 ** (index / 11) - 1e-9) for index in range(12))
+
+
+@final
+class Basic(nn.Module):
+    """Two 3x3 convolutions with a shortcut: (N, C, H, W) to (N, C', H/stride, W/stride)."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.first = ConvBNReLU(inputs, outputs, 3, stride)
+        self.second = ConvBN(outputs, outputs, 3)
+        same = stride == 1 and inputs == outputs
+        self.shortcut = None if same else ConvBN(inputs, outputs, 1, stride)
+        self.act = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.second(self.first(x)) + (x if self.shortcut is None else self.shortcut(x))
+        final: Tensor = self.act(out)
+        return final
+
+
+def network(
+    inputs: tuple[int, int, int],
+    classes: int,
+    stages: Sequence[tuple[int, int]],
+    residual: bool,
+) -> nn.Module:
+    """The network of stages given as (depth, width)."""
+    side = min(inputs[1:])
+    first, *strides = fitting((4 if side > 64 else 1, 1, *(2 for _ in stages[1:])), side)
+    parts: list[tuple[str, Block]] = [("stem", block(ConvBNReLU, inputs[0], STEM, 3, first))]
+    width = STEM
+    for index, (depth, after) in enumerate(stages):
+        layers = []
+        for place in range(depth):
+            stride = 1 if place else strides[index]
+            plain = block(ConvBNReLU, width, after, 3, stride)
+            layer = block(Basic, width, after, stride) if residual else plain
+            layers.append((f"layer{place}", layer))
+            width = after
+        parts.append((f"stage{index}", sequence(layers)))
+    return sequence([*parts, ("head", block(Classifier, width, classes))])()
+
+
+@space
+def chain(
+    choose: Choose,
+    *,
+    inputs: tuple[int, int, int],
+    classes: int,
+    residual: bool = False,
+) -> Callable[[], Any]:
+    """Chains of convolutions: depth and width of three stages.
+
+    Args:
+        choose: the handle.
+        inputs: (C, H, W) of one image, of any size.
+        classes: number of classes.
+        residual: layers are two convolutions with a shortcut instead of one without.
+    """
+    image("chain", inputs)
+    stages = []
+    for index in range(STAGES):
+        with choose.scope(f"stage{index}"):
+            stages.append((choose("depth", DEPTHS), choose("width", WIDTHS)))
+    return lambda: network(inputs, classes, stages, residual)
