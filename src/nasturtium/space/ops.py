@@ -19,9 +19,12 @@ __all__ = [
     "Classifier",
     "ConvBN",
     "ConvBNReLU",
+    "DropPath",
+    "FactorizedReduction",
     "Join",
     "MBConv",
     "ReLUConvBN",
+    "ReLUSepConvBN",
     "Residual",
     "Resize",
     "SepConv",
@@ -142,11 +145,13 @@ class ConvBNReLU(nn.Sequential):
 class ReLUConvBN(nn.Sequential):
     """ReLU, convolution, batch normalisation: the order of cell spaces."""
 
-    def __init__(self, kernel: int, inputs: int, outputs: int, stride: int = 1) -> None:
+    def __init__(
+        self, kernel: int, inputs: int, outputs: int, stride: int = 1, affine: bool = True
+    ) -> None:
         super().__init__()
         self.act = nn.ReLU(inplace=False)
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
-        self.norm = nn.BatchNorm2d(outputs)
+        self.norm = nn.BatchNorm2d(outputs, affine=affine)
 
 
 @final
@@ -252,3 +257,68 @@ class Resize(nn.Module):
         return nn.functional.interpolate(
             x, (self.side, self.side), mode="bilinear", align_corners=False
         )
+
+
+@final
+class ReLUSepConvBN(nn.Sequential):
+    """ReLU, depthwise (dilated) convolution, 1x1 convolution, batch normalisation."""
+
+    def __init__(
+        self,
+        kernel: int,
+        inputs: int,
+        outputs: int,
+        stride: int = 1,
+        dilation: int = 1,
+        affine: bool = True,
+    ) -> None:
+        super().__init__()
+        padding = dilation * (kernel - 1) // 2
+        self.act = nn.ReLU(inplace=False)
+        self.depthwise = nn.Conv2d(
+            inputs, inputs, kernel, stride, padding, dilation, groups=inputs, bias=False
+        )
+        self.project = nn.Conv2d(inputs, outputs, 1, bias=False)
+        self.norm = nn.BatchNorm2d(outputs, affine=affine)
+
+
+@final
+class FactorizedReduction(nn.Module):
+    """Halves a map without losing any pixel: two strided 1x1 convolutions, one of them shifted.
+
+    (N, C, H, W) to (N, C', ceil(H/2), ceil(W/2)).
+    """
+
+    def __init__(self, inputs: int, outputs: int, affine: bool = True) -> None:
+        super().__init__()
+        self.act = nn.ReLU(inplace=False)
+        self.even = nn.Conv2d(inputs, outputs // 2, 1, 2, bias=False)
+        self.odd = nn.Conv2d(inputs, outputs - outputs // 2, 1, 2, bias=False)
+        self.norm = nn.BatchNorm2d(outputs, affine=affine)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.act(x)
+        # One row and column of zeros keep odd sizes in step; even ones never read them.
+        shifted = nn.functional.pad(x, (0, 1, 0, 1))[..., 1:, 1:]
+        out: Tensor = self.norm(torch.cat([self.even(x), self.odd(shifted)], 1))
+        return out
+
+
+@final
+class DropPath(nn.Module):
+    """Leaves out whole examples of a path while training, and scales up the others.
+
+    Attributes:
+        probability: of leaving an example out; may be changed between epochs.
+    """
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.probability = probability
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or not self.probability:
+            return x
+        keep = 1 - self.probability
+        mask = torch.empty((len(x), *(1,) * (x.ndim - 1)), dtype=x.dtype, device=x.device)
+        return x * mask.bernoulli_(keep) / keep

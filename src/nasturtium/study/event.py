@@ -22,7 +22,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from nasturtium.errors import StoreError
+from nasturtium.errors import NasturtiumError, StoreError
 from nasturtium.study.trial import Outcome, Proposal, Trial
 
 __all__ = ["Event", "decode", "encode"]
@@ -80,6 +80,8 @@ def decode(kind: str, body: str, measured: str) -> Event:
     """
     try:
         data = json.loads(body)
+        if not isinstance(data, dict):
+            raise TypeError(f"a {type(data).__name__}, not a mapping")
         times = json.loads(measured) if measured else None
         if kind in ("asked", "rejected"):
             return Event(
@@ -108,7 +110,7 @@ def decode(kind: str, body: str, measured: str) -> Event:
         if times is not None:
             data["measured"] = times
         return Event(kind, data)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, NasturtiumError) as error:
         raise StoreError(
             f"an event of kind {kind!r} cannot be read ({error}): {body[:80]!r}; the store was "
             "written by another version, or is damaged"

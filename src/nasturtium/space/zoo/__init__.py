@@ -15,6 +15,7 @@ SPACES = {
     "anynet_d": "anynet",
     "anynet_e": "anynet",
     "chain": "chain",
+    "darts": "darts",
     "mobilenet": "mobilenet",
     "nasbench101": "nasbench101",
     "nasbench201": "nasbench201",

@@ -1,0 +1,49 @@
+"""The public face: complete, sorted, quick to import."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import nasturtium
+from nasturtium.space.choice import ChoiceSpace
+from nasturtium.space.zoo import SPACES
+
+
+def test_all_is_sorted_and_complete() -> None:
+    assert nasturtium.__all__ == sorted(set(nasturtium.__all__))
+    assert dir(nasturtium) == nasturtium.__all__
+
+
+@pytest.mark.parametrize("name", nasturtium.__all__)
+def test_every_name_resolves(name: str) -> None:
+    assert getattr(nasturtium, name) is not None
+    namespace: dict[str, object] = {}
+    exec(f"from nasturtium import {name}", namespace)
+    assert namespace[name] is getattr(nasturtium, name)
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_a_space_of_the_zoo_is_not_hidden_by_its_module(name: str) -> None:
+    for _ in range(2):
+        assert isinstance(getattr(nasturtium.zoo, name), ChoiceSpace)
+    __import__(f"nasturtium.space.zoo.{SPACES[name]}")
+    assert isinstance(getattr(nasturtium.zoo, name), ChoiceSpace)
+
+
+def test_unknown_names_are_refused() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        nasturtium.nonsense  # noqa: B018
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        nasturtium.zoo.nonsense  # noqa: B018
+
+
+def test_importing_does_not_import_torch() -> None:
+    code = (
+        "import sys, nasturtium; nasturtium.space, nasturtium.OneOf, nasturtium.SpaceError; "
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
