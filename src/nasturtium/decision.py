@@ -391,10 +391,11 @@ class Range(Decision):
         if not self.log:
             return Fraction(1, self._steps + 1)
         assert isinstance(value, (int, float)) and self.step is not None
-        lower = max(self.low, value - self.step / 2)
-        upper = min(self.high, value + self.step / 2)
-        if lower >= upper:
+        if self._steps == 0:
             return Fraction(1)
+        # What lies beyond the last point of the grid is drawn as that point.
+        lower = max(self.low, value - self.step / 2)
+        upper = self.high if value == self._at(self._steps) else value + self.step / 2
         return Fraction(math.log(upper / lower) / math.log(self.high / self.low))
 
     def options_text(self) -> str:

@@ -18,19 +18,18 @@ relaxation) answers the join with all of its labels, and is then asked for every
 Deviations: drop-path has a constant probability (the paper raises it linearly; set
 ``DropPath.probability`` to do so). The auxiliary head pools to 2x2 whatever the map's size.
 
-The tests reproduce the size and the parameters of the published cells (:data:`CELLS`).
+The tests reproduce the size and the parameters of the published cells (:mod:`genotype
+<nasturtium.space.zoo.genotype>`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, final
 
 import torch
 from torch import Tensor, nn
 
-from nasturtium.architecture import Architecture, Value
 from nasturtium.blocks import Block, block, chain
 from nasturtium.errors import SpaceError
 from nasturtium.space.choice import space
@@ -44,17 +43,13 @@ from nasturtium.space.ops import (
     ReLUSepConvBN,
     Zero,
 )
+from nasturtium.space.zoo.genotype import KINDS, NODES, STATES
 from nasturtium.space.zoo.skeleton import image
 
 if TYPE_CHECKING:
     from nasturtium.space.choose import Choose
 
-__all__ = ["CELLS", "OPS", "darts", "from_genotype", "to_genotype"]
-
-NODES = 4
-STATES = ("input0", "input1", *(f"node{index}" for index in range(NODES)))
-KINDS = ("normal", "reduce")
-Genes = Sequence[tuple[str, int]]
+__all__ = ["darts"]
 
 
 def _pool(kind: type[nn.Module], channels: int, stride: int, relaxed: bool) -> nn.Module:
@@ -113,100 +108,6 @@ PLAIN = {
 }
 OPTIONS = {label: block(_dropping, make) for label, make in PLAIN.items()}
 RELAXED = {"none": block(_dropping, block(_none)), **OPTIONS}
-OPS = tuple(PLAIN)
-
-
-def from_genotype(normal: Genes, reduce: Genes) -> Architecture:
-    """The architecture of a published genotype.
-
-    Args:
-        normal: eight pairs (operation, state), two for each node; states 0 and 1 are the inputs.
-        reduce: the same for the reduction cell.
-
-    Raises:
-        SpaceError: not eight pairs, an unknown operation, or a node that joins one state twice.
-    """
-    record: dict[str, Value] = {}
-    for kind, genes in zip(KINDS, (normal, reduce), strict=True):
-        for node in range(NODES):
-            pair = sorted(genes[2 * node : 2 * node + 2], key=lambda gene: gene[1])
-            states = [state for _, state in pair]
-            known = all(op in OPS for op, _ in pair) and len(genes) == 2 * NODES
-            if not known or len(set(states)) != 2 or not 0 <= states[0] < states[1] < node + 2:
-                raise SpaceError(
-                    f"not a DARTS cell: node {node} of the {kind} cell joins {pair!r}; expected "
-                    f"{2 * NODES} pairs (operation, state), for each node two different earlier "
-                    f"states, and operations of {OPS}"
-                )
-            record[f"{kind}.node{node}"] = tuple(STATES[state] for state in states)
-            for op, state in pair:
-                record[f"{kind}.node{node}.{STATES[state]}"] = op
-    return Architecture("darts", record)
-
-
-def to_genotype(architecture: Architecture) -> dict[str, list[tuple[str, int]]]:
-    """The inverse of :func:`from_genotype`: ``{"normal": [(operation, state), ...], ...}``."""
-    return {
-        kind: [
-            (str(architecture[f"{kind}.node{node}.{state}"]), STATES.index(str(state)))
-            for node in range(NODES)
-            for state in architecture[f"{kind}.node{node}"]  # type: ignore[union-attr]
-        ]
-        for kind in KINDS
-    }
-
-
-def _cell(text: str) -> list[tuple[str, int]]:
-    """Pairs from a text such as ``sep_conv_3x3 0, skip_connect 1``."""
-    words = [word.split() for word in text.split(",")]
-    return [(op, int(state)) for op, state in words]
-
-
-CELLS: Mapping[str, Architecture] = MappingProxyType(
-    {
-        "DARTS-V1": from_genotype(
-            _cell(
-                "sep_conv_3x3 1, sep_conv_3x3 0, skip_connect 0, sep_conv_3x3 1, "
-                "skip_connect 0, sep_conv_3x3 1, sep_conv_3x3 0, skip_connect 2"
-            ),
-            _cell(
-                "max_pool_3x3 0, max_pool_3x3 1, skip_connect 2, max_pool_3x3 0, "
-                "max_pool_3x3 0, skip_connect 2, skip_connect 2, avg_pool_3x3 0"
-            ),
-        ),
-        "DARTS-V2": from_genotype(
-            _cell(
-                "sep_conv_3x3 0, sep_conv_3x3 1, sep_conv_3x3 0, sep_conv_3x3 1, "
-                "sep_conv_3x3 1, skip_connect 0, skip_connect 0, dil_conv_3x3 2"
-            ),
-            _cell(
-                "max_pool_3x3 0, max_pool_3x3 1, skip_connect 2, max_pool_3x3 1, "
-                "max_pool_3x3 0, skip_connect 2, skip_connect 2, max_pool_3x3 1"
-            ),
-        ),
-        "P-DARTS": from_genotype(
-            _cell(
-                "skip_connect 0, dil_conv_3x3 1, skip_connect 0, sep_conv_3x3 1, "
-                "sep_conv_3x3 1, sep_conv_3x3 3, sep_conv_3x3 0, dil_conv_5x5 4"
-            ),
-            _cell(
-                "avg_pool_3x3 0, sep_conv_5x5 1, sep_conv_3x3 0, dil_conv_5x5 2, "
-                "max_pool_3x3 0, dil_conv_3x3 1, dil_conv_3x3 1, dil_conv_5x5 3"
-            ),
-        ),
-        "PC-DARTS": from_genotype(
-            _cell(
-                "sep_conv_3x3 1, skip_connect 0, sep_conv_3x3 0, dil_conv_3x3 1, "
-                "sep_conv_5x5 0, sep_conv_3x3 1, avg_pool_3x3 0, dil_conv_3x3 1"
-            ),
-            _cell(
-                "sep_conv_5x5 1, max_pool_3x3 0, sep_conv_5x5 1, sep_conv_5x5 2, "
-                "sep_conv_3x3 0, sep_conv_3x3 3, sep_conv_3x3 1, sep_conv_3x3 2"
-            ),
-        ),
-    }
-)
-"""Published cells, searched on CIFAR-10."""
 
 
 @final

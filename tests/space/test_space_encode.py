@@ -1,0 +1,85 @@
+"""Encodings: injective, stable, and growing where a rare decision is met late."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+from small_spaces import ALL, SMALL, conditional, continuous, ranges, subsets
+from torch import nn
+
+import nasturtium as nas
+from nasturtium.errors import SpaceError
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_small_spaces_are_told_apart(name: str) -> None:
+    space = SMALL[name]
+    rows = np.stack([space.encode(architecture) for architecture in space.every()])
+    assert rows.dtype == np.float32
+    assert len(np.unique(rows, axis=0)) == len(rows)
+    assert rows.min() >= 0
+    assert rows.max() <= 1
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_two_discoveries_agree_and_find_what_samples_ask(name: str) -> None:
+    space = ALL[name]
+    first, second = space.encoder(), space._with().encoder()
+    assert first.columns == second.columns
+    assert len(first.columns) == len(set(first.columns))
+    rng = Random(99)
+    samples = [space.sample(rng) for _ in range(30)]
+    assert np.array_equal(first.encode_all(samples), second.encode_all(samples))
+    assert first.columns == second.columns
+    for decision in space.discover():
+        assert decision.name in first.context(decision.name)
+
+
+def test_columns_say_what_they_mean() -> None:
+    encoder = conditional.encoder()
+    assert encoder.columns[:3] == ("depth=1", "depth=2", "depth=3")
+    architecture = conditional.repair({"depth": 1, "block0.op": "skip"})
+    hot = [c for c, v in zip(encoder.columns, encoder.encode(architecture), strict=True) if v]
+    assert hot == ["depth=1", "block0.op=skip"]
+    assert [d.name for d in encoder.discovered[:3]] == ["depth", "block0.op", "block0.bias"]
+
+
+def test_subsets_and_ranges() -> None:
+    columns = dict.fromkeys(subsets.encoder().columns)
+    row = subsets.encode(nas.Architecture("subsets", {"some": (1, 4), "anything": ("q",)}))
+    assert [c for c, v in zip(columns, row, strict=True) if v] == ["some=1", "some=4", "anything=q"]
+    row = ranges.encode(nas.Architecture("ranges", {"whole": 6, "grid": 0.5, "octave": 4}))
+    assert row == pytest.approx([1, 1, 1, 0.5, 1, 1 / 3])
+    row = continuous.encode(nas.Architecture("continuous", {"rate": 1e-2, "shift": -1.0}))
+    assert row == pytest.approx([1, 0.5, 1, 0])
+
+
+@nas.space
+def rare(choose: Any) -> Any:
+    """A question that one in 4^6 asks."""
+    answers = "".join(choose(f"q{index}", ("a", "b", "c", "d")) for index in range(6))
+    if answers == "bcbdac":
+        choose("secret", (1, 2))
+    return nas.block(nn.Identity)
+
+
+def test_what_is_met_late_appends_columns() -> None:
+    usual = rare.sample(Random(0))
+    letters = {f"q{index}": letter for index, letter in enumerate("bcbdac")}
+    unmet = nas.Architecture("rare", {**letters, "secret": 2})
+    encoder, other = rare.encoder(), rare.encoder()
+    before = encoder.encode(usual)
+    after = encoder.encode(unmet)
+    assert len(after) == len(before) + 2
+    assert encoder.columns[-2:] == ("secret=1", "secret=2")
+    assert np.array_equal(encoder.encode(usual)[: len(before)], before)
+    assert len(other.encode(usual)) == len(before)  # encoders grow apart
+    rows = other.encode_all([usual, unmet])
+    assert rows.shape == (2, len(after))
+    with pytest.raises(SpaceError, match=r"'secret'=2, which discovery did not find"):
+        rare.encode(unmet)
+    with pytest.raises(SpaceError, match=r"no answer for decision|is not a record"):
+        encoder.encode({"other": 1})

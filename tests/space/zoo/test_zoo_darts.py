@@ -1,0 +1,152 @@
+"""DARTS: the number of cells, published networks, what a relaxation needs."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+import torch
+
+from nasturtium.blocks import Block
+from nasturtium.cost.count import count
+from nasturtium.decision import Subset
+from nasturtium.errors import SpaceError
+from nasturtium.space.choose import Reading
+from nasturtium.space.ops import DropPath, FactorizedReduction, Join
+from nasturtium.space.zoo.darts import darts
+from nasturtium.space.zoo.genotype import CELLS, OPS, from_genotype, to_genotype
+
+CELLS_OF_ONE_KIND = 180 * 7**8
+PUBLISHED = {  # parameters at 36 channels and 20 cells, as the authors' code prints them
+    "DARTS-V1": 3_169_414,
+    "DARTS-V2": 3_349_342,
+    "P-DARTS": 3_433_798,
+    "PC-DARTS": 3_634_678,
+}
+
+
+def test_size():
+    size = darts.size(paths=50)
+    assert (size.value, size.exact) == (CELLS_OF_ONE_KIND**2, True)
+    assert pytest.approx(1.04e9, rel=5e-3) == CELLS_OF_ONE_KIND
+    assert darts.using(relaxed=True).size(paths=50).value == (180 * 8**8) ** 2
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_published_parameters(name):
+    network = darts.using(channels=36, layers=20).skeleton(CELLS[name])
+    assert sum(p.numel() for p in network.parameters()) == PUBLISHED[name]
+
+
+def test_imagenet():
+    space = darts.using(channels=48, layers=14, inputs=(3, 224, 224), classes=1000)
+    assert count(space.skeleton(CELLS["DARTS-V2"]), (3, 224, 224)).params == 4_718_752
+
+
+def test_genotypes():
+    for cell in CELLS.values():
+        pairs = to_genotype(cell)
+        assert from_genotype(pairs["normal"], pairs["reduce"]) == cell
+        assert darts.decisions(cell)
+    record = darts.sample(Random(0))
+    assert from_genotype(**to_genotype(record)) == record
+
+
+@pytest.mark.parametrize(
+    "normal",
+    [
+        [("skip_connect", 0)] * 8,
+        [("skip_connect", 0), ("skip_connect", 2)] * 4,
+        [("conv", 0), ("conv", 1)] * 4,
+        [("skip_connect", 0), ("skip_connect", 1)] * 3,
+    ],
+)
+def test_refuses_other_genotypes(normal):
+    with pytest.raises(SpaceError, match="two different earlier states"):
+        from_genotype(normal, to_genotype(CELLS["DARTS-V1"])["reduce"])
+
+
+class Everything(Reading):
+    """Joins all states, as a relaxation does."""
+
+    def answer(self, decision):
+        return decision.options if isinstance(decision, Subset) else decision.options[-1]
+
+    def join(self, decision, inputs, kept):
+        assert kept == decision.options == tuple(inputs)
+        return Block(_all, (tuple(inputs.items()),))
+
+
+def _all(parts, *late):
+    return Join([name for name, _ in parts], {name: part(*late) for name, part in parts})
+
+
+def test_a_reading_that_joins_all_states_is_asked_for_every_operation():
+    space = darts.using(relaxed=True, inputs=(3, 16, 16), layers=3, channels=4)
+    record, network = space.read(Everything())
+    assert sum(name.count(".") == 2 for name in record) == 2 * 14
+    assert network(torch.randn(2, 3, 16, 16)).shape == (2, 10)
+    assert "none" in space.sample(Random(0)).values() or "none" in space.sample(Random(1)).values()
+    assert not any(m.affine for m in network.modules() if _in_a_cell(network, m))
+
+
+def _in_a_cell(network, module):
+    return isinstance(module, torch.nn.BatchNorm2d) and module is not network.stem.norm
+
+
+def test_a_reading_that_joins_more_than_it_answered_is_refused():
+    class More(Everything):
+        def answer(self, decision):
+            return decision.options[-2:] if isinstance(decision, Subset) else "skip_connect"
+
+        def join(self, decision, inputs, kept):
+            return Block(_all, (tuple(inputs.items()),))
+
+    with pytest.raises(SpaceError, match="is not joined"):
+        darts.read(More())
+
+
+def test_retraining():
+    space = darts.using(layers=3, channels=4, auxiliary=True, drop_path=0.5)
+    network = space.build(CELLS["DARTS-V2"], seed=0)
+    x = torch.randn(2, 3, 32, 32)
+    assert [logits.shape for logits in network(x)] == [(2, 10), (2, 10)]
+    assert network.eval()(x).shape == (2, 10)
+    drops = [m for m in network.modules() if isinstance(m, DropPath)]
+    edges = sum(op != "skip_connect" for op, _ in to_genotype(CELLS["DARTS-V2"])["normal"])
+    assert len(drops) == edges + 2 * 8 - 3  # three skips of the reduction cells keep the size
+
+
+def test_drop_path_keeps_the_mean():
+    torch.manual_seed(0)
+    drop, x = DropPath(0.25), torch.ones(4000, 1, 1, 1)
+    out = drop(x)
+    assert set(out.flatten().tolist()) == {0.0, pytest.approx(4 / 3)}
+    assert out.mean().item() == pytest.approx(1, abs=0.05)
+    assert torch.equal(drop.eval()(x), x)
+
+
+@pytest.mark.parametrize("side", [7, 8])
+def test_reduction_of_any_size_sees_every_pixel(side):
+    reduction, x = FactorizedReduction(2, 4), torch.rand(1, 2, side, side, requires_grad=True)
+    out = reduction(x)
+    assert out.shape[-1] == (side + 1) // 2
+    seen = torch.autograd.grad(reduction.even(x).sum(), x)[0] != 0
+    assert seen[0, 0, 0, 0]
+    assert not seen[0, 0, 1, 1]
+    (whole,) = torch.autograd.grad((out**3).sum(), x)
+    assert whole[0, :, 1, 1].abs().sum() > 0
+
+
+def test_check():
+    report = darts.using(channels=4, layers=3).check((1, 8, 8), 10, samples=3)
+    assert report.options >= 2 * (14 * len(OPS) + 1 + 3 + 6 + 10)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [({"layers": 2}, "at least 3 layers"), ({"inputs": (3, 3, 3)}, "at least 4x4 pixels")],
+)
+def test_refuses_by_name(arguments, words):
+    with pytest.raises(SpaceError, match=words):
+        darts.using(**arguments).sample(Random(0))

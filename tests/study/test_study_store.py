@@ -1,0 +1,388 @@
+"""Stores: appended is kept, all or none, whatever is killed, full, read-only or no store at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from nasturtium.errors import StoreError
+from nasturtium.study.event import Event
+from nasturtium.study.lease import STALE, started
+from nasturtium.study.store import MemoryStore, SqlStore, open_store
+
+
+def note(**content):
+    return Event("note", content)
+
+
+def notes(*values):
+    return [note(value=value) for value in values]
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "study.db"
+
+
+@contextmanager
+def failing(*parts):
+    """Expect a StoreError of one line that says all parts."""
+    with pytest.raises(StoreError) as raised:
+        yield
+    message = str(raised.value)
+    assert "\n" not in message
+    for part in parts:
+        assert part in message, message
+
+
+# -- append and read ------------------------------------------------------------------------------
+
+
+def test_what_is_appended_is_read(path):
+    store = SqlStore(path)
+    assert store.append("a", notes(1, "zwei ✓")) == 2
+    assert store.append("a", notes((3.5))) == 3
+    assert list(store.read("a")) == notes(1, "zwei ✓", 3.5)
+    assert list(store.read("a", after=2)) == notes(3.5)
+    assert list(store.read("a", after=3)) == list(store.read("b")) == []
+    assert [row[0] for row in store.text("a")] == [1, 2, 3]
+    assert store.append("a", []) == 3 and store.append("new", []) == 0
+
+
+def test_two_studies_share_a_file(path):
+    store, other = SqlStore(path), SqlStore(path)
+    store.append("zeta", notes(1))
+    other.append("alpha", notes(2))
+    store.append("zeta", notes(3))
+    assert list(other.read("zeta")) == notes(1, 3)
+    assert list(store.read("alpha")) == notes(2)
+    assert store.studies() == ("alpha", "zeta")
+
+
+def test_reopening_goes_on(path):
+    store = SqlStore(str(path))
+    store.append("a", notes(1))
+    store.close()
+    again = SqlStore(f"sqlite:///{path}")
+    assert again.append("a", notes(2)) == 2
+    assert list(again.read("a")) == notes(1, 2)
+    assert again.folder == Path(f"{path}.files")
+    assert SqlStore(path, folder="elsewhere").folder == Path("elsewhere")
+
+
+def test_all_or_none(path):
+    store = SqlStore(path)
+    store.append("a", notes(1))
+    with failing("cannot be written", "JSON serializable", "plain numbers, texts and lists"):
+        store.append("a", [*notes(2), note(value=object()), *notes(3)])
+    assert list(store.read("a")) == notes(1)
+    assert store.append("a", notes(4)) == 2
+
+
+def test_the_general_path_writes_the_same(path, tmp_path):
+    """PostgreSQL is written through SQLAlchemy; SQLite can be as well."""
+    general, direct = SqlStore(path), SqlStore(tmp_path / "direct.db")
+    general._raw = None
+    for store in (general, direct):
+        assert store.append("a", notes(1, "ü")) == 2
+        assert store.append("a", []) == 2
+    assert general.text("a") == direct.text("a")
+
+
+def test_a_log_that_another_driver_wrote_to_is_not_mixed_up(path):
+    first, second = SqlStore(path), SqlStore(path)
+    first.append("a", notes(1))
+    second.append("a", notes(2))
+    with failing("UNIQUE", "another driver wrote to this study meanwhile; open it again"):
+        first.append("a", notes(3))
+    assert list(SqlStore(path).read("a")) == notes(1, 2)
+
+
+def test_threads_that_open_a_new_file_at_once(path):
+    barrier, errors = threading.Barrier(6), []
+
+    def work(index):
+        barrier.wait()
+        try:
+            store = SqlStore(path)
+            store.append(f"study{index}", notes(index))
+            store.close()
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert len(SqlStore(path).studies()) == 6
+
+
+def test_opening_what_is_given(path):
+    memory = MemoryStore()
+    assert open_store(memory) is memory
+    assert isinstance(open_store(None), MemoryStore)
+    assert isinstance(open_store(path), SqlStore)
+
+
+# -- what is no store, or cannot be written -------------------------------------------------------
+
+
+def test_not_a_database(tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_text("these are my notes\n" * 100)
+    with failing(str(path), "not a database", "give another name, nothing was written"):
+        SqlStore(path)
+    assert path.read_text() == "these are my notes\n" * 100
+
+
+def test_a_database_of_another_program(path):
+    other = sqlite3.connect(path)
+    other.execute("CREATE TABLE event (id INTEGER, title TEXT)")
+    other.commit()
+    other.close()
+    with failing(str(path), "has a table 'event' of another program", "nothing was written"):
+        SqlStore(path)
+
+
+def test_a_folder_is_no_store(tmp_path):
+    with failing(f"the store {tmp_path} is a folder; give a file, e.g. study.db"):
+        SqlStore(tmp_path)
+
+
+def test_the_folder_has_to_exist(tmp_path):
+    with failing(f"the folder {tmp_path / 'missing'} does not exist; make it first"):
+        SqlStore(tmp_path / "missing" / "study.db")
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", ":memory:"])
+def test_a_store_in_memory_is_none(url):
+    with failing("would be in memory; use store=None, or give a file"):
+        SqlStore(url)
+
+
+def test_an_address_that_nothing_answers():
+    with failing("the store nonsense://host/name cannot be opened"):
+        SqlStore("nonsense://host/name")
+
+
+def test_a_driver_that_is_not_installed():
+    pytest.importorskip("sqlalchemy")
+    try:
+        import psycopg  # noqa: F401
+    except ImportError:
+        with failing("No module named", "install the database's driver"):
+            SqlStore("postgresql+psycopg://nobody@localhost/none")
+    else:
+        pytest.skip("the driver of PostgreSQL is installed")
+
+
+@contextmanager
+def unprivileged(folder):
+    """Without the rights of root, which nothing is read-only for."""
+    root = os.geteuid() == 0
+    if root:
+        for item in (folder, *folder.rglob("*")):
+            os.chown(item, 65534, 65534)
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+
+
+@pytest.fixture
+def guarded():
+    """A folder that others than root can reach."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    folder.chmod(0o755)
+    shutil.rmtree(folder)
+
+
+def test_a_read_only_folder(guarded):
+    with unprivileged(guarded):
+        guarded.chmod(0o555)
+        with failing(str(guarded), "cannot be opened", "folder exists and can be written"):
+            SqlStore(guarded / "study.db")
+        guarded.chmod(0o755)
+
+
+def test_a_read_only_file(guarded):
+    path = guarded / "study.db"
+    store = SqlStore(path)
+    store.append("a", notes(1))
+    store.close()
+    with unprivileged(guarded):
+        path.chmod(0o444)
+        store = SqlStore(path)
+        assert list(store.read("a")) == notes(1)
+        with failing("cannot be written", "readonly", "read-only; give one that can be written"):
+            store.append("a", notes(2))
+        with failing("cannot be written", "readonly"):
+            store.lease("a")
+        store.close()
+
+
+def test_a_full_disk_keeps_everything_before(path):
+    store = SqlStore(path)
+    store.append("a", notes(1))
+    pages = store._raw.execute("PRAGMA page_count").fetchone()[0]
+    store._raw.execute(f"PRAGMA max_page_count={pages + 3}")
+    with failing("disk is full", "free some space, then resume: everything up to now is kept"):
+        store.append("a", notes(2, "x" * 50_000, 3))
+    assert list(SqlStore(path).read("a")) == notes(1)
+    store._raw.execute("PRAGMA max_page_count=1000000")
+    assert store.append("a", notes(4)) == 2
+    assert list(SqlStore(path).read("a")) == notes(1, 4)
+
+
+# -- killed -----------------------------------------------------------------------------------------
+
+APPENDING = """
+import sys
+from nasturtium.study.event import Event
+from nasturtium.study.store import SqlStore
+store, value = SqlStore(sys.argv[1]), int(sys.argv[2])
+while True:
+    batch = [Event("note", {"value": value + i, "of": value}) for i in range(3)]
+    value += 3
+    store.append("a", batch)
+    print(value, flush=True)
+"""
+
+
+def test_a_process_killed_while_it_appends_leaves_a_prefix(path):
+    rng, length = Random(0), 0
+    for _ in range(3):
+        command = [sys.executable, "-c", APPENDING, str(path), str(length)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            first = int(process.stdout.readline())
+            time.sleep(rng.uniform(0.0, 0.1))
+            os.kill(process.pid, signal.SIGKILL)
+            said = [first, *(int(line) for line in process.stdout if line.endswith("\n"))]
+        store = SqlStore(path)
+        values = [event.data["value"] for event in store.read("a")]
+        # Nothing that was acknowledged is lost, nothing is cut in two, and there are no gaps.
+        assert values == list(range(len(values)))
+        assert [row[0] for row in store.text("a")] == list(range(1, len(values) + 1))
+        assert len(values) in (said[-1], said[-1] + 3)
+        length = len(values)
+        store.close()
+    assert SqlStore(path).append("a", notes("on")) == length + 1
+
+
+# -- the lease --------------------------------------------------------------------------------------
+
+HOLDING = """
+import sys, time
+from nasturtium.study.store import SqlStore
+lease = SqlStore(sys.argv[1]).lease("a")
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_lease_is_held_by_a_living_process_and_not_by_a_dead_one(path):
+    store = SqlStore(path)
+    command = [sys.executable, "-c", HOLDING, str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "held\n"
+        with failing(
+            f"study 'a' is being driven by process {process.pid} on {platform.node()} (heard of ",
+            "wait for it, stop it, or give another name",
+        ):
+            store.lease("a")
+        store.lease("another study").release()
+        os.kill(process.pid, signal.SIGKILL)
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # dead, and not yet reaped
+        before = time.monotonic()
+        store.lease("a").release()
+        assert time.monotonic() - before < 5.0
+
+
+def test_a_lease_is_held_once_in_a_process_and_given_back(path):
+    for store in (MemoryStore(), SqlStore(path)):
+        lease = store.lease("a")
+        with failing("study 'a' is being driven"):
+            store.lease("a")
+        lease.beat()
+        lease.release()
+        store.lease("a").release()
+        assert store.studies() == () and list(store.read("a")) == []
+
+
+def held_by(store, **holder):
+    """Write the lease of another holder."""
+    beat = holder.pop("beat", time.time())
+    raw = store._raw
+    raw.execute("DELETE FROM lease")
+    raw.execute("INSERT INTO lease VALUES ('a', ?, ?)", (json.dumps(holder), beat))
+
+
+def test_a_holder_on_another_machine_is_dead_after_a_minute_of_silence(path):
+    store = SqlStore(path)
+    held_by(store, host="elsewhere", pid=1, started="0", beat=time.time() - STALE + 5)
+    with failing("driven by process 1 on elsewhere (heard of 55 s ago)"):
+        store.lease("a")
+    held_by(store, host="elsewhere", pid=1, started="0", beat=time.time() - STALE - 1)
+    store.lease("a").release()
+
+
+def test_a_process_id_that_was_given_to_another_process_is_dead(path):
+    store = SqlStore(path)
+    held_by(store, host=platform.node(), pid=os.getppid(), started="another time")
+    store.lease("a").release()
+    held_by(store, host=platform.node(), pid=os.getppid(), started=started(os.getppid()))
+    with failing(f"driven by process {os.getppid()}"):
+        store.lease("a")
+
+
+def test_heartbeats_are_written_now_and_then(path):
+    store = SqlStore(path)
+    lease = store.lease("a")
+
+    def beat():
+        return store._raw.execute("SELECT beat FROM lease").fetchone()[0]
+
+    before = beat()
+    lease.beat()
+    assert beat() == before
+    lease._beaten -= STALE / 6
+    lease.beat()
+    assert beat() > before
+
+
+def test_a_driver_that_was_silent_too_long_stops(path):
+    store = SqlStore(path)
+    lease = store.lease("a")
+    held_by(store, host="elsewhere", pid=1, started="0")
+    lease._beaten -= STALE
+    with failing("study 'a' was taken over by another driver while this one was silent"):
+        lease.beat()
+    lease.release()
+    assert store._raw.execute("SELECT count(*) FROM lease").fetchone()[0] == 1
+
+
+def test_when_a_process_started():
+    assert started(os.getpid()) == started(os.getpid()) is not None
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    assert started(process.pid) is None
