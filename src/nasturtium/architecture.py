@@ -132,6 +132,9 @@ class Architecture(Mapping[str, Value]):
             '{"space": name, "decisions": {name: value, ...}} as Architecture.to_json() writes'
         )
 
+    def get(self, name: str, default: Any = None) -> Any:
+        return self._decisions.get(name, default)
+
     def __getitem__(self, name: str) -> Value:
         return self._decisions[name]
 

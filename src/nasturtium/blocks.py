@@ -14,7 +14,7 @@ from nasturtium.errors import SpaceError
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Block", "block", "chain"]
+__all__ = ["Block", "block", "chain", "parts_of"]
 
 
 @final
@@ -122,6 +122,11 @@ def chain(
     if len(dict(pairs)) != len(pairs):
         raise SpaceError(f"nas.chain got the same name twice in {[name for name, _ in pairs]}")
     return Block(sequential, pairs)
+
+
+def parts_of(block: Block) -> tuple[tuple[str, Block], ...] | None:
+    """The named parts of a :func:`chain`; ``None`` for any other block."""
+    return block.args if block.make is sequential else None
 
 
 def sequential(*pairs: tuple[str, Block]) -> nn.Module:

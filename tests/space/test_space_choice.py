@@ -243,9 +243,9 @@ def test_questions_that_cannot_be_asked(asks: Callable[[Any], Any], message: str
         asks(choose)
         return nas.block(nn.Identity)
 
-    with pytest.raises(SpaceError, match=message):
-        bad.sample(Random(0))
-        bad.sample(Random(1))
+    for seed in range(2):  # the second time, what was asked before is known
+        with pytest.raises(SpaceError, match=message):
+            bad.sample(Random(seed))
 
 
 def test_builders_that_return_something_else() -> None:
@@ -300,6 +300,6 @@ def test_a_rejected_answer_raises_where_it_was_given() -> None:
 
 
 def test_the_zoo_is_whole() -> None:
-    for name, space in ZOO.items():
-        assert space.name == name
+    for space in ZOO.values():
+        assert space.name in ZOO  # spaces that limit another one keep its records
         assert space.__doc__

@@ -55,7 +55,7 @@ def failing(*parts):
 def test_what_is_appended_is_read(path):
     store = SqlStore(path)
     assert store.append("a", notes(1, "zwei ✓")) == 2
-    assert store.append("a", notes((3.5))) == 3
+    assert store.append("a", notes(3.5)) == 3
     assert list(store.read("a")) == notes(1, "zwei ✓", 3.5)
     assert list(store.read("a", after=2)) == notes(3.5)
     assert list(store.read("a", after=3)) == list(store.read("b")) == []
@@ -254,7 +254,7 @@ def test_a_full_disk_keeps_everything_before(path):
     assert list(SqlStore(path).read("a")) == notes(1, 4)
 
 
-# -- killed -----------------------------------------------------------------------------------------
+# -- killed ---------------------------------------------------------------------------------------
 
 APPENDING = """
 import sys
@@ -289,7 +289,7 @@ def test_a_process_killed_while_it_appends_leaves_a_prefix(path):
     assert SqlStore(path).append("a", notes("on")) == length + 1
 
 
-# -- the lease --------------------------------------------------------------------------------------
+# -- the lease ------------------------------------------------------------------------------------
 
 HOLDING = """
 import sys, time

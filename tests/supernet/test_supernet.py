@@ -228,6 +228,42 @@ def test_module_questions_need_one_network_and_values_one_each() -> None:
     assert len(supernet._networks) == 3
 
 
+@nas.space
+def told(choose: Any, *, inputs: tuple[int, ...], classes: int) -> Any:
+    """A builder that is told what is joined, and asks for the operations of these only."""
+    labels = ("a", "b", "c")
+    ops = {"conv": nas.block(nn.Conv2d, 3, 3, 1), "skip": nas.block(nn.Identity)}
+    joined = choose.subset("merge", labels, least=1, most=2)
+    edges = {
+        label: choose.module(f"op_{label}", ops) if label in joined else nas.block(absent)
+        for label in labels
+    }
+    merge = choose.join("merge", edges, least=1, most=2)
+    return nas.block(Thrice, merge, classes)
+
+
+def absent() -> nn.Module:
+    raise AssertionError("what is not joined is not built")
+
+
+class Thrice(nn.Module):
+    def __init__(self, merge: nas.Block, classes: int) -> None:
+        super().__init__()
+        self.merge = merge()
+        self.head = nas.Classifier(3, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.head(self.merge(x, 2 * x, 3 * x))
+        return out
+
+
+def test_a_builder_may_be_told_what_is_joined() -> None:
+    supernet = Supernet(told).eval()
+    x, _ = batch()
+    for architecture in told.every():
+        assert torch.equal(supernet(x, architecture), supernet.extract(architecture)(x))
+
+
 def test_parameters_stay_the_same_objects_and_initial_weights_are_the_layers_own() -> None:
     supernet = Supernet(ELASTIC, seed=3)
     before = {name: id(p) for name, p in supernet.named_parameters()}
@@ -344,6 +380,8 @@ def test_what_a_supernet_refuses() -> None:
 
     with pytest.raises(SpaceError, match=r"also asks for training settings \(recipe\.lr\)"):
         Supernet(joint)
+    with pytest.raises(SpaceError, match=r"needs [\d,]+ parameters.*limit=1,000; restrict"):
+        Supernet(NB201, limit=1000)
     supernet = Supernet(NB201)
     other = NB201.sample(Random(0))
     with pytest.raises(SpaceError, match=r"answers \['width'\].*space\.repair"):

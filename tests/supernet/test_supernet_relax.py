@@ -121,6 +121,22 @@ def test_cells_share_alpha_and_options_keep_their_paths() -> None:
     assert all(map(torch.equal, relaxation.parameters(), again.parameters()))
 
 
+def test_a_builder_that_is_told_what_is_joined_is_asked_for_everything() -> None:
+    """DARTS: operations are asked of joined states only, and all of them are mixed."""
+    space = nas.zoo.darts.using(channels=4, layers=3, relaxed=True, classes=4, inputs=(3, 8, 8))
+    relaxation = Softmax()
+    network = relax(space, relaxation, space.sample(Random(0)))
+    assert sum(p.shape == (8,) for p in relaxation.parameters()) == 2 * 14
+    x, y = batch()
+    functional.cross_entropy(network(x), y).backward()
+    # The first node joins all of its states, which leaves its edges nothing to choose.
+    without = [name for name, p in relaxation.named_parameters() if p.grad is None]
+    assert without == ["alpha.normal/node0", "alpha.reduce/node0"]
+    derived = relaxation.derive(space)
+    space.build(derived)(x)
+    assert all(len(derived[f"normal.node{i}"]) == 2 for i in range(4))  # type: ignore[arg-type]
+
+
 def test_the_strongest_are_derived() -> None:
     relaxation = Softmax()
     base = nas.Architecture("mixed", {"width": 8})

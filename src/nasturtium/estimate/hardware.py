@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import final
 
-from nasturtium.cost.count import count
 from nasturtium.cost.latency import measure, measure_onnx
 from nasturtium.errors import EstimateError
 from nasturtium.study.estimator import Estimator
@@ -62,7 +61,7 @@ class Hardware(Estimator):
         inputs = job.setting.inputs
         found: dict[str, float] = {}
         if set(COUNTS) & set(self.wanted):
-            cost = count(job.skeleton(), inputs)
+            cost = job.cost()
             every = {
                 "params": cost.params,
                 "macs": cost.macs,

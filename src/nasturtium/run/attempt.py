@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from nasturtium.errors import NasturtiumError
+from nasturtium.errors import EstimateError, NasturtiumError
 from nasturtium.study.estimator import Estimator
 from nasturtium.study.trial import Outcome
 from nasturtium.study.work import Job, OutOfBounds
@@ -23,7 +23,7 @@ def attempt(estimator: Estimator, job: Job) -> Outcome:
     metrics: Mapping[str, float] = {}
     error: str | None = None
     try:
-        metrics = {name: float(value) for name, value in estimator.estimate(job).items()}
+        metrics = _numbers(estimator, estimator.estimate(job))
     except OutOfBounds as broken:
         metrics, error = broken.metrics, str(broken)
     except NasturtiumError as reason:
@@ -41,6 +41,15 @@ def attempt(estimator: Estimator, job: Job) -> Outcome:
         time.perf_counter() - start,
         time.process_time() - cpu,
     )
+
+
+def _numbers(estimator: Estimator, found: object) -> dict[str, float]:
+    if not isinstance(found, Mapping):
+        raise EstimateError(
+            f"{type(estimator).__name__}.estimate gave {found!r}; expected a mapping of numbers by "
+            "name, e.g. {'accuracy': 0.9}"
+        )
+    return {name: float(value) for name, value in found.items()}
 
 
 def _described(reason: Exception) -> str:

@@ -11,14 +11,14 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import final
+from typing import NoReturn, final
 
 from nasturtium.errors import EstimateError, StrategyError
 from nasturtium.run.attempt import outcome_from_json
 from nasturtium.run.executor import Executor
 from nasturtium.study.store import Lease
 from nasturtium.study.study import Study
-from nasturtium.study.trial import Arm, Outcome, Trial
+from nasturtium.study.trial import Outcome, Trial
 from nasturtium.study.work import Job, Setting
 
 __all__ = ["Drive"]
@@ -65,6 +65,7 @@ class Drive:
         self.trials = trials
         self.hours = hours
         self.control = control
+        self._share = 1.0 - control  # of the hours, for the search
         self.lag = max(lag, executor.workers)
         self.ordered = ordered
         self.watch = watch
@@ -73,18 +74,18 @@ class Drive:
         self._told = 0
         spent = sum(trial.seconds for trial in study.history if trial.arm in ("search", "control"))
         self._start = time.monotonic() - spent / executor.workers
-        self._searching = True
 
     def run(self) -> None:
         """Ask, wait and tell until the budget is used up.
 
         Raises:
-            StrategyError: the first ten trials all failed, or bounds reject nearly everything.
+            EstimateError: the first ten trials all failed.
+            StrategyError: bounds reject nearly everything.
         """
         while True:
             self._ask()
             if not self._out:
-                return
+                return self._give_up_early()  # also where an earlier session failed throughout
             for outcome in self.executor.wait(0.2):
                 self._early[outcome.number] = outcome
             self.lease.beat()
@@ -93,39 +94,39 @@ class Drive:
 
     def _ask(self) -> None:
         while len(self._out) < self.lag:
-            arm = self._arm()
-            trial = None if arm is None else self.study.ask(arm)
-            if trial is None and arm == "search" and not self._out:
-                self._searching = False  # the strategy has nothing left to propose
-                continue
+            trial = self._next()
             if trial is None:
                 return
             self._out[trial.number] = trial
             self._hand_out(trial)
 
-    def _arm(self) -> Arm | None:
-        """What to ask for next; decided by the log alone, unless hours are limited."""
-        if self.study.interrupted:
-            return "search"  # ask() hands interrupted work out first, whatever its arm
+    def _next(self) -> Trial | None:
+        """The next trial to hand out; decided by the log alone, unless hours are limited."""
+        study = self.study
+        if study.interrupted:
+            return study.ask()  # interrupted work comes first, whatever its arm
         elapsed = (time.monotonic() - self._start) / 3600
-        counted = self.study.count("searched")
-        in_time = self.hours is None or elapsed < self.hours * (1 - self.control)
-        if self._searching and counted < self.trials and in_time:
-            self._check_rejections(counted)
-            return "search"
-        wanted = math.ceil(self.control * counted)
-        if wanted > self.study.count("uniform") and (self.hours is None or elapsed < self.hours):
-            return "control"
+        counted = study.count("searched")
+        enough = FIRST if not study.history.finished else max(FIRST, self.trials)
+        hopeless = study.count("refused") > PATIENCE * enough
+        if counted < self.trials and (self.hours is None or elapsed < self.hours * self._share):
+            if hopeless:
+                self._refuse(counted)
+            trial = study.ask("search")
+            if trial is not None or any(out.arm == "search" for out in self._out.values()):
+                return trial
+            # The strategy has nothing to propose and waits for nothing: on with the control.
+        wanted = math.ceil(self.control * counted) > study.count("uniform")
+        if wanted and not hopeless and (self.hours is None or elapsed < self.hours):
+            return study.ask("control")
         return None
 
-    def _check_rejections(self, counted: int) -> None:
-        rejected = self.study.count("refused")
-        if rejected > PATIENCE * max(FIRST, self.trials):
-            bounds = ", ".join(map(str, self.study.history.constraints))
-            raise StrategyError(
-                f"{rejected} trials broke a bound ({bounds}) after they were measured and "
-                f"{counted} did not; loosen the bound or restrict the space"
-            )
+    def _refuse(self, counted: int) -> NoReturn:
+        bounds = ", ".join(map(str, self.study.history.constraints))
+        raise StrategyError(
+            f"{self.study.count('refused')} trials broke a bound ({bounds}) after they were "
+            f"measured and {counted} did not; loosen the bound or restrict the space"
+        )
 
     def _hand_out(self, trial: Trial) -> None:
         job = self._job(trial)

@@ -11,12 +11,12 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection, wait
+from pickle import loads
 from typing import Any, final
 
-import cloudpickle
-
-from nasturtium.errors import EstimateError
-from nasturtium.run.attempt import attempt
+from nasturtium.errors import EstimateError, StoreError, TaskError
+from nasturtium.run.attempt import attempt, outcome_from_json
+from nasturtium.run.luggage import packed
 from nasturtium.study.estimator import Estimator
 from nasturtium.study.trial import Outcome
 from nasturtium.study.work import Job, Setting
@@ -25,6 +25,7 @@ __all__ = ["Executor", "Here", "Processes"]
 
 Listen = Callable[[int, Mapping[str, float]], bool]
 DEATHS = 2  # times that a job may take its worker with it before the trial fails
+GRACE = 20.0  # seconds beyond one and a half time limits after which a job counts as hanging
 
 
 class Executor(ABC):
@@ -116,8 +117,10 @@ class Processes(Executor):
         self._setting = setting
         self._listen = listen
         try:
-            parts = (sys.path, setting.packed(), estimator, listen is not None)
-            self._luggage = cloudpickle.dumps(("start", parts))
+            parts = packed((setting.packed(), estimator, listen is not None))
+            self._luggage = packed(("start", (sys.path, parts)))
+        except (StoreError, TaskError):
+            raise  # of the data, which travel as files
         except Exception as error:
             raise EstimateError(
                 f"the space or the estimator cannot be sent to worker processes ({error}); take "
@@ -148,11 +151,9 @@ class Processes(Executor):
                 return
             if worker.job is None:
                 job = self._queue.popleft()
-                if not worker.give(job):
+                while not self._crew[index].give(job):
+                    self._crew[index].end()
                     self._crew[index] = self._hire()
-                    self._queue.appendleft(job)
-                    self._assign()
-                    return
 
     def wait(self, timeout: float) -> list[Outcome]:
         ready = wait([worker.pipe for worker in self._crew], timeout)
@@ -171,14 +172,14 @@ class Processes(Executor):
 
     def _received(self, index: int, worker: _Worker) -> Outcome | None:
         try:
-            kind, data = cloudpickle.loads(worker.pipe.recv_bytes())
+            kind, data = loads(worker.pipe.recv_bytes())
         except (EOFError, OSError):
             return self._died(index, worker)
         if kind == "broken":
-            raise EstimateError(f"a worker process could not start: {data}")
+            raise EstimateError(f"a worker process failed: {data}")
         if kind == "report":
             go_on = self._listen is None or self._listen(*data)
-            worker.send(cloudpickle.dumps(("answer", go_on)))
+            worker.send(packed(("answer", go_on)))
             return None
         worker.job = None
         assert isinstance(data, Outcome)
@@ -191,6 +192,9 @@ class Processes(Executor):
         job = worker.job
         if job is None:
             return None
+        left = self._left(job)
+        if left is not None:
+            return left
         if worker.late:
             limit = self._setting.time_limit if self._setting else None
             return Outcome(job.number, error=f"did not end within its time limit of {limit:g} s")
@@ -198,9 +202,15 @@ class Processes(Executor):
         if self._deaths[job.number] < DEATHS:
             self._queue.appendleft(job)
             return None
-        name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         hint = "; the system may be out of memory" if code == -signal.SIGKILL else ""
-        return Outcome(job.number, error=f"its worker process died {DEATHS} times ({name}){hint}")
+        reason = f"its worker process died {DEATHS} times ({_cause(code)}){hint}"
+        return Outcome(job.number, error=reason)
+
+    def _left(self, job: Job) -> Outcome | None:
+        """The outcome that a worker left before it died, so that no finished job runs again."""
+        files = job.setting.files
+        left = files and files.take_result(job.setting.study, job.number, job.digest)
+        return outcome_from_json(job.number, left) if left else None
 
     def call(self, function: Callable[..., Any], workers: int, *arguments: Any) -> list[Any]:
         """Call ``function(setting, *arguments)`` in the first ``workers`` at the same time.
@@ -210,19 +220,21 @@ class Processes(Executor):
         Raises:
             EstimateError: the function failed, or a worker died in it.
         """
-        crew = self._crew[:workers]
-        message = cloudpickle.dumps(("call", (function, arguments)))
-        for worker in crew:
+        message = packed(("call", (function, arguments)))
+        for worker in self._crew[:workers]:
             worker.send(message)
-        results = []
-        for worker in crew:
+        results, broken = [], None
+        for index, worker in enumerate(self._crew[:workers]):
             try:
-                kind, data = cloudpickle.loads(worker.pipe.recv_bytes())
+                kind, data = loads(worker.pipe.recv_bytes())
             except (EOFError, OSError):
-                kind, data = "broken", "it died"
+                kind, data = "broken", f"it died ({_cause(worker.end())})"
+                self._crew[index] = self._hire()
             if kind == "broken":
-                raise EstimateError(f"a worker process failed: {data}")
+                broken = data
             results.append(data)
+        if broken is not None:  # all have answered by now, so that none answers a later call
+            raise EstimateError(f"a worker process failed: {broken}")
         return results
 
     def stop(self) -> None:
@@ -230,6 +242,7 @@ class Processes(Executor):
             worker.end()
         self._crew = []
         self._queue.clear()
+        self._deaths.clear()
 
 
 @final
@@ -266,7 +279,7 @@ class _Worker:
     def give(self, job: Job) -> bool:
         """Hand a job over; false if the worker is gone."""
         parts = (job.number, job.proposal, job.parent_weights, job.resumed, job.origin)
-        if not self.send(cloudpickle.dumps(("job", parts))):
+        if not self.send(packed(("job", parts))):
             return False
         self.job = job
         self._since = time.monotonic()
@@ -276,7 +289,7 @@ class _Worker:
         """Whether the job is far beyond its time limit: it hangs outside of training."""
         if self.job is None or setting is None or setting.time_limit is None:
             return False
-        self.late = time.monotonic() - self._since > 1.5 * setting.time_limit + 20.0
+        self.late = time.monotonic() - self._since > 1.5 * setting.time_limit + GRACE
         return self.late
 
     def end(self) -> int:
@@ -286,6 +299,11 @@ class _Worker:
         code = self.process.wait()
         self.pipe.close()
         return code
+
+
+def _cause(code: int) -> str:
+    """What an exit code says of a process's end."""
+    return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
 
 def _pipe() -> tuple[Connection, Connection]:

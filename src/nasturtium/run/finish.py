@@ -11,7 +11,7 @@ import numpy as np
 
 from nasturtium.architecture import Architecture
 from nasturtium.errors import ExportError, StrategyError
-from nasturtium.run.search import bound_space
+from nasturtium.run.search import bound_space, told_recipe
 from nasturtium.space.base import Space
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Trial
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from nasturtium.deploy.export import Exported
 
-__all__ = ["Finished", "finish"]
+__all__ = ["Finished", "finish", "finished"]
 
 LONGER = 4  # times the search's epochs, where no recipe is given
 REAL = 64  # examples of the test split that an export is compared on
@@ -101,7 +101,7 @@ def finish(
     study: Study,
     *,
     trial: Trial | int | None = None,
-    recipe: Recipe | None = None,
+    recipe: Recipe | str | None = None,
     build: Space | None = None,
     data: Any = None,
     seed: int | None = None,
@@ -117,7 +117,8 @@ def finish(
     Args:
         study: a study of :func:`nasturtium.search`.
         trial: which trial; the study's best if not given.
-        recipe: how; the study's own, four times as long, if not given.
+        recipe: how; the study's own, four times as long, if not given; text such as
+            ``"epochs=60"`` changes that.
         build: the space under other arguments, e.g. more cells; the study's own if not given.
         data: the data, where the study was made from objects; else they are read again.
         seed: of weights and training; the study's if not given.
@@ -129,18 +130,24 @@ def finish(
         the network with its metrics.
 
     Raises:
-        StrategyError: the study has no finished trial.
+        StrategyError: the study has no finished trial, or the data have no test split.
+        StoreError: a driver is searching in the study now.
         TaskError: the data cannot be read again, or are not those of the study.
     """
     chosen = study.best if trial is None else trial
     if isinstance(chosen, int):
         chosen = study.history.trial(chosen)
     task = _task(study, data)
+    if task.test is None:
+        raise StrategyError(
+            f"the data {task.name!r} have no test split; give one, or let fractions=(valid, test) "
+            "divide one off"
+        )
     space = build if build is not None else study.space
     space = bound_space(space, task)
     manifest = study.manifest
     base = Recipe.from_json(manifest["recipe"]) if "recipe" in manifest else Recipe()
-    settings = recipe or base.replace(epochs=base.epochs * LONGER)
+    settings = told_recipe(recipe, base.replace(epochs=base.epochs * LONGER))
     seed = study.seed if seed is None else seed
     if numerics is None:
         numerics = Numerics.from_json(manifest["numerics"]) if manifest else Numerics()
@@ -163,30 +170,36 @@ def finish(
     name = f"finish-{mix(repr(sorted(identity.items())))}"
     checkpoint = None if study.files is None else study.files.checkpoint(study.name, name)
 
+    lease = study.store.lease(study.name)
+
     def progress(point: Progress) -> bool:
+        lease.beat()
         if watch is not None:
             watch(point)
         return True
 
-    fitted = fit(
-        model,
-        fitted_task,
-        settings,
-        seed=mix(seed, "finish", "fit"),
-        numerics=numerics,
-        checkpoint=checkpoint,
-        progress=progress,
-    )
-    metrics = _measured(fitted.model, task, space, chosen.architecture)
-    if not whole:
-        metrics["valid_accuracy"] = fitted.metrics["accuracy"]
-    if study.files is not None:
-        path = study.files.temporary()
-        save_weights(path, fitted.model)
-        note = {"finished": identity, "metrics": metrics, "weights": study.files.put(path)}
-        study.log("note", {**note, "measured": [fitted.seconds]})
-        if checkpoint is not None:
-            checkpoint.unlink(missing_ok=True)
+    try:
+        fitted = fit(
+            model,
+            fitted_task,
+            settings,
+            seed=mix(seed, "finish", "fit"),
+            numerics=numerics,
+            checkpoint=checkpoint,
+            progress=progress,
+        )
+        metrics = _measured(fitted.model, task, space, chosen.architecture)
+        if not whole:
+            metrics["valid_accuracy"] = fitted.metrics["accuracy"]
+        if study.files is not None:
+            path = study.files.temporary()
+            save_weights(path, fitted.model)
+            note = {"finished": identity, "metrics": metrics, "weights": study.files.put(path)}
+            study.log("note", {**note, "measured": [fitted.seconds]})
+            if checkpoint is not None:
+                checkpoint.unlink(missing_ok=True)
+    finally:
+        lease.release()
     return Finished(
         fitted.model,
         metrics,
@@ -196,6 +209,37 @@ def finish(
         task,
         fitted.seconds,
         False,
+    )
+
+
+def finished(study: Study, *, trial: int | None = None, data: Any = None) -> Finished:
+    """The network that was finished last, loaded and not trained again.
+
+    Args:
+        study: the study.
+        trial: the one finished from this trial.
+        data: the data, where the study was made from objects.
+
+    Raises:
+        StrategyError: nothing was finished yet, or not from that trial.
+    """
+    task = _task(study, data)
+    space = dict(bound_space(study.space, task).describe())
+    for note in reversed(study.notes):
+        identity = note.get("finished", {})
+        if identity.get("space") == space and trial in (None, identity["trial"]):
+            return finish(
+                study,
+                trial=identity["trial"],
+                recipe=Recipe.from_json(identity["recipe"]),
+                data=task,
+                seed=identity["seed"],
+                whole=identity["whole"],
+            )
+    which = "" if trial is None else f" from trial {trial}"
+    raise StrategyError(
+        f"study {study.name!r} has no finished network{which} yet; finish(study) trains one, or "
+        "nasturtium finish"
     )
 
 
@@ -233,11 +277,7 @@ def _measured(
 ) -> dict[str, float]:
     from nasturtium.cost.count import count
 
-    if task.test is None:
-        raise StrategyError(
-            f"the data {task.name!r} have no test split; give one, or let fractions=(valid, test) "
-            "divide one off"
-        )
+    assert task.test is not None
     metrics = evaluate(model, task.test, task)
     cost = count(space.build(architecture), task.inputs)
     return {**metrics, "params": float(cost.params), "macs": float(cost.macs)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -62,9 +63,9 @@ def manifest_of(
             "split": task.split.to_json(),
             "notes": list(task.notes),
         },
-        "space": dict(space.describe()),
-        "strategy": part_of(strategy),
-        "estimator": part_of(estimator),
+        "space": _lasting(dict(space.describe())),
+        "strategy": _lasting(part_of(strategy)),
+        "estimator": _lasting(part_of(estimator)),
         "recipe": recipe.to_json(),
         "objectives": [objective.to_json() for objective in objectives],
         "within": [bound.to_json() for bound in within],
@@ -83,6 +84,8 @@ def part_of(part: object) -> Any:
         return part
     if isinstance(part, (list, tuple)):
         return [part_of(one) for one in part]
+    if isinstance(part, Path):
+        return str(part)
     to_json = getattr(part, "to_json", None)
     if callable(to_json):
         return to_json()
@@ -96,6 +99,15 @@ def part_of(part: object) -> Any:
         if not name.startswith("_")
     }
     return {"name": type(part).__qualname__, **arguments}
+
+
+def _lasting(value: Any) -> Any:
+    """Without the addresses of objects in texts, which are others in every run."""
+    if isinstance(value, str):
+        return re.sub(r" at 0x[0-9a-fA-F]+", "", value)
+    if isinstance(value, Mapping):
+        return {key: _lasting(one) for key, one in value.items()}
+    return [_lasting(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 def _call(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,6 +128,10 @@ def _call(given: Mapping[str, Any]) -> dict[str, Any]:
     call = {name: text(value) for name, value in given.items() if name not in skipped}
     if isinstance(call["data"], str) and Path(call["data"]).exists():
         call["data"] = str(Path(call["data"]).resolve())
+    for name in ("space", "strategy", "estimator"):
+        file, mark, rest = str(call[name]).partition(".py:")
+        if mark and Path(file + ".py").is_file():
+            call[name] = f"{Path(file + '.py').resolve()}:{rest}"
     return call
 
 

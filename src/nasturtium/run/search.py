@@ -1,16 +1,23 @@
-"""A search from data to a study: what :func:`search` does, and how its command is written again."""
+"""A search from data to a study: what :func:`search` does, step by step."""
 
 from __future__ import annotations
 
-import shlex
+import shutil
 import tempfile
 import time
+import weakref
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from nasturtium.errors import EstimateError, SpaceError, StoreError, StrategyError
+from nasturtium.errors import (
+    EstimateError,
+    NasturtiumError,
+    SpaceError,
+    StoreError,
+    StrategyError,
+)
 from nasturtium.estimate.hardware import COUNTS, Hardware
 from nasturtium.estimate.together import Together
 from nasturtium.estimate.train import Train
@@ -18,6 +25,7 @@ from nasturtium.run.drive import Drive
 from nasturtium.run.executor import Executor, Here, Processes, cores
 from nasturtium.run.manifest import changed, manifest_of
 from nasturtium.run.names import made, parsed
+from nasturtium.run.reopen import manifest_in
 from nasturtium.run.tune import Tuning, tune
 from nasturtium.space.base import Space
 from nasturtium.space.choice import ChoiceSpace
@@ -33,7 +41,7 @@ from nasturtium.task.task import Task
 from nasturtium.train.numerics import Numerics
 from nasturtium.train.recipe import Recipe
 
-__all__ = ["manifest_in", "replay", "resume", "search"]
+__all__ = ["resume", "search"]
 
 Watch = Callable[[Study, str, Trial | None], None]
 
@@ -115,9 +123,11 @@ def search(
     task = load(data, seed=seed)
     bound = bound_space(space, task)
     policy: Strategy = made("strategy", strategy) if isinstance(strategy, str) else strategy
+    if not isinstance(policy, Strategy):
+        raise _misplaced("strategy", policy, Strategy)
     goals = tuple(map(parse_objective, objectives))
     bounds = tuple(map(parse_bound, within))
-    settings = _recipe(recipe)
+    settings = told_recipe(recipe, Recipe())
     worker = _estimator(estimator, settings, goals, bounds)
     _check_metrics(worker, goals, bounds)
     log = open_store(store)
@@ -146,8 +156,8 @@ def search(
             say("check")
             _check_space(bound, task)
             _check_bounds(study, bound, bounds)
-        files = study.files or Files(tempfile.mkdtemp(prefix="nasturtium-"))
-        study.files = files
+        files = study.files = study.files or _temporary_files(study)
+        files.tidy(named, {trial.number for trial in study.history.pending} if before else None)
         study.task = task
         setting = Setting(named, seed, bound, task, files, None, time_limit, study.prepared, bounds)
         runner, tuning = _ready(
@@ -203,58 +213,6 @@ def resume(store: Store | str | Path, name: str | None = None, **changes: Any) -
     return search(**{**kept, **changes, "store": log, "name": manifest["name"]})
 
 
-def manifest_in(log: Store, name: str | None) -> Mapping[str, Any]:
-    """The manifest of a study in a store; the name may be left out where there is one study."""
-    names = log.studies()
-    if name is None and len(names) != 1:
-        raise StoreError(
-            f"the store holds {len(names)} studies ({', '.join(names) or 'none'}); "
-            + ("say which one, as store:name" if names else "start one with nasturtium search")
-        )
-    wanted = name or names[0]
-    for event in log.read(wanted):
-        if event.kind == "manifest":
-            assert isinstance(event.data, Mapping)
-            return event.data
-        break
-    from difflib import get_close_matches
-
-    near = get_close_matches(wanted, names, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise StoreError(
-        f"the store has no study {wanted!r}{hint} (it has: {', '.join(names) or 'none'})"
-    )
-
-
-def replay(manifest: Mapping[str, Any]) -> str:
-    """The command that makes the same study."""
-    call = manifest["call"]
-    if any(value == "?" for value in call.values()):
-        missing = ", ".join(key for key, value in call.items() if value == "?")
-        raise StoreError(
-            f"study {manifest['name']!r} was started by a program with its own {missing}; no "
-            "command line says the same, run that program again"
-        )
-    words = ["nasturtium", "search", str(call["data"])]
-    numerics = manifest["numerics"]
-    exact = {
-        "numerics": ",".join(f"{key}={value}" for key, value in numerics.items()),
-        "executor": f"processes(workers={manifest['workers']})",
-        "name": manifest["name"],
-    }
-    if manifest["executor"] == "here":
-        exact["executor"] = "here"
-    for key, value in {**call, **exact}.items():
-        if key in ("data", "store") or value is None:
-            continue
-        for one in value if isinstance(value, (list, tuple)) else [value]:
-            if isinstance(one, bool):
-                words.append(f"--{'' if one else 'no-'}{key.replace('_', '-')}")
-            else:
-                words += [f"--{key.replace('_', '-')}", str(one)]
-    return shlex.join(words)
-
-
 # -- the steps ----------------------------------------------------------------------------------
 
 
@@ -269,13 +227,14 @@ def bound_space(space: Space | str, task: Task) -> Space:
     return found.taking(**task.facts) if isinstance(found, ChoiceSpace) else found
 
 
-def _recipe(recipe: Recipe | str | None) -> Recipe:
+def told_recipe(recipe: Recipe | str | None, usual: Recipe) -> Recipe:
+    """The recipe, where text changes the usual one."""
     if isinstance(recipe, Recipe):
         return recipe
     if recipe is None:
-        return Recipe()
+        return usual
     changes = parsed("estimator", f"recipe({recipe})")[1]
-    return Recipe.from_json({**Recipe().to_json(), **changes})
+    return Recipe.from_json({**usual.to_json(), **changes})
 
 
 def _numerics(given: Numerics | str) -> Numerics:
@@ -302,7 +261,8 @@ def _estimator(
             estimator = Train(recipe, **arguments)
         else:
             estimator = made("estimator", estimator)
-    assert isinstance(estimator, Estimator)
+    if not isinstance(estimator, Estimator):
+        raise _misplaced("estimator", estimator, Estimator)
     wanted = {objective.metric for objective in (*goals, *bounds)}
     extra = [metric for metric in COUNTS if metric not in estimator.metrics]
     if "latency" in wanted and "latency" not in estimator.metrics:
@@ -385,9 +345,16 @@ def _ready(
 ) -> tuple[Executor, dict[str, Any]]:
     """The executor and the numerics: those of the study, those given, or measured ones."""
     runner = made("executor", executor) if isinstance(executor, str) else executor
-    assert runner is None or isinstance(runner, Executor)
+    if runner is not None and not isinstance(runner, Executor):
+        raise _misplaced("executor", runner, Executor)
     if before:
         setting.numerics = Numerics.from_json(before["numerics"])
+        if numerics is not None and _numerics(numerics) != setting.numerics:
+            raise StoreError(
+                f"study {setting.study!r} computes with {setting.numerics}, this call has "
+                f"{_numerics(numerics)}; they change results, so leave numerics out to go on, or "
+                "give another name"
+            )
         if runner is None:
             runner = Here() if before["executor"] == "here" else Processes(before["workers"])
         return runner, {}
@@ -420,6 +387,19 @@ def _ready(
     if tuning is not None:
         facts["tuning"] = dict(tuning.measured)
     return runner, facts
+
+
+def _misplaced(role: str, part: object, kind: type) -> NasturtiumError:
+    error = StrategyError if role == "strategy" else EstimateError
+    hint = "; it is a class, so make one of it" if isinstance(part, type) else ""
+    return error(f"{role}={part!r} is no {role}; expected a name or a nas.{kind.__name__}{hint}")
+
+
+def _temporary_files(study: Study) -> Files:
+    """Files of a study that is kept in memory; they go when it goes."""
+    folder = tempfile.mkdtemp(prefix="nasturtium-")
+    weakref.finalize(study, shutil.rmtree, folder, ignore_errors=True)
+    return Files(folder)
 
 
 def _trains(estimator: Estimator) -> bool:

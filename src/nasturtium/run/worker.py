@@ -14,11 +14,11 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
+from pickle import loads
 from typing import Any
 
-import cloudpickle
-
 from nasturtium.run.attempt import attempt, outcome_to_json
+from nasturtium.run.luggage import packed
 from nasturtium.study.estimator import Estimator
 from nasturtium.study.work import Job, Setting
 
@@ -38,25 +38,24 @@ def main() -> None:
     def report(number: int, metrics: Mapping[str, float]) -> bool:
         """Send a point of a curve to the driver, and wait for its word."""
         _send(pipe, "report", (number, dict(metrics)))
-        return bool(cloudpickle.loads(messages.get())[1])
+        return bool(loads(messages.get())[1])
 
     while True:
         try:
-            kind, data = cloudpickle.loads(messages.get())
+            kind, data = loads(messages.get())
             if kind == "start":
-                path, packed, estimator, heard = data
-                sys.path[:] = path
-                setting = Setting.unpacked(packed)
-                continue
+                sys.path[:] = data[0]  # before what may be imported from there is unpacked
+                parts, estimator, heard = loads(data[1])
+                setting = Setting.unpacked(parts)
+            elif setting is None or estimator is None:
+                continue  # the start has failed, and the driver was told
+            elif kind == "job":
+                _send(pipe, "done", _run(setting, estimator, data, report if heard else None))
+            else:
+                function, arguments = data
+                _send(pipe, "called", function(setting, *arguments))
         except Exception as error:
             _send(pipe, "broken", f"{type(error).__name__}: {error}")
-            continue
-        assert setting is not None and estimator is not None
-        if kind == "job":
-            _send(pipe, "done", _run(setting, estimator, data, report if heard else None))
-        elif kind == "call":
-            function, arguments = data
-            _send(pipe, "called", function(setting, *arguments))
 
 
 def _listen(pipe: Connection, messages: queue.SimpleQueue[bytes]) -> None:
@@ -68,7 +67,7 @@ def _listen(pipe: Connection, messages: queue.SimpleQueue[bytes]) -> None:
 
 
 def _send(pipe: Connection, kind: str, data: Any) -> None:
-    pipe.send_bytes(cloudpickle.dumps((kind, data)))
+    pipe.send_bytes(packed((kind, data)))
 
 
 def _run(setting: Setting, estimator: Estimator, parts: Any, listen: Listen | None) -> Any:

@@ -73,6 +73,7 @@ class ChoiceSpace(Space):
         self._facts: dict[str, Any] | None = None
         self._known: dict[str, tuple[Any, Decision]] = {}
         self._encoder: Encoder | None = None
+        self._plans = False
 
     # -- reading -------------------------------------------------------------------------------
 
@@ -152,6 +153,8 @@ class ChoiceSpace(Space):
                 "return a function (or a nas.block) that builds the module when called"
             )
         module = build()
+        if isinstance(module, Block):
+            module = module()
         if not isinstance(module, nn.Module):
             raise SpaceError(
                 f"what the builder of space {self.name!r} returned built a "
@@ -225,13 +228,25 @@ class ChoiceSpace(Space):
             torch.default_generator.manual_seed(seed)
             return self._built(build)
 
-    def block(self, architecture: Architecture) -> Block:
-        """The network's factory: hashable, so equal parts can be recognised without building.
+    def plan(self, architecture: Architecture) -> Block | None:
+        """The network's blocks, from which its cost is counted without building it.
 
-        A builder that returns a plain function gives a block that is equal to itself only.
+        ``None`` where the builder's ``build`` gives a module at once; give a ``nas.chain`` of
+        blocks instead, and counting takes microseconds.
         """
         build = self._replayed(architecture)
-        return build if isinstance(build, Block) else Block(build)
+        if isinstance(build, Block):
+            return build
+        if not self._plans:
+            # Entered only until it is known that there are plans: it costs more than a count.
+            import torch
+
+            with torch.device("meta"):
+                made = build()
+            self._plans = isinstance(made, Block)
+        else:
+            made = build()
+        return made if isinstance(made, Block) else None
 
     def skeleton(self, architecture: Architecture) -> nn.Module:
         """The network on the meta device: shapes without memory."""
@@ -570,7 +585,7 @@ class _Replay:
         self.architecture = architecture
 
     def __call__(self, decision: Decision) -> Value:
-        value = self.architecture.decisions.get(decision.name, _MISSING)
+        value = self.architecture.get(decision.name, _MISSING)
         if value is _MISSING:
             raise SpaceError(
                 f"{self.architecture!r} has no answer for decision {decision.name!r} of space "

@@ -29,6 +29,10 @@ class Reading(ABC):
     def answer(self, decision: Decision) -> Value:
         """The answer to one question."""
 
+    def told(self, name: str) -> None:
+        """The builder was told the answer as a value, and may ask and build accordingly."""
+        return None
+
     def module(self, decision: OneOf, options: Mapping[str, Block], label: str) -> Block:
         """The block for a module question that was answered with ``label``."""
         return Block(chosen, (label, options[label]))
@@ -116,6 +120,8 @@ class Choose:
         known = self._known.get(name)
         if known is None or known[0] is not options:
             known = self._declare(name, options, known)
+        if self._reading is not None:
+            self._reading.told(name)
         return self._decide(name, known[1])
 
     def range(
@@ -142,6 +148,8 @@ class Choose:
         known = self._known.get(name)
         if known is None or known[0] != key:
             known = self._known[name] = (key, Subset(name, key[0], least, most))
+        if self._reading is not None:
+            self._reading.told(name)
         value = self._decide(name, known[1])
         assert isinstance(value, tuple)
         return value
@@ -212,7 +220,7 @@ class Choose:
         self, name: str, options: Any, known: tuple[Any, Decision] | None
     ) -> tuple[Any, Decision]:
         """The decision for ``options``, the known one if it asks for the same."""
-        values = tuple(options)
+        values = options if isinstance(options, str) else tuple(options)  # a text is refused
         if known is not None:
             before = known[1]
             if (

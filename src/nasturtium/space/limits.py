@@ -33,6 +33,9 @@ class Limits:
     options: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
     leaders: Mapping[str, str] = field(default_factory=dict)
     before: Mapping[str, tuple[str | None, int]] = field(default_factory=dict)
+    _narrowed: dict[tuple[str, Value | None], tuple[Decision, Decision]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
 
     def __call__(self, decision: Decision, made: Mapping[str, Value]) -> Decision | Value:
         """The decision that is left to make, or the answer where none is left."""
@@ -52,7 +55,11 @@ class Limits:
         step = self.before.get(name)
         if step is not None:
             floor = None if step[0] is None else made.get(step[0])
-            return _not_below(decision, floor, step[1])
+            known = self._narrowed.get((name, floor))
+            if known is None or known[0] is not decision:
+                narrow = _not_below(decision, floor, step[1])
+                known = self._narrowed[name, floor] = (decision, narrow)
+            return known[1]
         return decision
 
     def to_json(self) -> dict[str, object]:

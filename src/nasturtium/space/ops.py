@@ -13,6 +13,8 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
+from nasturtium.cost.plan import Figures, conv, expect, norm
+
 __all__ = [
     "ACTIVATIONS",
     "Chosen",
@@ -110,6 +112,19 @@ class Zero(nn.Module):
 class ConvBN(nn.Sequential):
     """Convolution, then batch normalisation."""
 
+    @staticmethod
+    def cost(
+        shape: tuple[int, ...],
+        inputs: int,
+        outputs: int,
+        kernel: int = 3,
+        stride: int = 1,
+        groups: int = 1,
+    ) -> Figures:
+        """In closed form, as :mod:`nasturtium.cost.plan` asks for it."""
+        expect(shape, inputs)
+        return norm(conv(shape, outputs, kernel, stride, groups))
+
     def __init__(
         self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, groups: int = 1
     ) -> None:
@@ -123,6 +138,19 @@ class ConvBN(nn.Sequential):
 @final
 class ConvBNReLU(nn.Sequential):
     """Convolution, batch normalisation, ReLU (capped at six where ``six`` is set)."""
+
+    @staticmethod
+    def cost(
+        shape: tuple[int, ...],
+        inputs: int,
+        outputs: int,
+        kernel: int = 3,
+        stride: int = 1,
+        groups: int = 1,
+        six: bool = False,
+    ) -> Figures:
+        """In closed form, as :mod:`nasturtium.cost.plan` asks for it."""
+        return ConvBN.cost(shape, inputs, outputs, kernel, stride, groups)
 
     def __init__(
         self,
@@ -157,6 +185,12 @@ class ReLUConvBN(nn.Sequential):
 @final
 class Classifier(nn.Sequential):
     """Global average pooling, then a linear layer: (N, C, H, W) to (N, classes)."""
+
+    @staticmethod
+    def cost(shape: tuple[int, ...], inputs: int, classes: int, dropout: float = 0.0) -> Figures:
+        """In closed form, as :mod:`nasturtium.cost.plan` asks for it."""
+        expect(shape, inputs)
+        return Figures((inputs + 1) * classes, inputs * classes, 0, (classes,))
 
     def __init__(self, inputs: int, classes: int, dropout: float = 0.0) -> None:
         super().__init__()

@@ -9,7 +9,8 @@ Implemented: both draws, with a Gaussian kernel density over the logarithms of t
 standardised (Scott's bandwidth). Deviations: one child at a time instead of generations, so workers
 never wait (each is one of ``brood`` children of one parent); mutations are the space's own, network
 morphisms come in where the estimator inherits weights; without ``cheap`` every child is trained.
-The tests check the density and the draws, and hold the front on NAS-Bench-201 against random search.
+The tests check the density and the draws, and hold the front on NAS-Bench-201 against random
+search.
 """
 
 from __future__ import annotations

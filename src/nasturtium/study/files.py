@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, final
@@ -115,6 +115,23 @@ class Files:
         """Drop what a logged trial left behind: its result and its checkpoint."""
         self.result_path(study, number).unlink(missing_ok=True)
         (self.folder / "checkpoints" / study / f"{number}.pt").unlink(missing_ok=True)
+
+    def tidy(self, study: str, pending: Container[int] | None) -> None:
+        """Drop what a killed run of a study left behind and nobody will ask for.
+
+        Half-written files, and results and checkpoints of trials that are not pending.
+
+        Args:
+            study: its name; only its driver may call this.
+            pending: numbers of its pending trials; ``None`` for a study that is new, to which
+                nothing belongs that a removed one of its name left.
+        """
+        for kind in ("results", "checkpoints"):
+            for path in (self.folder / kind / study).glob("*"):
+                trial = int(path.stem) if path.stem.isdecimal() else None
+                settled = trial is not None and pending is not None and trial not in pending
+                if pending is None or settled or path.name.startswith("."):
+                    path.unlink(missing_ok=True)
 
     def collect(self, referenced: Iterable[str]) -> int:
         """Delete every file by digest that is not referenced; returns how many.

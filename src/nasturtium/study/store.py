@@ -203,10 +203,11 @@ class SqlStore(Store):
                     self._insert, [dict(zip(names, row, strict=True)) for row in rows]
                 )
                 self._connection.commit()
-        except StoreError:
-            raise
-        except Exception as error:
+        except BaseException as error:
             self._undo()
+            self._numbers.pop(study, None)  # a request to stop may have come after the commit
+            if isinstance(error, StoreError) or not isinstance(error, Exception):
+                raise
             raise StoreError(explain(self.url, "written", error)) from error
         number += len(events)
         self._numbers[study] = number

@@ -34,6 +34,7 @@ __all__ = ["Study"]
 
 PROPOSE, CONTROL = 1, 2  # purposes of random generators
 COUNTS = ("searched", "uniform", "refused")
+NUMBERS = frozenset((float, int))
 REJECTIONS = 20_000  # proposals in a row that free counts may reject
 
 Screen = Callable[[Architecture], Mapping[str, float]]
@@ -227,13 +228,11 @@ class Study:
         self, trial: Trial, metrics: Mapping[str, float]
     ) -> tuple[Mapping[str, float], str | None]:
         """The metrics as plain numbers, and why they are no answer, if they are none."""
-        for value in metrics.values():
-            if type(value) is not float and type(value) is not int:
-                metrics = {name: _plain(value) for name, value in metrics.items()}
-                break
-        for name, value in metrics.items():
-            if not isinstance(value, (float, int)):
-                return metrics, f"{name} is {value!r}, which is not a number"
+        if not NUMBERS.issuperset(map(type, metrics.values())):
+            metrics = {name: _plain(value) for name, value in metrics.items()}
+            for name, value in metrics.items():
+                if not isinstance(value, (float, int)):
+                    return metrics, f"{name} is {value!r}, which is not a number"
         for objective in self.history.objectives:
             found = metrics.get(objective.metric)
             if found is None:
@@ -366,8 +365,7 @@ def _lacks(metric: str, metrics: Mapping[str, float]) -> str:
 
 def _plain(value: Any) -> Any:
     """A NumPy or torch scalar as a Python number; anything else as it is."""
-    item = getattr(value, "item", None)
-    return value if item is None or getattr(value, "size", 1) == 0 else item()
+    return value.item() if getattr(value, "ndim", None) == 0 else value
 
 
 _MASK = (1 << 64) - 1

@@ -16,6 +16,8 @@ from nasturtium.train.seeds import mix
 if TYPE_CHECKING:
     from torch import nn
 
+    from nasturtium.cost.count import Cost
+    from nasturtium.cost.plan import Counter
     from nasturtium.space.base import Space
     from nasturtium.study.files import Files
     from nasturtium.task.task import Task
@@ -61,6 +63,16 @@ class Setting:
         self.time_limit = time_limit
         self.prepared = dict(prepared or {})
         self.constraints = constraints
+        self._counter: Counter | None = None
+
+    @property
+    def counter(self) -> Counter:
+        """Counts this space's networks from their blocks, remembering equal ones."""
+        from nasturtium.cost.plan import Counter
+
+        if self._counter is None:
+            self._counter = Counter()
+        return self._counter
 
     def packed(self) -> dict[str, Any]:
         """What a worker process needs to make the same setting; data go through files."""
@@ -69,7 +81,7 @@ class Setting:
             assert self.files is not None
             folder = self.files.folder / "tasks" / self.task_digest
             self.task.save(folder)
-        parts = dict(vars(self))
+        parts = {name: value for name, value in vars(self).items() if name[0] != "_"}
         parts["task"] = folder
         return parts
 
@@ -112,7 +124,7 @@ class OutOfBounds(EstimateError):
 
     def __init__(self, reason: str, metrics: Mapping[str, float]) -> None:
         Exception.__init__(self, reason)
-        self.metrics = dict(metrics)
+        self.metrics = {name: float(value) for name, value in metrics.items()}
 
 
 @final
@@ -199,6 +211,18 @@ class Job:
         """The architecture's network with fresh weights of the trial's own seed."""
         return self.space.build(self.architecture, seed=self.seed("init"))
 
+    def cost(self) -> Cost:
+        """What the network costs, counted from its blocks where the space has them."""
+        from nasturtium.cost.count import count
+        from nasturtium.space.choice import ChoiceSpace
+
+        inputs = self.setting.inputs
+        if isinstance(self.space, ChoiceSpace):
+            plan = self.space.plan(self.architecture)
+            if plan is not None:
+                return self.setting.counter.count(plan, inputs)
+        return count(self.skeleton(), inputs)
+
     def skeleton(self) -> nn.Module:
         """The network on the meta device: shapes without memory."""
         import torch
@@ -208,8 +232,9 @@ class Job:
 
     def report(self, metrics: Mapping[str, float]) -> bool:
         """Add a point to the trial's curve; false asks the estimate to stop early."""
-        self.curve.append(dict(metrics))
-        return self.listen is None or self.listen(self.number, metrics)
+        point = {name: float(value) for name, value in metrics.items()}
+        self.curve.append(point)
+        return self.listen is None or self.listen(self.number, point)
 
     def check(self, metrics: Mapping[str, float]) -> None:
         """Refuse to go on where metrics break a bound of the study.
@@ -266,10 +291,14 @@ class Work:
         return self.setting.files.get(digest)
 
     def keep(self, path: Path) -> None:
-        """Keep a finished file as what this part prepared; it is moved, then logged."""
+        """Keep a finished file as what this part prepared; it is moved, then logged.
+
+        The checkpoint of the preparation is dropped after that.
+        """
         files = self.setting.files
         if files is None:
             raise EstimateError("this study has no folder for files; give it a store on disk")
         digest = files.put(path)
         self._log({"part": self._part, "digest": digest})
         self.setting.prepared[self._part] = digest
+        files.checkpoint(self.setting.study, self._part).unlink(missing_ok=True)

@@ -92,10 +92,17 @@ def relax(
         >>> len(alpha.derive(space))
         6
     """
-    reading = Relaxed(space, relaxation, base)
-    _, make = space.ask(reading)
+    known: set[str] = set()
+    while True:  # what is about modules is known once the builder was read
+        reading = Relaxed(space, relaxation, base, known)
+        _, make = space.ask(reading)
+        if known == set(reading.mixed):
+            break
+        known = set(reading.mixed)
     for decision in reading.open():
         value_of(space, decision, base)
+    for mixed in reading.mixed.values():
+        relaxation.register(mixed)
     network = make()
     network.register_forward_pre_hook(_Begin(relaxation))
     return network
@@ -106,37 +113,42 @@ class Relaxed(Reading):
     """Answers value questions from a base architecture, and mixes all that are about modules."""
 
     def __init__(
-        self, space: ChoiceSpace, relaxation: Relaxation, base: Architecture | None
+        self,
+        space: ChoiceSpace,
+        relaxation: Relaxation,
+        base: Architecture | None,
+        known: set[str],
     ) -> None:
         self._leaders = {} if space.limits is None else space.limits.leaders
         self._relaxation = relaxation
         self._base = base
+        self._known = known
         self._asked: dict[str, Decision] = {}
-        self._mixed: set[str] = set()
+        self.mixed: dict[str, OneOf | Subset] = {}
 
     def answer(self, decision: Decision) -> Value:
-        # What is a value and what a module question is known only once the builder goes on.
         self._asked[decision.name] = decision
         value = None if self._base is None else self._base.get(decision.name)
-        return value if value is not None and decision.allows(value) else first(decision)
+        if decision.name not in self._known and value is not None and decision.allows(value):
+            return value
+        # A builder that is told what is joined is told that everything is.
+        return decision.options if isinstance(decision, Subset) else first(decision)
 
     def open(self) -> list[Decision]:
         """The value questions that were asked."""
-        return [d for name, d in self._asked.items() if name not in self._mixed]
+        return [d for name, d in self._asked.items() if name not in self.mixed]
 
     def module(self, decision: OneOf, options: Mapping[str, Block], label: str) -> Block:
         leader = self._leader(decision)
         assert isinstance(leader, OneOf)
-        self._mixed.add(leader.name)
-        self._relaxation.register(leader)
+        self.mixed[leader.name] = leader
         parts = tuple((label, options[label]) for label in labels_of(leader))
         return Block(mixture, (self._relaxation, leader, parts))
 
     def join(self, decision: Subset, inputs: Mapping[str, Block], kept: Labels) -> Block:
         leader = self._leader(decision)
         assert isinstance(leader, Subset)
-        self._mixed.add(leader.name)
-        self._relaxation.register(leader)
+        self.mixed[leader.name] = leader
         parts = tuple((label, inputs[label]) for label in labels_of(leader))
         return Block(gated, (self._relaxation, leader, tuple(inputs), parts))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from functools import partial
+from math import prod
 from typing import final
 
 import torch
@@ -90,6 +91,15 @@ class Store:
         place = kinds.index(kind)
         return piece.path if place == 0 else f"{piece.path}~{place + 1}"
 
+    def holds(self, piece: Piece) -> bool:
+        """Whether room for a piece is reserved."""
+        key = self.key(piece)
+        return key is not None and self._slots[key].fits(piece.shape)
+
+    def numel(self) -> int:
+        """Elements of all parameters that have room reserved."""
+        return sum(prod(slot.shape) for slot in self._slots.values() if slot.parameter)
+
     def allocate(self, device: torch.device) -> dict[str, Tensor]:
         """Make every tensor that has room reserved and is missing or too small.
 
@@ -148,7 +158,7 @@ class Store:
         """
         key = self.key(piece)
         slot = None if key is None else self._slots[key]
-        if key is None or slot is None or not slot.fits(piece.shape):
+        if key is None or slot is None or not self.holds(piece):
             have = "nothing" if slot is None else f"{slot.shape}"
             raise SpaceError(
                 f"the supernet has no weights of shape {piece.shape} at {piece.path!r} (it has "
@@ -168,7 +178,7 @@ class Store:
     def uses(self, piece: Piece, counters: dict[str, Tensor]) -> Tensor | None:
         """The counts of a piece's elements; None where they are not stored."""
         key = self.key(piece)
-        if key is None or not self._slots[key].fits(piece.shape):
+        if key is None or not self.holds(piece):
             return None
         slot = self._slots[key]
         return cut(counters[key], piece.shape, slot.sections, slot.centred)

@@ -46,14 +46,16 @@ class Supernet(nn.Module):
     Args:
         space: the space; its recipe decisions are refused.
         seed: draws the initial weights, and the samples of the survey.
-        samples: random architectures that the survey adds.
+        samples: the survey ends once so many random architectures in a row need nothing new.
         cached: networks kept, one for each combination of values; module choices need no other.
+        limit: parameters that the store may have, 500 million unless told otherwise.
 
     Attributes:
         weights: the store's tensors, named as in an ordinary network.
 
     Raises:
-        SpaceError: the space is not a builder that asks, or asks for a recipe.
+        SpaceError: the space is not a builder that asks, asks for a recipe, or needs a store
+            beyond the limit.
 
     Example:
         >>> import nasturtium as nas, random, torch
@@ -65,7 +67,13 @@ class Supernet(nn.Module):
     """
 
     def __init__(
-        self, space: ChoiceSpace, *, seed: int = 0, samples: int = 16, cached: int = 256
+        self,
+        space: ChoiceSpace,
+        *,
+        seed: int = 0,
+        samples: int = 24,
+        cached: int = 256,
+        limit: int = 500_000_000,
     ) -> None:
         super().__init__()
         if not isinstance(space, ChoiceSpace):
@@ -82,10 +90,11 @@ class Supernet(nn.Module):
         self.space = space
         self._seed = seed
         self._cached = cached
+        self._limit = limit
         self._networks: OrderedDict[Values, Network] = OrderedDict()
         self._store = Store()
         self.weights = self._store.tree
-        self.grow(*survey(space, seed, samples))
+        self._add(self._survey(samples))
 
     @property
     def device(self) -> torch.device:
@@ -196,9 +205,43 @@ class Supernet(nn.Module):
         """
         met: dict[Piece, Architecture] = {}
         for architecture in architectures:
-            for place in self._network(architecture).places():
-                met.setdefault(place.piece, architecture)
+            self._meet(architecture, met)
         self._store.reserve(met)
+        return self._add(met)
+
+    def _survey(self, samples: int) -> dict[Piece, Architecture]:
+        """Reserve room for what the space needs: by piece, an architecture that has it."""
+        met: dict[Piece, Architecture] = {}
+        for architecture in survey(self.space):
+            self._meet(architecture, met)
+        self._store.reserve(met)
+        rng = Random(self._seed)
+        quiet = 0
+        for _ in range(10 * samples):
+            more: dict[Piece, Architecture] = {}
+            self._meet(self.space.sample(rng), more)
+            if all(map(self._store.holds, more)):
+                quiet += 1
+            else:
+                quiet = 0
+                self._store.reserve(more)
+                met = {**more, **met}
+            if quiet >= samples:
+                break
+        return met
+
+    def _meet(self, architecture: Architecture, met: dict[Piece, Architecture]) -> None:
+        for place in self._network(architecture).places():
+            met.setdefault(place.piece, architecture)
+
+    def _add(self, met: Mapping[Piece, Architecture]) -> tuple[str, ...]:
+        """Make the tensors that have room reserved, with the layers' own initial values."""
+        if (needed := self._store.numel()) > self._limit:
+            raise SpaceError(
+                f"a supernet of space {self.space.name!r} needs {needed:,} parameters, as many as "
+                f"its largest networks together, and limit={self._limit:,}; restrict the space's "
+                "widths and depths, or raise the limit"
+            )
         blank = self._store.allocate(self.device)
         for piece, architecture in sorted(met.items(), key=lambda item: -item[0].numel):
             if self._store.lacks(piece, blank):

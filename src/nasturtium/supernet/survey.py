@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from random import Random
 
 from nasturtium.architecture import Architecture, Value
 from nasturtium.decision import Decision, OneOf, Range, Subset
@@ -13,19 +12,13 @@ from nasturtium.space.choice import ChoiceSpace
 __all__ = ["survey"]
 
 
-def survey(space: ChoiceSpace, seed: int, samples: int) -> Iterator[Architecture]:
+def survey(space: ChoiceSpace) -> Iterator[Architecture]:
     """Architectures with the largest tensors of every kind, and with every discovered option.
 
     First the largest: numbers at their upper end, other questions answered in turn with each of
     their options, all of them at once; then the same with one number at its lower end. Then each
-    option where discovery found its decision, and random samples. Numbers between the ends are
-    left out, since their shapes are views. What the survey cannot meet is a shape that needs a
-    rare conjunction of answers.
-
-    Args:
-        space: the space.
-        seed: draws the samples.
-        samples: how many random architectures to add.
+    option where discovery found its decision. Numbers between the ends are left out, since their
+    shapes are views. What needs a conjunction of answers is left to random samples.
     """
     met: set[Architecture] = set()
 
@@ -48,9 +41,6 @@ def survey(space: ChoiceSpace, seed: int, samples: int) -> Iterator[Architecture
         for value in _ends(decision):
             base = encoder.context(decision.name)
             yield from new(_answered(space, base, 0, decision.name, value))
-    rng = Random(seed)
-    for _ in range(samples):
-        yield from new(space.sample(rng))
 
 
 def _answered(

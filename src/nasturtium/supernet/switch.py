@@ -2,7 +2,8 @@
 
 A network of a space is read once for each combination of its *values* (widths, depths, kernels).
 Its choices between modules and its joins become switches, which build an option when it is first
-chosen. So a space that asks only module questions needs one network for all its architectures.
+chosen. So a space that asks only module questions needs one network for all its architectures. A
+join whose answer the builder is also told (``choose.subset`` of the same name) is a value as well.
 """
 
 from __future__ import annotations
@@ -113,10 +114,14 @@ class Switched(Reading):
         self._replay = space.replay(architecture)
         self._architecture = architecture
         self._space = space
+        self._told: set[str] = set()
         self.selection = Selection()
 
     def answer(self, decision: Decision) -> Value:
         return self._replay(decision)
+
+    def told(self, name: str) -> None:
+        self._told.add(name)
 
     def module(self, decision: OneOf, options: Mapping[str, Block], label: str) -> Block:
         self.selection.kept[decision.name] = (label,)
@@ -140,8 +145,9 @@ class Switched(Reading):
                 f"{self._architecture!r} answers {extra!r}, which space {self._space.name!r} does "
                 "not ask; space.repair(architecture) maps a record of another space onto this one"
             )
-        values = [item for item in record.items() if item[0] not in self.selection.kept]
-        return tuple(sorted(values)), make
+        # What only switches know of does not change how the network is built.
+        only = set(self.selection.kept) - self._told
+        return tuple(sorted(item for item in record.items() if item[0] not in only)), make
 
 
 @final

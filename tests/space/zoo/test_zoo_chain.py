@@ -20,7 +20,7 @@ def test_nine_depths_and_twelve_widths():
 
 def test_resnet56():
     with torch.device("meta"):
-        resnet = network((3, 32, 32), 10, ((9, 16), (9, 32), (9, 64)), True)
+        resnet = network((3, 32, 32), 10, ((9, 16), (9, 32), (9, 64)), True)()
     cost = count(resnet, (3, 32, 32))
     assert cost.params == pytest.approx(0.856e6, rel=1e-3)
     assert cost.macs == pytest.approx(0.127e9, rel=1e-2)

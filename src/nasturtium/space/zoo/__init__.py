@@ -20,6 +20,7 @@ SPACES = {
     "nasbench101": "nasbench101",
     "nasbench201": "nasbench201",
     "nasbenchmacro": "nasbenchmacro",
+    "nasnet": "nasnet",
     "nasrl": "nasrl",
     "ofa": "ofa",
     "proxyless": "proxyless",

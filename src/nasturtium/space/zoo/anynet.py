@@ -31,6 +31,7 @@ from torch import Tensor, nn
 
 from nasturtium.architecture import Architecture
 from nasturtium.blocks import Block, block, chain
+from nasturtium.cost.plan import Figures, conv, expect, norm
 from nasturtium.errors import SpaceError
 from nasturtium.space.choice import space
 from nasturtium.space.ops import Classifier, ConvBN, ConvBNReLU, SqueezeExcite
@@ -55,6 +56,7 @@ WIDTHS = tuple(range(8, 1025, 8))
 BOTTLENECKS = (1, 2, 4)
 GROUPS = (1, 2, 4, 8, 16, 32)
 STEM = 32
+NAMES = tuple(f"block{place}" for place in range(64))
 
 
 class Stage(NamedTuple):
@@ -102,6 +104,33 @@ class Bottleneck(nn.Module):
         self.shortcut = None if same else ConvBN(inputs, outputs, 1, stride)
         self.act = nn.ReLU(inplace=True)
 
+    @staticmethod
+    def cost(
+        shape: tuple[int, ...],
+        inputs: int,
+        outputs: int,
+        inner: int,
+        group: int,
+        stride: int,
+        squeeze: int,
+    ) -> Figures:
+        """In closed form, as :mod:`nasturtium.cost.plan` asks for it."""
+        expect(shape, inputs)
+        enter = norm(conv(shape, inner, 1))
+        spatial = norm(conv(enter.shape, inner, 3, stride, inner // group))
+        leave = norm(conv(spatial.shape, outputs, 1))
+        made = [enter, spatial, leave]
+        if squeeze:
+            pooled = (inner, 1, 1)
+            made += [
+                conv(pooled, squeeze, 1, bias=True),
+                conv((squeeze, 1, 1), inner, 1, bias=True),
+            ]
+        if stride != 1 or inputs != outputs:
+            made.append(norm(conv(shape, outputs, 1, stride)))
+        params, macs, activations, _ = zip(*made, strict=True)
+        return Figures(sum(params), sum(macs), sum(activations), leave.shape)
+
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.spatial(self.enter(x))
         if self.squeeze is not None:
@@ -113,7 +142,7 @@ class Bottleneck(nn.Module):
 
 def network(
     inputs: tuple[int, int, int], classes: int, stages: Sequence[Stage], squeeze: float
-) -> nn.Module:
+) -> Block:
     """The network of these stages, whose widths :func:`compatible` adjusts."""
     side = min(inputs[1:])
     strides = fitting((2 if side > 64 else 1, *(2 for _ in stages)), side)
@@ -121,15 +150,13 @@ def network(
     width = STEM
     for index, stage in enumerate(map(compatible, stages)):
         inner = stage.width // stage.bottleneck
-        blocks = []
-        for place in range(stage.depth):
-            stride = 1 if place else strides[index + 1]
-            squeezed = round(width * squeeze)
-            made = block(Bottleneck, width, stage.width, inner, stage.group, stride, squeezed)
-            blocks.append((f"block{place}", made))
-            width = stage.width
-        parts.append((f"stage{index}", chain(blocks)))
-    return chain([*parts, ("head", block(Classifier, width, classes))])()
+        same = (stage.width, inner, stage.group)
+        first = block(Bottleneck, width, *same, strides[index + 1], round(width * squeeze))
+        width = stage.width
+        rest = block(Bottleneck, width, *same, 1, round(width * squeeze))
+        blocks = [first] + [rest] * (stage.depth - 1)
+        parts.append((f"stage{index}", chain(zip(NAMES, blocks, strict=False))))
+    return chain([*parts, ("head", block(Classifier, width, classes))])
 
 
 def canonical(architecture: Architecture) -> Hashable:

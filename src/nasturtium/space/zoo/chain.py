@@ -62,7 +62,7 @@ def network(
     classes: int,
     stages: Sequence[tuple[int, int]],
     residual: bool,
-) -> nn.Module:
+) -> Block:
     """The network of stages given as (depth, width)."""
     side = min(inputs[1:])
     first, *strides = fitting((4 if side > 64 else 1, 1, *(2 for _ in stages[1:])), side)
@@ -77,7 +77,7 @@ def network(
             layers.append((f"layer{place}", layer))
             width = after
         parts.append((f"stage{index}", sequence(layers)))
-    return sequence([*parts, ("head", block(Classifier, width, classes))])()
+    return sequence([*parts, ("head", block(Classifier, width, classes))])
 
 
 @space

@@ -189,7 +189,7 @@ def mobilenet(
                 )
             )
 
-    def build() -> nn.Module:
+    def build() -> Block:
         multiple = 8 if scale >= 0.5 else 4
         first = 2 if side > 64 else 1
         strides = fitting((first, *STRIDES[:number]), side)
@@ -203,6 +203,6 @@ def mobilenet(
         head = rounded(HEAD * scale, multiple)
         parts.append(("head", block(ConvBNReLU, width, head, 1, six=True)))
         parts.append(("classifier", block(Classifier, head, classes, dropout)))
-        return chain(parts)()
+        return chain(parts)
 
     return build

@@ -308,7 +308,7 @@ def nasbench101(
         choose.reject("no path leads from input to output")
     ops = tuple([choose.module(f"vertex{v}", OPTIONS) for v in graph.vertices[1:-1]])
 
-    def build() -> nn.Module:
+    def build() -> Block:
         strides = fitting([1] + [2] * (stacks - 1), side)
         parts = [("stem", block(ConvBNReLU, inputs[0], channels, 3))]
         width = channels
@@ -322,6 +322,6 @@ def nasbench101(
                 width = after
             parts.append((f"stack{stack}", chain(body)))
         parts.append(("head", block(Classifier, width, classes)))
-        return chain(parts)()
+        return chain(parts)
 
     return build

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from nasturtium.architecture import Architecture
 from nasturtium.blocks import Block, block, chain
+from nasturtium.cost.plan import Figures, conv, expect, norm
 from nasturtium.errors import SpaceError
 from nasturtium.space.choice import space
 from nasturtium.space.ops import Classifier, ConvBN, ReLUConvBN, Zero
@@ -55,12 +56,26 @@ EDGE_OPTIONS = {
     "nor_conv_3x3": block(_conv, 3),
     "avg_pool_3x3": block(_pool),
 }
+KERNELS = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
 NAMES = tuple(f"edge{source}_{target}" for source, target in EDGES)
 
 
 @final
 class Cell(nn.Module):
     """Four nodes; node j is the sum of its edges from all earlier nodes. (N, C, H, W) kept."""
+
+    @staticmethod
+    def cost(shape: tuple[int, ...], channels: int, edges: Sequence[Block]) -> Figures:
+        """In closed form, as :mod:`nasturtium.cost.plan` asks for it."""
+        expect(shape, channels)
+        kernels = [KERNELS[edge.args[0]] for edge in edges if edge.args[0] in KERNELS]
+        made = [norm(conv(shape, channels, kernel)) for kernel in kernels]
+        return Figures(
+            sum(part.params for part in made),
+            sum(part.macs for part in made),
+            sum(part.activations for part in made),
+            shape,
+        )
 
     def __init__(self, channels: int, edges: Sequence[Block]) -> None:
         super().__init__()
@@ -189,7 +204,7 @@ def nasbench201(
     """
     edges = tuple([choose.module(name, EDGE_OPTIONS) for name in NAMES])
 
-    def build() -> nn.Module:
+    def build() -> Block:
         parts = [("stem", block(ConvBN, inputs[0], channels, 3))]
         for stage in range(3):
             width = channels * 2**stage
@@ -198,6 +213,6 @@ def nasbench201(
                 body.insert(0, ("reduction", block(Reduction, width // 2, width)))
             parts.append((f"stage{stage}", chain(body)))
         parts.append(("head", block(Head, channels * 4, classes)))
-        return chain(parts)()
+        return chain(parts)
 
     return build

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from nasturtium.architecture import Architecture
-from nasturtium.blocks import block, chain
+from nasturtium.blocks import Block, block, chain
 from nasturtium.errors import SpaceError
 from nasturtium.space.choice import space
 from nasturtium.space.ops import Classifier, ConvBN, ConvBNReLU, MBConv, Residual
@@ -89,7 +89,7 @@ def nasbenchmacro(
     side = image("nasbenchmacro", inputs)
     layers = [choose.module(name, OPS) for name in NAMES]
 
-    def build() -> nn.Module:
+    def build() -> Block:
         strides = iter(fitting([2] * len(STAGES), side))
         width = channels
         parts = [("stem", block(ConvBNReLU, inputs[0], width, 3))]
@@ -100,6 +100,6 @@ def nasbenchmacro(
             width = after
         parts.append(("head", block(ConvBNReLU, width, HEAD, 1)))
         parts.append(("classifier", block(Classifier, HEAD, classes)))
-        return chain(parts)()
+        return chain(parts)
 
     return build

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_max_pool2d
 
-from nasturtium.blocks import block
+from nasturtium.blocks import Block, block
 from nasturtium.blocks import chain as sequence
 from nasturtium.errors import SpaceError
 from nasturtium.space.choice import space
@@ -132,15 +132,15 @@ def nasrl(
             skips = choose.subset("skips", range(index - 1)) if index > 1 else ()
         made.append(Layer(height, width, filters, skips))
 
-    def build() -> nn.Module:
+    def build() -> Block:
         first, *strides = fitting([4 if side > 64 else 1] + [2] * len(pools), side)
         kept = [pool for pool, stride in zip(sorted(pools), strides, strict=True) if stride == 2]
-        parts = []
+        parts: list[tuple[str, Block]] = []
         if first > 1:
             parts.append(("stem", block(ConvBNReLU, inputs[0], FILTERS[0], 3, first)))
         channels = FILTERS[0] if first > 1 else inputs[0]
         parts.append(("chain", block(Chain, channels, tuple(made), tuple(kept))))
         parts.append(("head", block(Classifier, made[-1].filters, classes)))
-        return sequence(parts)()
+        return sequence(parts)
 
     return build

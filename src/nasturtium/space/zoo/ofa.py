@@ -114,7 +114,7 @@ def ofa(
                     genes.append((choose("kernel", KERNELS), choose("expansion", EXPANSIONS)))
             stages.append(genes)
 
-    def build() -> nn.Module:
+    def build() -> Block:
         shorter = side if resolution is None else resolution
         strides = fitting((2 if shorter > 64 else 1, *STRIDES), shorter)
         width = rounded(STEM * multiplier, 8)
@@ -135,6 +135,6 @@ def ofa(
             parts.append((f"stage{index}", chain(layers)))
         expanded, head = (rounded(w * multiplier, 8) for w in (EXPANDED, HEAD))
         parts.append(("head", block(_head, width, expanded, head, classes, dropout)))
-        return chain(parts)()
+        return chain(parts)
 
     return build

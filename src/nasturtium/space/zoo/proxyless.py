@@ -112,7 +112,7 @@ def proxyless(
         for names in NAMES
     ]
 
-    def build() -> nn.Module:
+    def build() -> Block:
         multiple = 8 if multiplier >= 0.5 else 4
         strides = fitting((2 if side > 64 else 1, *STRIDES), side)
         stem = rounded(STEM * multiplier, multiple)
@@ -131,6 +131,6 @@ def proxyless(
         head = rounded(HEAD * multiplier, multiple)
         parts.append(("head", block(ConvBNReLU, width, head, 1, six=True)))
         parts.append(("classifier", block(Classifier, head, classes, dropout)))
-        return chain(parts)()
+        return chain(parts)
 
     return build

@@ -1,0 +1,68 @@
+"""Hold multi-fidelity strategies against random search on 30,001 cells of NAS-Bench-101.
+
+Equal simulated seconds for all, on one machine and on several; the interval is that of the paired
+difference to random search over the runs.
+
+    NASTURTIUM_DATA=... python scripts/reproduce/nasbench101.py --runs 200
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+import numpy as np
+from scipy.stats import t
+
+from nasturtium.bench.nasbench101 import NASBench101
+from nasturtium.run.race import race
+from nasturtium.strategy.asha import ASHA
+from nasturtium.strategy.evolution import RegularizedEvolution
+from nasturtium.strategy.halving import Hyperband, SuccessiveHalving
+from nasturtium.strategy.random import RandomSearch
+
+LEAST = 4 / 108
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=200)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--seconds", type=float, nargs="*", default=[5e4, 1e5, 2e5])
+    parser.add_argument("--lanes", type=int, nargs="*", default=[1, 8])
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    draw, evolve = RandomSearch(), RegularizedEvolution(10, 3)
+    strategies = {
+        "random": draw,
+        "evolution(10,3)": evolve,
+        "successive halving(27)": SuccessiveHalving(draw, 27, LEAST),
+        "Hyperband": Hyperband(draw, LEAST),
+        "ASHA": ASHA(draw, LEAST),
+        "Hyperband of evolution": Hyperband(evolve, LEAST),
+        "ASHA of evolution": ASHA(evolve, LEAST),
+    }
+    bench = NASBench101()
+    print("| lanes | seconds | strategy | trials | mean % | minus random | 95 % interval |")
+    print("|---|---|---|---|---|---|---|")
+    start = time.perf_counter()
+    for lanes in given.lanes:
+        raced = race(strategies, bench, seconds=max(given.seconds), repeats=given.runs,
+                     workers=given.workers, lanes=lanes, seed=given.seed)  # fmt: skip
+        for seconds in given.seconds:
+            point = int(np.searchsorted(raced.grid(), seconds))
+            base = 100 * raced.curves("random")[:, point]
+            for name in strategies:
+                here = 100 * raced.curves(name)[:, point]
+                gap = here - base
+                half = t.ppf(0.975, len(gap) - 1) * gap.std(ddof=1) / np.sqrt(len(gap))
+                trials = np.mean([run.finished for run in raced.runs[name]])
+                count = f"{trials:.0f}" if seconds == max(given.seconds) else ""
+                print(f"| {lanes} | {seconds:,.0f} | {name} | {count} | {here.mean():.3f} | "
+                      f"{gap.mean():+.3f} | {gap.mean() - half:+.3f} to {gap.mean() + half:+.3f} |",
+                      flush=True)  # fmt: skip
+    print(f"<!-- {given.runs} runs, seed {given.seed}, {time.perf_counter() - start:.0f} s -->")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What trials and trainings say, and how sure one can be of it."""

@@ -1,0 +1,102 @@
+"""``nasturtium finish`` and ``nasturtium export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nasturtium.cli.answer import Json, Quiet, StoreName, going_on, shown, tell_finished
+
+if TYPE_CHECKING:
+    from nasturtium.run.finish import Finished
+
+__all__ = ["export", "finish"]
+
+
+def finish(
+    study: StoreName,
+    trial: Annotated[
+        int | None, typer.Option(help="which trial; the study's best if not given")
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            help="how; the study's own, four times as long, if not given; text such as "
+            '"epochs=60" changes that'
+        ),
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(help="the data; those of the study, read again, if not given")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="of weights and training; the study's if not given")
+    ] = None,
+    whole: Annotated[
+        bool,
+        typer.Option(
+            help="train on training and validation examples together, as nothing is chosen any more"
+        ),
+    ] = True,
+    export: Annotated[
+        Path | None, typer.Option(help="write the network to this file: .onnx or .pt2")
+    ] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train the best architecture in full, measure it on the test split, and export it."""
+    from nasturtium.run.reopen import found, reopen
+
+    opened = reopen(*found(study), with_space=True)
+    with going_on(), shown(quiet, 0, None) as show:
+        from nasturtium.run.finish import finish
+
+        done = finish(
+            opened,
+            trial=trial,
+            recipe=recipe,
+            data=data,
+            seed=seed,
+            whole=whole,
+            watch=show.epoch,
+        )
+        files = _export(done, export)
+    tell_finished(done, files, as_json)
+
+
+def export(
+    study: StoreName,
+    path: Annotated[Path, typer.Argument(help="the file: .onnx or .pt2")],
+    trial: Annotated[
+        int | None, typer.Option(help="the network finished from this trial; else the last one")
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(help="the data; those of the study, read again, if not given")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write the network that was finished last to a file, compared with it before it is kept."""
+    from nasturtium.run.reopen import found, reopen
+
+    opened = reopen(*found(study), with_space=True)
+    with going_on():
+        from nasturtium.run.finish import finished
+
+        done = finished(opened, trial=trial, data=data)
+        files = _export(done, path)
+    tell_finished(done, files, as_json)
+
+
+def _export(done: Finished, path: Path | None) -> list[dict[str, Any]]:
+    if path is None:
+        return []
+    written = done.export(path)
+    return [
+        {
+            "path": str(written.path),
+            "bytes": written.bytes,
+            "difference": written.difference,
+            "compared": written.compared,
+        }
+    ]

@@ -1,0 +1,103 @@
+"""``nasturtium status``, ``best``, ``spaces`` and ``describe``: they write nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from nasturtium.cli.answer import Json, StoreName, completing, print_rows, print_table
+from nasturtium.errors import StoreError
+
+__all__ = ["best", "describe", "spaces", "status"]
+
+
+def status(study: StoreName, as_json: Json = False) -> None:
+    """Say how far a study is, also while it runs; of a store, every study."""
+    from nasturtium.run.reopen import found, reopen
+    from nasturtium.run.summary import rows, summary
+
+    log, name = found(study)
+    names = (name,) if name is not None else log.studies()
+    if not names:
+        raise StoreError(f"the store {study} holds no study; nasturtium search starts one")
+    studies = [reopen(log, one) for one in names]
+    if as_json:
+        told = [summary(one) for one in studies]
+        typer.echo(json.dumps(told if name is None else told[0]))
+        return
+    for place, one in enumerate(studies):
+        if place:
+            typer.echo()
+        print_rows(rows(one))
+
+
+def best(
+    study: StoreName,
+    top: Annotated[int, typer.Option(min=1, help="how many, best first")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Show the best architecture of a study, decision by decision."""
+    from nasturtium.run.reopen import found, reopen
+    from nasturtium.run.summary import metrics_in_words, trial_to_json
+
+    opened = reopen(*found(study))
+    trials = opened.history.where(arm=("search", "control")).best(top) or (opened.best,)
+    if as_json:
+        told = [trial_to_json(trial) for trial in trials]
+        typer.echo(json.dumps(told if top > 1 else told[0]))
+        return
+    for place, trial in enumerate(trials):
+        if place:
+            typer.echo()
+        broken = opened.history.violation(trial)
+        note = " (breaks a bound: no trial keeps them all)" if broken else ""
+        heading = f"trial {trial.number}: {metrics_in_words(opened, trial)}{note}"
+        typer.echo(heading)
+        print_rows([(f"  {key}", str(value)) for key, value in trial.architecture.items()])
+
+
+def spaces(as_json: Json = False) -> None:
+    """List the search spaces that come with nasturtium."""
+    from nasturtium.run.describe import listed
+
+    found = listed()
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    print_table(["space", "architectures", "what it is"], [list(row.values()) for row in found])
+
+
+def describe(
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="SPACE|STORE:NAME",
+            help="a space's name, file.py:name, or a study",
+            autocompletion=completing("space"),
+        ),
+    ],
+    replay: Annotated[
+        bool, typer.Option("--replay", help="print the command that makes the same study")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Describe a space (size, paper, decisions, an example) or how a study was made."""
+    from nasturtium.run.describe import is_study, of_space, of_study
+
+    if not replay and not is_study(what):
+        told: Mapping[str, Any] = of_space(what)
+    else:
+        from nasturtium.run import reopen
+
+        manifest = reopen.manifest_in(*reopen.found(what))
+        if replay:
+            typer.echo(reopen.replay(manifest))
+            return
+        told = manifest if as_json else of_study(manifest)
+    if as_json:
+        typer.echo(json.dumps(told))
+        return
+    print_rows([(key, str(value)) for key, value in told.items() if value])

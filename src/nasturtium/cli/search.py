@@ -1,0 +1,154 @@
+"""``nasturtium search`` and ``nasturtium resume``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from nasturtium.cli.answer import Json, Quiet, StoreName, completing, going_on, shown, tell
+
+__all__ = ["resume", "search"]
+
+
+def search(
+    data: Annotated[
+        str,
+        typer.Argument(
+            help="a name of scikit-learn's bundled sets (digits), a folder of images "
+            "(train/<class>/*.png), or an .npz file"
+        ),
+    ],
+    space: Annotated[
+        str,
+        typer.Option(help="a space's name, or file.py:name", autocompletion=completing("space")),
+    ] = "mobilenet",
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            help='how candidates are trained; text such as "epochs=5,lr=0.05" changes the default'
+        ),
+    ] = None,
+    strategy: Annotated[
+        str,
+        typer.Option(
+            help='who proposes; text such as "evolution(population=50)" gives arguments',
+            autocompletion=completing("strategy"),
+        ),
+    ] = "evolution",
+    estimator: Annotated[
+        str,
+        typer.Option(
+            help="what gives the metrics: train, hardware, or your own as file.py:name",
+            autocompletion=completing("estimator"),
+        ),
+    ] = "train",
+    objectives: Annotated[
+        list[str],
+        typer.Option(
+            help="metrics to make large or small, the first decides single questions; repeat it "
+            "for more: --objectives accuracy --objectives latency"
+        ),
+    ] = ["accuracy"],  # noqa: B006 - typer's form of a repeatable option
+    within: Annotated[
+        list[str],
+        typer.Option(help='bounds to keep, e.g. "latency<5ms"; repeat it for more'),
+    ] = [],  # noqa: B006
+    trials: Annotated[
+        int,
+        typer.Option(help="how many candidates; ones that a free count rejects are not counted"),
+    ] = 100,
+    hours: Annotated[float | None, typer.Option(help="stop asking after so much time")] = None,
+    control: Annotated[
+        float,
+        typer.Option(
+            help="uniformly drawn candidates beside the search, as a share of its trials; the "
+            "strategy's own uniform draws count"
+        ),
+    ] = 0.1,
+    executor: Annotated[
+        str | None,
+        typer.Option(help='here, or "processes(workers=4)"; measured if not given'),
+    ] = None,
+    store: Annotated[
+        str, typer.Option(help="where the log is kept: a path, or an SQLAlchemy URL")
+    ] = "study.db",
+    name: Annotated[
+        str | None,
+        typer.Option(
+            help="the study's name in the store; made of data, space and strategy if not given"
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="all randomness is keyed by it")] = 0,
+    time_limit: Annotated[
+        float | None, typer.Option(help="seconds after which a trial fails")
+    ] = None,
+    numerics: Annotated[
+        str | None,
+        typer.Option(
+            help='threads, precision and memory format, e.g. "precision=bf16"; measured if not '
+            "given"
+        ),
+    ] = None,
+    ordered: Annotated[
+        bool,
+        typer.Option(
+            help="log outcomes in the order of trials, which makes W workers give the same study "
+            "in every run; else as they come, which may leave less idle"
+        ),
+    ] = True,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Search an architecture for some data; the same command again goes on where it stopped."""
+    with going_on(), shown(quiet, trials, hours) as show:
+        from nasturtium.run.search import search
+
+        study = search(
+            data,
+            space=space,
+            recipe=recipe,
+            strategy=strategy,
+            estimator=estimator,
+            objectives=tuple(objectives),
+            within=tuple(within),
+            trials=trials,
+            hours=hours,
+            control=control,
+            executor=executor,
+            store=store,
+            name=name,
+            seed=seed,
+            time_limit=time_limit,
+            numerics=numerics,
+            ordered=ordered,
+            watch=show,
+        )
+    tell(study, as_json)
+
+
+def resume(
+    study: StoreName,
+    trials: Annotated[
+        int | None, typer.Option(help="another number of candidates than at the start")
+    ] = None,
+    hours: Annotated[
+        float | None, typer.Option(help="stop asking after so much time, all runs together")
+    ] = None,
+    executor: Annotated[str | None, typer.Option(help='here, or "processes(workers=4)"')] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Go on with a study, with the settings that it was started with."""
+    from nasturtium.run.reopen import found, manifest_in
+
+    log, name = found(study)
+    manifest = manifest_in(log, name)
+    given = {"trials": trials, "hours": hours, "executor": executor}
+    changes = {key: value for key, value in given.items() if value is not None}
+    budget = {**manifest["call"], **changes}
+    with going_on(), shown(quiet, budget["trials"], budget["hours"]) as show:
+        from nasturtium.run.search import resume
+
+        resumed = resume(log, manifest["name"], watch=show, **changes)
+    tell(resumed, as_json)

@@ -1,0 +1,148 @@
+"""The laws of an estimator."""
+
+from __future__ import annotations
+
+import pickle
+import tempfile
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from nasturtium.contracts.law import alike, law, leaves_randomness_alone, unchanged
+from nasturtium.space.base import Space
+from nasturtium.study.estimator import Estimator
+from nasturtium.study.files import Files
+from nasturtium.study.trial import Proposal
+from nasturtium.study.work import Job, Setting, Work
+
+if TYPE_CHECKING:
+    from nasturtium.task.task import Task
+
+__all__ = ["check_estimator"]
+
+
+def check_estimator(
+    estimator: Estimator,
+    given: Space | Job,
+    task: Task | None = None,
+    *,
+    measured: Collection[str] = (),
+    samples: int = 2,
+    seed: int = 0,
+) -> None:
+    """Check that an estimator keeps the laws that studies and workers rely on.
+
+    * ``metrics`` names exactly the numbers that ``estimate`` gives, and they are numbers.
+    * The same job gives the same numbers, but for those that are measured; so does a copy that
+      was sent to another process, since nothing is kept on the instance.
+    * ``prepare`` works once: with its file at hand it logs no other one.
+    * Python's and NumPy's global generators are left alone. (Torch's may be seeded, since dropout
+      has no other; a worker estimates one job at a time.)
+
+    Args:
+        estimator: the estimator.
+        given: a space to draw architectures from, or a job to estimate.
+        task: the data, where the estimator needs any.
+        measured: names of metrics that differ from run to run, e.g. ``("latency",)``.
+        samples: how many architectures are drawn from a space.
+        seed: draws them.
+
+    Raises:
+        AssertionError: a law is broken; says which, and by what.
+
+    Example:
+        >>> import nasturtium as nas
+        >>> from nasturtium.contracts import check_estimator
+        >>> constant = nas.Tabular(lambda architecture: {"accuracy": 0.5})
+        >>> check_estimator(constant, nas.zoo.nasbench201)
+    """
+    name = type(estimator).__name__
+    law(
+        isinstance(estimator.metrics, tuple)
+        and bool(estimator.metrics)
+        and len(set(estimator.metrics)) == len(estimator.metrics)
+        and all(isinstance(metric, str) and metric for metric in estimator.metrics),
+        f"{name}.metrics is {estimator.metrics!r}; expected a tuple of different names",
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        if isinstance(given, Job):
+            setting, numbered = given.setting, [(given.number, given.proposal)]
+        else:
+            rng = Random(seed)
+            setting = Setting("contract", seed, given, task, Files(Path(folder) / "files"))
+            numbered = [(number, Proposal(given.sample(rng))) for number in range(samples)]
+        _check_prepare(estimator, setting)
+        for number, proposal in numbered:
+            with unchanged(estimator), leaves_randomness_alone(name, torch=False):
+                first = _numbers(estimator, _job(given, number, proposal, setting))
+            second = _numbers(estimator, _job(given, number, proposal, setting))
+            _check_same(name, "a second time", first, second, measured)
+            sent = _sent(estimator)
+            third = _numbers(sent, _job(given, number, proposal, setting))
+            _check_same(name, "in a worker process", first, third, measured)
+
+
+def _job(given: Space | Job, number: int, proposal: Proposal, setting: Setting) -> Job:
+    if setting.files is not None:
+        setting.files.clear(setting.study, number)  # no checkpoint of the job before
+    if isinstance(given, Job):
+        return Job(number, proposal, setting, given.parent_weights, given.resumed, given.origin)
+    return Job(number, proposal, setting)
+
+
+def _check_prepare(estimator: Estimator, setting: Setting) -> None:
+    name = type(estimator).__name__
+    logged: list[Any] = []
+    with unchanged(estimator), leaves_randomness_alone(f"{name}.prepare", torch=False):
+        estimator.prepare(Work(setting, "estimator", logged.append))
+    prepared = len(logged)
+    estimator.prepare(Work(setting, "estimator", logged.append))
+    law(
+        len(logged) == prepared,
+        f"{name}.prepare worked again though its file was there; look at work.prepared first",
+    )
+
+
+def _numbers(estimator: Estimator, job: Job) -> Mapping[str, float]:
+    found = estimator.estimate(job)
+    name = type(estimator).__name__
+    law(isinstance(found, Mapping), f"{name}.estimate gave {found!r}; expected a mapping")
+    law(
+        set(found) == set(estimator.metrics),
+        f"{name}.estimate gave {sorted(found)}, and its metrics are {sorted(estimator.metrics)}",
+    )
+    for metric, value in found.items():
+        law(
+            isinstance(value, (int, float)) and not isinstance(value, bool),
+            f"{name}.estimate gave {metric}={value!r}; expected a plain number (use .item())",
+        )
+    return dict(found)
+
+
+def _sent(estimator: Estimator) -> Estimator:
+    name = type(estimator).__name__
+    try:
+        sent: Estimator = pickle.loads(pickle.dumps(estimator))
+    except Exception as error:
+        if "lambda" in str(error) or "local object" in str(error):
+            return estimator  # a function that was given is not importable: right in one process
+        raise AssertionError(
+            f"{name} cannot be sent to a worker process ({error}); keep arguments only"
+        ) from error
+    return sent
+
+
+def _check_same(
+    name: str,
+    when: str,
+    first: Mapping[str, float],
+    second: Mapping[str, float],
+    measured: Collection[str],
+) -> None:
+    for metric, value in first.items():
+        law(
+            metric in measured or alike(value, second[metric]),
+            f"{name}.estimate gave {metric}={value!r}, and {second[metric]!r} {when}, for the same "
+            "job; key all randomness by job.seed(purpose), or name it as measured",
+        )

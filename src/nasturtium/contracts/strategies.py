@@ -1,0 +1,268 @@
+"""The laws of a strategy."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from hashlib import sha256
+from random import Random
+from typing import Any
+
+from nasturtium.architecture import Architecture
+from nasturtium.contracts.law import alike, law, leaves_randomness_alone, unchanged
+from nasturtium.contracts.spaces import check_member
+from nasturtium.space.base import Space
+from nasturtium.space.choice import ChoiceSpace
+from nasturtium.study.event import decode, encode
+from nasturtium.study.store import MemoryStore
+from nasturtium.study.strategy import Strategy
+from nasturtium.study.study import Study
+from nasturtium.study.trial import Objective, Trial, parse_objective
+
+__all__ = ["check_strategy"]
+
+Estimate = Callable[[Architecture], Mapping[str, float]]
+Step = tuple[str, int]  # ("ask", 0), or ("tell" or "fail", which of the pending trials)
+
+
+def check_strategy(
+    strategy: Strategy,
+    space: Space | None = None,
+    *,
+    objectives: Iterable[Objective | str] = ("accuracy",),
+    estimate: Estimate | None = None,
+    trials: int = 60,
+    cuts: int = 12,
+    seed: int = 0,
+) -> None:
+    """Check that a strategy keeps the laws that studies rely on.
+
+    * The constructor only stores: every argument is an attribute of its name, and an instance
+      made of the attributes is alike.
+    * Nothing is kept on the instance, and no global generator is used: one instance in two
+      studies at once does what two instances do, and the same seed gives the same study.
+    * What it proposes lies in the space; parents and resumed trials are earlier ones of its arm.
+    * It copes with several workers that answer in any order, with failed and rejected trials,
+      and with studies of which nothing has worked yet; it waits only while something is pending.
+    * A study that is interrupted anywhere, and folded from its log, goes on identically.
+
+    Args:
+        strategy: the strategy.
+        space: what is searched; a small space with conditions if not given.
+        objectives: of the studies.
+        estimate: metrics of an architecture; for each objective a number that depends on the
+            architecture's key if not given.
+        trials: how many are asked for.
+        cuts: at how many places a study is interrupted.
+        seed: of the studies.
+
+    Raises:
+        AssertionError: a law is broken; says which, and by what.
+
+    Example:
+        >>> import nasturtium as nas
+        >>> from nasturtium.contracts import check_strategy
+        >>> check_strategy(nas.RegularizedEvolution(population=10, sample=3))
+    """
+    name = type(strategy).__name__
+    goals = tuple(map(parse_objective, objectives))
+    _check_constructor(strategy)
+    runs = _Runs(strategy, space or ChoiceSpace(_branches, "branches"), goals, estimate, seed)
+    for script, what in (
+        (_in_turn(trials), "one worker"),
+        (_in_turn(trials, failing=10), "one worker, the first ten trials failing"),
+        (_at_once(trials, seed), "four workers"),
+    ):
+        with unchanged(strategy), leaves_randomness_alone(name):
+            log, ends = runs.log(script)
+        law(
+            bool(log) and log == runs.log(script)[0],
+            f"{name} ({what}): the same seed gave another study; use nothing but the state, the "
+            "history and the generator that propose is given",
+        )
+        _check_interruptions(runs, script, log, ends, cuts, f"{name} ({what})")
+    script = _in_turn(trials)
+    two = [runs.study(), runs.study(seed + 1)]
+    for step in script:
+        for study in two:
+            runs.take(study, step)
+    law(
+        _text(two[0]) == runs.log(script)[0],
+        f"{name}: one instance in two studies at once does not do what it does in one",
+    )
+
+
+def _branches(choose: Any) -> Callable[[], Any]:
+    """A space with conditions that a strategy may not overlook."""
+    for block in range(choose("depth", (1, 2, 3))):
+        with choose.scope(f"block{block}"):
+            if choose("kind", ("plain", "wide")) == "wide":
+                choose("width", (8, 16, 32, 64))
+            choose.subset("inputs", ("a", "b", "c"), least=1)
+    choose("kernel", (3, 5, 7))
+    return _nothing
+
+
+def _nothing() -> None:
+    raise AssertionError("the space that strategies are checked on builds no networks")
+
+
+def _check_constructor(strategy: Strategy) -> None:
+    kind = type(strategy)
+    arguments: dict[str, Any] = {}
+    if kind.__init__ is not object.__init__:
+        for parameter in list(inspect.signature(kind.__init__).parameters.values())[1:]:
+            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+                return
+            law(
+                hasattr(strategy, parameter.name),
+                f"{kind.__name__} does not keep its argument {parameter.name!r} under its name; "
+                "constructors only store, and the study's manifest says what they stored",
+            )
+            arguments[parameter.name] = getattr(strategy, parameter.name)
+    law(
+        alike(vars(kind(**arguments)), vars(strategy)),
+        f"{kind.__name__} made of its own attributes differs from itself ({vars(strategy)!r}); "
+        "constructors only store",
+    )
+
+
+class _Runs:
+    """Studies of one strategy, and steps taken in them."""
+
+    def __init__(
+        self,
+        strategy: Strategy,
+        space: Space,
+        goals: tuple[Objective, ...],
+        estimate: Estimate | None,
+        seed: int,
+    ) -> None:
+        self.strategy = strategy
+        self.space = space
+        self.goals = goals
+        self.estimate = estimate or self._numbers
+        self.seed = seed
+
+    def _numbers(self, architecture: Architecture) -> dict[str, float]:
+        """A number from 0 to 1 for each objective, by the architecture's key."""
+        texts = (f"{goal.metric} {architecture.key}" for goal in self.goals)
+        values = (int(sha256(text.encode()).hexdigest()[:8], 16) / 2**32 for text in texts)
+        return {goal.metric: value for goal, value in zip(self.goals, values, strict=True)}
+
+    def _screen(self, architecture: Architecture) -> dict[str, float]:
+        """A free metric with a bound that one proposal in sixteen breaks."""
+        return {"contract": float(int(architecture.key[0], 16))}
+
+    def study(self, seed: int | None = None, store: MemoryStore | None = None) -> Study:
+        return Study(
+            self.space,
+            self.strategy,
+            objectives=self.goals,
+            within=(Objective("contract", "min", bound=14.5),),
+            store=store or MemoryStore(),
+            seed=self.seed if seed is None else seed,
+            screen=self._screen,
+        )
+
+    def take(self, study: Study, step: Step) -> None:
+        what, which = step
+        pending = study.history.pending
+        if what == "ask":
+            trial = study.ask()
+            if trial is None:
+                law(
+                    bool(pending or study.history),
+                    f"{type(self.strategy).__name__} proposes nothing in an empty study",
+                )
+            else:
+                self._check_proposal(study, trial)
+        elif pending:
+            trial = pending[which % len(pending)]
+            if what == "fail":
+                study.fail(trial, "failed by the contract")
+            else:
+                study.tell(trial, self.estimate(trial.architecture))
+
+    def _check_proposal(self, study: Study, trial: Trial) -> None:
+        name = type(self.strategy).__name__
+        check_member(self.space, trial.architecture, f"{name}.propose")
+        searched = {earlier.number: earlier for earlier in study.searched}
+        for role in ("parent", "resume"):
+            number = getattr(trial.proposal, role)
+            law(
+                number is None or (number != trial.number and number in searched),
+                f"{name}.propose gave {role}={number!r} to trial {trial.number}; expected the "
+                "number of an earlier trial of its history",
+            )
+        if trial.proposal.resume is not None:
+            earlier = searched[trial.proposal.resume]
+            law(
+                earlier.state == "finished" and earlier.architecture == trial.architecture,
+                f"{name}.propose resumes trial {earlier.number} ({earlier.state}); expected a "
+                "finished one of the same architecture",
+            )
+
+    def log(self, script: list[Step]) -> tuple[list[tuple[str, str]], list[int]]:
+        """The log of a study that takes all steps, and its length after each."""
+        study, ends = self.study(), []
+        for step in script:
+            self.take(study, step)
+            ends.append(study.store.append(study.name, []))
+        return _text(study), ends
+
+
+def _text(study: Study) -> list[tuple[str, str]]:
+    return [(event.kind, encode(event)[0]) for event in study.store.read(study.name)]
+
+
+def _check_interruptions(
+    runs: _Runs,
+    script: list[Step],
+    log: list[tuple[str, str]],
+    ends: list[int],
+    cuts: int,
+    name: str,
+) -> None:
+    for cut in range(0, len(script), max(1, len(script) // cuts)):
+        store = MemoryStore()
+        length = ends[cut - 1] if cut else 0
+        store.append("study", [decode(kind, body, "") for kind, body in log[:length]])
+        study = runs.study(store=store)
+        while study.interrupted:  # handed out first, and answered by the steps to come
+            study.ask()
+        for step in script[cut:]:
+            runs.take(study, step)
+        found = _text(study)
+        same = next(
+            (i for i, pair in enumerate(zip(log, found, strict=False)) if len(set(pair)) > 1), None
+        )
+        law(
+            found == log,
+            f"{name}: interrupted after {length} events and folded from its log, the study went "
+            f"on differently, from event {same} on; whatever propose uses has to follow from the "
+            "state, the history and the generator",
+        )
+
+
+def _in_turn(trials: int, failing: int = 0) -> list[Step]:
+    """One worker: ask, answer; the first fail, and later every ninth does."""
+    steps: list[Step] = []
+    for number in range(trials):
+        fails = number < failing or number % 9 == 8
+        steps += [("ask", 0), ("fail" if fails else "tell", 0)]
+    return steps
+
+
+def _at_once(trials: int, seed: int) -> list[Step]:
+    """Four workers that answer in any order."""
+    rng, out = Random(seed), 0
+    steps: list[Step] = []
+    while trials:
+        if out < 4 and rng.random() < 0.6:
+            steps.append(("ask", 0))
+            out, trials = out + 1, trials - 1
+        elif out:
+            steps.append(("fail" if rng.random() < 0.1 else "tell", rng.randrange(12)))
+            out -= 1
+    return steps

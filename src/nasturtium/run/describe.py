@@ -1,0 +1,119 @@
+"""Spaces and studies described for people."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from nasturtium.errors import SpaceError
+from nasturtium.run.names import NAMES, made
+from nasturtium.run.reopen import UNSAID, parted
+from nasturtium.space.base import Space
+from nasturtium.space.choice import ChoiceSpace
+
+__all__ = ["is_study", "listed", "of_space", "of_study"]
+
+
+def is_study(text: str) -> bool:
+    """Whether a text says a study (``study.db``, ``study.db:name``) and not a space."""
+    where = parted(text)[0]
+    if "://" in where:
+        return True
+    if where.endswith(".py") or text.partition("(")[0] in NAMES["space"]:
+        return False
+    return Path(where).is_file() or Path(where).suffix in (".db", ".sqlite", ".sqlite3")
+
+
+def listed() -> list[dict[str, str]]:
+    """Name, size and one line of each space that has a name."""
+    table = []
+    for name in sorted(NAMES["space"]):
+        space = made("space", name)
+        table.append({"name": name, "size": _size(space), "about": _first(space.__doc__)})
+    return table
+
+
+def of_space(text: str) -> dict[str, Any]:
+    """What a space is: its size, paper, arguments, decisions, and an example.
+
+    Raises:
+        SpaceError: there is no such space.
+    """
+    space = made("space", text)
+    if not isinstance(space, Space):
+        raise SpaceError(f"{text} is {type(space).__name__}; expected a space, see @nas.space")
+    told: dict[str, Any] = {"space": space.name, "about": _first(space.__doc__)}
+    if isinstance(space, ChoiceSpace):
+        module = sys.modules.get(space.builder.__module__)
+        told["paper"] = _paper(module.__doc__ if module is not None else None)
+        told["arguments"] = ", ".join(_arguments(space))
+    told["size"] = _size(space)
+    if isinstance(space, ChoiceSpace):
+        for place, decision in enumerate(space.discover()):
+            told["decisions" if place == 0 else " " * place] = f"{decision.name}: " + (
+                decision.options_text()
+            )
+    example = space.sample(Random(0))
+    network = space.build(example)
+    params = sum(parameter.numel() for parameter in network.parameters())
+    told["example"] = ", ".join(f"{key}={value}" for key, value in example.items())
+    told["its parameters"] = f"{params:,}"
+    return told
+
+
+def of_study(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """How a study was made, from its manifest."""
+    data, call = manifest["data"], manifest["call"]
+    counts = ", ".join(f"{size} {part}" for part, size in data["examples"].items())
+    told = {
+        "study": manifest["name"],
+        "data": f"{data['name']}, {data['classes']} classes, inputs {tuple(data['inputs'])}; "
+        f"{counts}",
+        "space": f"{manifest['space']['name']}, {manifest['space'].get('decisions')} decisions",
+    }
+    for part in ("strategy", "estimator"):
+        text = call[part]
+        told[part] = str(manifest[part]["name"] if text == UNSAID else text)
+    told["objectives"] = ", ".join(f"{o['goal']} {o['metric']}" for o in manifest["objectives"])
+    told["within"] = ", ".join(
+        f"{o['metric']}{'<' if o['goal'] == 'min' else '>'}{o['bound']:g}"
+        for o in manifest["within"]
+    )
+    told["recipe"] = ", ".join(f"{key}={value}" for key, value in manifest["recipe"].items())
+    told["numerics"] = ", ".join(f"{key}={value}" for key, value in manifest["numerics"].items())
+    told["workers"] = str(manifest["workers"])
+    told["seed"] = str(manifest["seed"])
+    told["versions"] = ", ".join(f"{key} {value}" for key, value in manifest["versions"].items())
+    told["machine"] = ", ".join(f"{key}: {value}" for key, value in manifest["machine"].items())
+    told["commit"] = manifest["commit"] or ""
+    return told
+
+
+def _size(space: Space) -> str:
+    size = getattr(space, "size", None)
+    return str(size()) if callable(size) else "not counted"
+
+
+def _first(text: str | None) -> str:
+    """The first sentence of a docstring."""
+    return " ".join((text or "").split("\n\n")[0].split())
+
+
+def _paper(text: str | None) -> str:
+    """The second paragraph of a module's docstring, where a space's file names its paper."""
+    parts = (text or "").split("\n\n")
+    return " ".join(parts[1].split()) if len(parts) > 1 else ""
+
+
+def _arguments(space: ChoiceSpace) -> list[str]:
+    shown = []
+    for parameter in list(inspect.signature(space.builder).parameters.values())[1:]:
+        if parameter.name in space.arguments:
+            shown.append(f"{parameter.name}={space.arguments[parameter.name]!r}")
+        elif parameter.default is not parameter.empty:
+            shown.append(f"{parameter.name}={parameter.default!r}")
+    return shown

@@ -1,0 +1,161 @@
+"""A study in a few lines or as plain JSON: what was tried, what was found, how sure that is."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from statistics import median
+from typing import Any
+
+from nasturtium.study.store import SqlStore
+from nasturtium.study.study import Study
+from nasturtium.study.trial import Trial
+
+__all__ = ["address", "counted", "in_words", "metrics_in_words", "rows", "summary", "trial_to_json"]
+
+COUNTS = ("params", "macs", "flops", "activations")
+SHOWN = ("params", "macs", "latency")  # beside the objectives, where they are known
+
+
+def address(study: Study) -> str:
+    """What the command line calls the study: ``study.db:name``."""
+    store = study.store
+    if not isinstance(store, SqlStore):
+        return study.name
+    where = str(store.path) if store.path is not None else store.url
+    return f"{where}:{study.name}"
+
+
+def counted(study: Study) -> dict[str, int]:
+    """How many trials ended how; those of the search without the rejected, as budgets count."""
+    states = dict.fromkeys(("search", "control", "failed", "rejected", "pending"), 0)
+    for trial in study.history:
+        if trial.state in ("pending", "rejected"):
+            states[trial.state] += 1
+            continue
+        states["failed"] += trial.state == "failed"
+        if trial.arm in states:
+            states[trial.arm] += 1
+    return states
+
+
+def summary(study: Study) -> dict[str, Any]:
+    """As plain JSON: counts, best trial, front, what random draws gave, what was finished."""
+    history = study.history
+    goal = history.objectives[0]
+    drawn = [
+        trial
+        for trial in history.where(uniform=True).finished
+        if trial.fidelity.full and history.violation(trial) == 0
+    ]
+    scores = sorted((trial.metrics[goal.metric] for trial in drawn), key=lambda x: -goal.sign * x)
+    found = history.where(arm=("search", "control")).best()
+    finished: list[dict[str, Any]] = []
+    for note in study.notes:
+        if "finished" in note:
+            identity = note["finished"]
+            told = {"trial": identity["trial"], "metrics": dict(note["metrics"])}
+            finished.append({**told, "epochs": identity["recipe"]["epochs"]})
+    return {
+        "study": study.name,
+        "store": address(study).removesuffix(f":{study.name}"),
+        "objectives": [str(objective) for objective in history.objectives],
+        "within": [str(bound) for bound in history.constraints],
+        "trials": counted(study),
+        "seconds": round(sum(trial.seconds for trial in history), 3),
+        "best": trial_to_json(found[0]) if found else None,
+        "random": {"trials": len(scores), "best": scores[0], "median": median(scores)}
+        if scores
+        else None,
+        "front": [trial_to_json(trial) for trial in study.front],
+        "finished": finished,
+        "resume": f"nasturtium resume {shlex.quote(address(study))}",
+    }
+
+
+def trial_to_json(trial: Trial) -> dict[str, Any]:
+    """A trial as plain JSON."""
+    return {
+        "trial": trial.number,
+        "arm": trial.arm,
+        "metrics": dict(trial.metrics),
+        "architecture": trial.architecture.to_json(),
+        "key": trial.architecture.key,
+        "parent": trial.proposal.parent,
+        "seconds": round(trial.seconds, 3),
+    }
+
+
+def rows(study: Study) -> list[tuple[str, str]]:
+    """The summary as (label, text) lines for people."""
+    told = summary(study)
+    counts, goal = told["trials"], study.history.objectives[0]
+    parts = [f"{counts['search']} searched"]
+    if counts["control"]:
+        parts.append(f"{counts['control']} as control")
+    parts += [
+        f"{counts[what]} {what}" for what in ("failed", "rejected", "pending") if counts[what]
+    ]
+    lines = [
+        ("study", address(study)),
+        ("trials", f"{', '.join(parts)}; {in_words('seconds', told['seconds'])} of training"),
+    ]
+    if told["best"] is None:
+        return lines
+    best = study.best
+    lines.append(("best", f"trial {best.number}: {metrics_in_words(study, best)}"))
+    if (drawn := told["random"]) is not None and len(study.history.objectives) == 1:
+        text = (
+            f"{goal.metric} {in_words(goal.metric, drawn['best'])} at best, "
+            f"{in_words(goal.metric, drawn['median'])} in the middle, of {drawn['trials']} "
+            "drawn uniformly"
+        )
+        lines.append(("random", text))
+    if len(study.history.objectives) > 1:
+        lines += [
+            ("front" if place == 0 else "", f"trial {t.number}: {metrics_in_words(study, t)}")
+            for place, t in enumerate(study.front)
+        ]
+    for done in told["finished"]:
+        named = ", ".join(f"{k} {in_words(k, v)}" for k, v in done["metrics"].items() if k in FINAL)
+        lines.append(("finished", f"trial {done['trial']}, {done['epochs']} epochs: {named}"))
+    return lines
+
+
+FINAL = ("accuracy", "params", "macs")
+
+
+def metrics_in_words(study: Study, trial: Trial) -> str:
+    """The metrics that matter to this study, objectives first."""
+    wanted = [o.metric for o in (*study.history.objectives, *study.history.constraints)]
+    wanted += [name for name in SHOWN if name in trial.metrics]
+    metrics: Mapping[str, float] = trial.metrics
+    return ", ".join(
+        f"{name} {in_words(name, metrics[name])}"
+        for name in dict.fromkeys(wanted)
+        if name in metrics
+    )
+
+
+def in_words(metric: str, value: float) -> str:
+    """A metric with its unit.
+
+    Example:
+        >>> in_words("accuracy", 0.97912), in_words("params", 12345), in_words("latency", 0.3512)
+        ('97.91 %', '12.3 k', '0.351 ms')
+    """
+    words = metric.replace(".", "_").split("_")
+    if "accuracy" in words and 0 <= value <= 1:
+        return f"{100 * value:.2f} %"
+    if any(name in words for name in COUNTS):
+        for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+            if abs(value) >= size:
+                return f"{value / size:.1f} {unit}"
+        return f"{value:.0f}"
+    if "latency" in words:
+        return f"{value:.3g} ms"
+    if metric == "seconds":
+        if value < 120:
+            return f"{value:.0f} s"
+        return f"{value / 60:.0f} min" if value < 7200 else f"{value / 3600:.1f} h"
+    return f"{value:.4g}"

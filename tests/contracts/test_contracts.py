@@ -1,0 +1,440 @@
+"""Every part that is shipped keeps the laws, and whatever breaks one is found out."""
+
+from __future__ import annotations
+
+import os
+import random
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import nasturtium as nas
+from nasturtium.contracts import check_estimator, check_space, check_store, check_strategy
+from nasturtium.contracts.law import alike
+from nasturtium.estimate.hardware import Hardware
+from nasturtium.run.names import NAMES, made
+from nasturtium.space.zoo import SPACES
+from nasturtium.study.event import encode
+from nasturtium.study.store import MemoryStore, SqlStore
+from nasturtium.study.trial import Proposal
+from nasturtium.study.work import Job, Setting
+
+# -- what is shipped ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_spaces(name):
+    check_space(getattr(nas.zoo, name), samples=10)
+
+
+@pytest.mark.parametrize("name", NAMES["strategy"])
+def test_strategies(name):
+    check_strategy(made("strategy", name))
+
+
+@pytest.mark.parametrize("name", NAMES["strategy"])
+def test_strategies_with_two_objectives(name):
+    check_strategy(made("strategy", name), objectives=("accuracy", "min:latency"), cuts=3)
+
+
+@pytest.mark.parametrize(
+    ("make", "durable"),
+    [
+        (lambda folder: SqlStore(folder / "study.db"), True),
+        (lambda folder: MemoryStore(), False),
+    ],
+    ids=["SqlStore", "MemoryStore"],
+)
+def test_stores(make, durable):
+    check_store(make, durable=durable)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [nas.Tabular(lambda architecture: {"accuracy": len(architecture) / 10}), Hardware(("params",))],
+    ids=lambda estimator: type(estimator).__name__,
+)
+def test_estimators(estimator):
+    check_estimator(estimator, nas.zoo.nasbench201.using(cells=1, inputs=(3, 8, 8), classes=2))
+
+
+def test_an_estimator_on_a_given_job():
+    space = nas.zoo.nasbench201.using(cells=1, inputs=(3, 8, 8), classes=2)
+    job = Job(5, Proposal(space.sample(random.Random(0))), Setting("mine", 0, space))
+    check_estimator(nas.Tabular(lambda architecture: {"accuracy": 0.5}), job)
+
+
+# -- what breaks a law ----------------------------------------------------------------------------
+
+
+class Sound(nas.Strategy):
+    def __init__(self, size=3):
+        self.size = size
+
+    def propose(self, state, history, rng):
+        return nas.Proposal(history.space.sample(rng))
+
+
+class Remembering(Sound):
+    def propose(self, state, history, rng):
+        self.size += 1
+        return super().propose(state, history, rng)
+
+
+class Forgetful(Sound):
+    def __init__(self, size=3):
+        self.kept = size
+
+
+class Changing(Sound):
+    def __init__(self, size=3):
+        self.size = size + 1
+
+
+class Global(Sound):
+    def propose(self, state, history, rng):
+        return nas.Proposal(history.space.sample(random))
+
+
+class Numpy(Sound):
+    def propose(self, state, history, rng):
+        np.random.rand()
+        return super().propose(state, history, rng)
+
+
+class Fickle(Sound):
+    def propose(self, state, history, rng):
+        return nas.Proposal(history.space.sample(random.Random(os.urandom(4))))
+
+
+class Outside(Sound):
+    def propose(self, state, history, rng):
+        return nas.Proposal(nas.Architecture(history.space.name, {"width": 3}))
+
+
+class Prophetic(Sound):
+    def propose(self, state, history, rng):
+        return nas.Proposal(history.space.sample(rng), parent=1000)
+
+
+class Shy(Sound):
+    def propose(self, state, history, rng):
+        return None
+
+
+LEFT = []
+
+
+class Elsewhere(Sound):
+    """What it knows lies outside the log: a counter that a new process would begin anew."""
+
+    def start(self):
+        return [0]
+
+    def propose(self, state, history, rng):
+        state[0] += 1
+        child = history.space.sample(rng)
+        return nas.Proposal(child if state[0] % 7 else history.space.mutate(child, rng))
+
+
+class Shared(Sound):
+    """Its state is one object for all of its studies."""
+
+    def start(self):
+        LEFT.clear()
+        return LEFT
+
+    def fold(self, state, trial):
+        state.append(trial.number)
+        return state
+
+    def propose(self, state, history, rng):
+        child = history.space.sample(rng)
+        return nas.Proposal(history.space.mutate(child, rng) if len(state) % 2 else child)
+
+
+class Promoting(Sound):
+    def propose(self, state, history, rng):
+        resume = history[0].number if len(history) else None
+        return nas.Proposal(history.space.sample(rng), resume=resume)
+
+
+def test_a_sound_strategy():
+    check_strategy(Sound(7))
+
+
+@pytest.mark.parametrize(
+    ("strategy", "message"),
+    [
+        (Remembering(), "keeps something on the instance: its attribute 'size' changed from 3"),
+        (Forgetful(), "does not keep its argument 'size' under its name"),
+        (Changing(), "made of its own attributes differs from itself"),
+        (Global(), "draws from the global generator of random"),
+        (Numpy(), "draws from the global generator of numpy"),
+        (Fickle(), "the same seed gave another study"),
+        (Outside(), "which is outside it"),
+        (Prophetic(), "gave parent=1000 to trial 0; expected the number of an earlier trial"),
+        (Shy(), "proposes nothing in an empty study"),
+        (Elsewhere(), "folded from its log, the study went on differently"),
+        (Shared(), "one instance in two studies at once does not do what it does in one"),
+        (Promoting(), "expected a finished one of the same architecture"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Sound) else "",
+)
+def test_a_strategy_that_breaks_a_law(strategy, message):
+    with pytest.raises(AssertionError) as raised:
+        check_strategy(strategy)
+    assert message in str(raised.value)
+
+
+class Broken(nas.Space):
+    """A space that is sound but for one method."""
+
+    name = "broken"
+
+    def __init__(self, **replaced):
+        self.replaced = replaced
+
+    def sample(self, rng):
+        return self._or("sample", lambda rng: nas.Architecture("broken", {"w": rng.randrange(9)}))(
+            rng
+        )
+
+    def mutate(self, parent, rng):
+        other = (parent["w"] + rng.randrange(1, 9)) % 9
+        return self._or("mutate", lambda parent, rng: nas.Architecture("broken", {"w": other}))(
+            parent, rng
+        )
+
+    def cross(self, mother, father, rng):
+        return self._or("cross", lambda mother, father, rng: rng.choice((mother, father)))(
+            mother, father, rng
+        )
+
+    def build(self, architecture, *, seed=None):
+        return self._or("build", _build)(architecture, seed)
+
+    def canonical(self, architecture):
+        return self._or("canonical", lambda architecture: architecture.key)(architecture)
+
+    def using(self, **arguments):
+        return self
+
+    def describe(self):
+        return self._or("describe", lambda: {"name": "broken"})()
+
+    def _or(self, name, method):
+        return self.replaced.get(name, method)
+
+
+def _build(architecture, seed):
+    if architecture.space != "broken":
+        raise nas.SpaceError("not mine")
+    with torch.random.fork_rng():
+        torch.manual_seed(0 if seed is None else seed)
+        return nn.Linear(2, 1 + architecture["w"])
+
+
+def _same(architecture, seed):
+    _build(architecture, seed)
+    return nn.Identity() if architecture.space == "broken" else None
+
+
+ONE = nn.Linear(1, 1)
+SPACE_LAWS = [
+    ({"sample": lambda rng: nas.Architecture("broken", {"w": np.random.randint(2**30)})}, "sample"),
+    ({"sample": lambda rng: nas.Architecture("other", {"w": 1})}, "which is no record of it"),
+    ({"mutate": lambda parent, rng: parent}, "mutate() gave its parent back"),
+    (
+        {"mutate": lambda p, rng: nas.Architecture("broken", {"w": p["w"] + random.random() + 1})},
+        "mutate() gave another architecture for the same seed",
+    ),
+    (
+        {"cross": lambda m, f, rng: nas.Architecture("broken", {"w": 100})},
+        "crossing Architecture(broken: w=",
+    ),
+    ({"canonical": lambda architecture: [1]}, "canonical() is not hashable"),
+    ({"canonical": lambda architecture: id(architecture)}, "differs between equal architectures"),
+    ({"describe": lambda: {"names": {1}}}, "describe() is not plain JSON"),
+    ({"describe": lambda: {"number": random.getrandbits(60)}}, "differs from call to call"),
+    ({"build": lambda architecture, seed: ONE}, "gave the same module twice"),
+    ({"build": lambda architecture, seed: nn.Linear(2, 1)}, "other weights for the same seed"),
+    ({"build": lambda a, seed: _build(a, 1)}, "gave the same weights for other seeds"),
+    ({"build": lambda a, seed: "net"}, "expected an nn.Module"),
+    (
+        {
+            "build": lambda a, seed: nn.Sequential(
+                _build(nas.Architecture("broken", {"w": 1}), seed)
+            )
+        },
+        "built Architecture(another space: no such decision=1)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("replaced", "message"), SPACE_LAWS, ids=[law[1] for law in SPACE_LAWS])
+def test_a_space_that_breaks_a_law(replaced, message, monkeypatch):
+    space = Broken(**replaced)
+    # Lambdas cannot be pickled; what pickling is for is checked below.
+    monkeypatch.setattr("nasturtium.contracts.spaces._check_pickling", lambda *_: None)
+    with pytest.raises(AssertionError) as raised:
+        check_space(space)
+    assert message in str(raised.value)
+
+
+def test_spaces_that_are_sound_or_cannot_be_sent():
+    check_space(Broken())
+    with pytest.raises(AssertionError, match="cannot be sent to a worker process"):
+        check_space(Broken(canonical=lambda architecture: architecture.key))
+
+
+class Estimate(nas.Estimator):
+    metrics = ("accuracy",)
+
+    def __init__(self, found=lambda job: {"accuracy": 0.5}):
+        self.found = found
+        self.calls = 0
+
+    def estimate(self, job):
+        return self.found(job)
+
+
+class Counting(Estimate):
+    def estimate(self, job):
+        self.calls += 1
+        return {"accuracy": 0.5}
+
+
+class Preparing(Estimate):
+    def prepare(self, work):
+        path = work.setting.files.temporary()
+        path.write_text("made again")
+        work.keep(path)
+
+
+class Nameless(Estimate):
+    metrics = ()
+
+
+@pytest.mark.parametrize(
+    ("estimator", "message"),
+    [
+        (Nameless(), "metrics is (); expected a tuple of different names"),
+        (Estimate(lambda job: None), "expected a mapping"),
+        (Estimate(lambda job: {"top1": 0.5}), "gave ['top1'], and its metrics are ['accuracy']"),
+        (Estimate(lambda job: {"accuracy": np.float32(0.5)}), "expected a plain number"),
+        (Estimate(lambda job: {"accuracy": random.random()}), "global generator of random"),
+        (
+            Estimate(
+                lambda job: (
+                    {
+                        "accuracy": float(
+                            os.urandom(8).hex(),
+                        )
+                    }
+                    if False
+                    else {"accuracy": int(os.urandom(8).hex(), 16) / 2**64}
+                )
+            ),
+            "a second time, for the same job",
+        ),
+        (Counting(), "keeps something on the instance: its attribute 'calls'"),
+        (Preparing(), "prepare worked again though its file was there"),
+    ],
+)
+def test_an_estimator_that_breaks_a_law(estimator, message):
+    with pytest.raises(AssertionError) as raised:
+        check_estimator(estimator, Broken())
+    assert message in str(raised.value)
+
+
+def test_what_is_measured_may_differ():
+    timed = Estimate(lambda job: {"accuracy": int(os.urandom(8).hex(), 16) / 2**64})
+    check_estimator(timed, Broken(), measured=("accuracy",))
+
+
+class Leaky(nas.Store):
+    """A store in memory that is sound but for what is replaced."""
+
+    def __init__(self, **replaced):
+        self.folder = None
+        self.inner = MemoryStore()
+        self.replaced = replaced
+
+    def append(self, study, events):
+        for event in events:
+            encode(event)
+        return self.replaced.get("append", self.inner.append)(study, events)
+
+    def read(self, study, after=0):
+        return self.replaced.get("read", lambda inner, *args: inner.read(*args))(
+            self.inner, study, after
+        )
+
+    def studies(self):
+        return self.replaced.get("studies", self.inner.studies)()
+
+    def lease(self, study):
+        return self.replaced.get("lease", self.inner.lease)(study)
+
+    def close(self):
+        self.inner.close()
+
+
+class Free:
+    def beat(self):
+        return None
+
+    def release(self):
+        return None
+
+
+@pytest.mark.parametrize(
+    ("replaced", "message"),
+    [
+        ({}, None),
+        ({"append": lambda study, events: 0}, "append() of two events to an empty log returned 0"),
+        ({"read": lambda inner, study, after: inner.read("s", after)}, "one study sees another"),
+        ({"read": lambda inner, study, after: inner.read(study)}, "events are read after number 1"),
+        (
+            {"read": lambda inner, study, after: [e._replace(kind="x") for e in inner.read(study)]},
+            "was appended and",
+        ),
+        ({"studies": lambda: ("s",)}, "a new store has studies"),
+        ({"lease": lambda study: Free()}, "a study's lease was given twice"),
+    ],
+)
+def test_a_store_that_breaks_a_law(replaced, message):
+    if message is None:
+        check_store(lambda folder: Leaky(**replaced), durable=False)
+        return
+    with pytest.raises(AssertionError) as raised:
+        check_store(lambda folder: Leaky(**replaced), durable=False)
+    assert message in str(raised.value)
+
+
+def test_a_store_that_forgets_is_not_durable():
+    with pytest.raises(AssertionError, match="an event that is not plain data was taken"):
+        check_store(lambda folder: MemoryStore())
+    with pytest.raises(AssertionError, match="does not read what was appended"):
+        check_store(lambda folder: SqlStore(folder / f"{len(list(folder.iterdir()))}.db"))
+
+
+# -- likeness -------------------------------------------------------------------------------------
+
+
+def test_alike():
+    assert alike([1, (2.0, {"a": np.ones(2)})], [1, (2.0, {"a": np.ones(2)})])
+    assert alike(Sound(3), Sound(3)) and not alike(Sound(3), Sound(4))
+    assert alike(float("nan"), float("nan")) and not alike(1, 1.0) and not alike(1, True)
+    assert not alike({"a": 1}, {"b": 1}) and not alike([1], [1, 2])
+    assert alike(torch.ones(2), torch.ones(2)) and not alike(torch.ones(2), torch.zeros(2))
+    assert not alike(np.ones(2), np.ones((1, 2)))
+    assert alike(random.Random(1), random.Random(1))
+    assert not alike(random.Random(1), random.Random(2))
+    assert alike(Sound().propose, Sound().propose) and not alike(Sound().propose, Sound().start)
+    one, two = Sound(), Sound()
+    one.size, two.size = one, two  # cycles end
+    assert alike(one, two)
