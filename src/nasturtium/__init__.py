@@ -64,6 +64,7 @@ _HOME = {
     "finish": "run.finish",
     "load": "task.sources",
     "resume": "run.search",
+    "recipe": "space.recipe",
     "search": "run.search",
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Callable
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -32,7 +33,7 @@ def check_space(space: Space, *, samples: int = 20, builds: int = 2, seed: int =
     Args:
         space: the space, bound to whatever its builder needs.
         samples: how many architectures are drawn.
-        builds: how many of them are built; 0 for a space that holds records only.
+        builds: how many of them are built, small ones; 0 for a space that holds records only.
         seed: draws them.
 
     Raises:
@@ -107,14 +108,18 @@ def _check_moves(space: Space, drawn: list[Architecture], seed: int, builds: int
     for index, parent in enumerate(drawn):
         record = dict(parent)
         other = drawn[index - 1]
-        mutate = _twice(space, "mutate", seed + index, lambda rng, a=parent: space.mutate(a, rng))
-        cross = _twice(
-            space, "cross", seed + index, lambda rng, a=parent, b=other: space.cross(a, b, rng)
-        )
+        mutate = _twice(space, "mutate", seed + index, partial(space.mutate, parent))
+        cross = _twice(space, "cross", seed + index, partial(space.cross, parent, other))
         law(
             mutate != parent,
             f"space {space.name!r}: mutate() gave its parent back, {parent!r}; a mutation changes "
             "a decision",
+        )
+        turned = Architecture(parent.space, dict(reversed(parent.decisions.items())))
+        law(
+            space.mutate(turned, Random(seed + index)) == mutate,
+            f"space {space.name!r}: mutate() depends on the order of the decisions in {parent!r}, "
+            "which a log does not keep",
         )
         twin = space.cross(parent, parent, Random(seed))
         law(
@@ -147,7 +152,12 @@ def check_member(space: Space, architecture: Architecture, how: str) -> None:
     )
     try:
         if isinstance(space, ChoiceSpace):
-            space.plan(architecture)
+            replayed = space.decide(space.replay(architecture))
+            law(
+                replayed == architecture,
+                f"space {space.name!r}: {how} gave {architecture!r}, of which only {replayed!r} "
+                "is asked",
+            )
         else:
             import torch
 
@@ -182,17 +192,18 @@ def _check_building(space: Space, drawn: list[Architecture], builds: int) -> Non
 
     def size(architecture: Architecture) -> int:
         with torch.device("meta"):
-            return sum(p.numel() for p in space.build(architecture).parameters())
+            module = space.build(architecture)
+        law(isinstance(module, torch.nn.Module), f"{where} gave {module!r}; expected an nn.Module")
+        return sum(p.numel() for p in module.parameters())
 
-    for architecture in sorted(drawn, key=size)[:builds]:
+    for architecture in sorted(drawn[: 2 * builds], key=size)[:builds]:
         one = space.build(architecture, seed=1)
         two, three = (space.build(architecture, seed=number) for number in (1, 2))
-        law(isinstance(one, torch.nn.Module), f"{where} gave {one!r}; expected an nn.Module")
         law(one is not two, f"{where} gave the same module twice; each is trained by itself")
         law(_weights_equal(one, two), f"{where} gave other weights for the same seed")
         shared = {id(p) for p in one.parameters()} & {id(p) for p in two.parameters()}
         law(not shared, f"{where} gave two modules that share parameters")
-        if any(p.numel() > 1 and p.unique().numel() > 1 for p in one.parameters()):
+        if any(bool((p != p.flatten()[0]).any()) for p in one.parameters()):
             law(not _weights_equal(one, three), f"{where} gave the same weights for other seeds")
     foreign = Architecture("another space", {"no such decision": 1})
     try:

@@ -43,7 +43,7 @@ class Train(Estimator):
         self.keep = keep
 
     def estimate(self, job: Job) -> Mapping[str, float]:
-        recipe = self.recipe or Recipe()
+        recipe = job.recipe or self.recipe or Recipe()
         fidelity = job.fidelity
         model = job.build()
         if self.inherit and job.parent_weights is not None:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from nasturtium.errors import StrategyError
 from nasturtium.report.words import kind_of, label
 from nasturtium.study.history import History
 from nasturtium.study.trial import Objective, Trial, parse_objective
@@ -149,7 +150,7 @@ def _metrics(history: History) -> list[dict[str, Any]]:
                 "name": name,
                 "label": label(name, kind),
                 "kind": kind,
-                "goal": goals.get(name) or _goal(name),
+                "goal": goals.get(name) or _goal(name, kind),
                 "objective": any(o.metric == name for o in history.objectives),
                 "values": values,
             }
@@ -157,10 +158,14 @@ def _metrics(history: History) -> list[dict[str, Any]]:
     return made
 
 
-def _goal(name: str) -> str:
+def _goal(name: str, kind: str) -> str:
     """Whether more or less of a metric is better, as where it is an objective."""
-    words = "".join(letter if letter.isalnum() or letter in "_.-" else "_" for letter in name)
-    return parse_objective(Objective(name) if not words[:1].isalnum() else words).goal
+    if kind in ("s", "ms"):
+        return "min"
+    try:
+        return parse_objective(name).goal
+    except StrategyError:  # a name that no objective has
+        return "max"
 
 
 def _decisions(history: History) -> list[dict[str, Any]]:
@@ -171,18 +176,11 @@ def _decisions(history: History) -> list[dict[str, Any]]:
         at = []
         for trial in history:
             value = trial.architecture.decisions.get(name)
-            at.append(-1 if value is None else options.setdefault(_written(value), len(options)))
-        made.append({"name": name, "options": list(options), "at": at})
+            # True, 1 and 1.0 are equal keys, and different answers.
+            key = (type(value).__name__, value)
+            at.append(-1 if value is None else options.setdefault(key, len(options)))
+        made.append({"name": name, "options": [value for _, value in options], "at": at})
     return made
-
-
-def _written(value: Any) -> Any:
-    """A decision's value as JSON; a tuple as text."""
-    return _text(value) if isinstance(value, tuple) else value
-
-
-def _text(value: Any) -> str:
-    return "(" + ", ".join(map(_text, value)) + ")" if isinstance(value, tuple) else str(value)
 
 
 def _brief(value: float | None) -> float | int | None:
@@ -197,7 +195,3 @@ def _brief(value: float | None) -> float | int | None:
 def _finite(values: Iterable[float | None]) -> list[float]:
     return [value for value in values if value is not None]
 
-
-def describe(architecture: Mapping[str, Any]) -> str:
-    """The decisions of an architecture in one line."""
-    return ", ".join(f"{name}={_text(value)}" for name, value in architecture.items())

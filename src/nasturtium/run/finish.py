@@ -117,7 +117,7 @@ def finish(
     Args:
         study: a study of :func:`nasturtium.search`.
         trial: which trial; the study's best if not given.
-        recipe: how; the study's own, four times as long, if not given; text such as
+        recipe: how; the trial's or the study's own, four times as long, if not given; text such as
             ``"epochs=60"`` changes that.
         build: the space under other arguments, e.g. more cells; the study's own if not given.
         data: the data, where the study was made from objects; else they are read again.
@@ -147,6 +147,9 @@ def finish(
     space = bound_space(space, task)
     manifest = study.manifest
     base = Recipe.from_json(manifest["recipe"]) if "recipe" in manifest else Recipe()
+    own = getattr(study.space, "recipe", None)
+    if own is not None:
+        base = own.of(chosen.architecture)
     settings = told_recipe(recipe, base.replace(epochs=base.epochs * LONGER))
     seed = study.seed if seed is None else seed
     if numerics is None:

@@ -8,6 +8,7 @@ from typing import Any, final
 import cloudpickle
 
 from nasturtium.space.choice import ChoiceSpace
+from nasturtium.space.recipe import RecipeSpace
 
 __all__ = ["packed"]
 
@@ -28,9 +29,8 @@ class _Packer(cloudpickle.Pickler):  # type: ignore[misc]
     """
 
     def reducer_override(self, obj: Any) -> Any:
-        if isinstance(obj, ChoiceSpace):
+        if isinstance(obj, (ChoiceSpace, RecipeSpace)):
             module = obj.builder.__module__
             if module == "__main__" or module in cloudpickle.list_registry_pickle_by_value():
-                parts = (obj.builder, obj.name, obj._canonical)
-                return ChoiceSpace, (*parts, obj.arguments, obj.limits, obj.predicates)
+                return obj.by_value()
         return super().reducer_override(obj)

@@ -37,6 +37,7 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "hardware": "nasturtium.estimate.hardware:Hardware",
         "train": "nasturtium.estimate.train:Train",
     },
+    "recipe": {},
     "executor": {
         "here": "nasturtium.run.executor:Here",
         "processes": "nasturtium.run.executor:Processes",
@@ -47,6 +48,7 @@ ERRORS: Mapping[str, type[NasturtiumError]] = {
     "space": SpaceError,
     "strategy": StrategyError,
     "estimator": EstimateError,
+    "recipe": EstimateError,
     "executor": EstimateError,
 }
 

@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 from nasturtium.errors import (
     EstimateError,
@@ -24,11 +24,12 @@ from nasturtium.estimate.train import Train
 from nasturtium.run.drive import Drive
 from nasturtium.run.executor import Executor, Here, Processes, cores
 from nasturtium.run.manifest import changed, manifest_of
-from nasturtium.run.names import made, parsed
+from nasturtium.run.names import made, parsed, resolve
 from nasturtium.run.reopen import manifest_in
 from nasturtium.run.tune import Tuning, tune
 from nasturtium.space.base import Space
 from nasturtium.space.choice import ChoiceSpace
+from nasturtium.space.recipe import RecipeSpace
 from nasturtium.study.estimator import Estimator
 from nasturtium.study.files import Files
 from nasturtium.study.store import Store, open_store
@@ -53,7 +54,7 @@ def search(
     data: Any,
     *,
     space: Space | str = "mobilenet",
-    recipe: Recipe | str | None = None,
+    recipe: Recipe | RecipeSpace | str | None = None,
     strategy: Strategy | str = "evolution",
     estimator: Estimator | str = "train",
     objectives: Iterable[Objective | str] = ("accuracy",),
@@ -76,7 +77,9 @@ def search(
         data: a name of scikit-learn's bundled sets (``digits``), a folder of images
             (``train/<class>/*.png``), arrays ``(X, y)``, torch-style data sets, or a ``Task``.
         space: a space, its name, or ``file.py:name``.
-        recipe: how candidates are trained; text such as ``"epochs=5,lr=0.05"`` changes the default.
+        recipe: how candidates are trained; text such as ``"epochs=5,lr=0.05"`` changes the default;
+            a space of recipes (``@nas.recipe``, or ``file.py:name``) is searched together with the
+            architecture.
         strategy: who proposes; text such as ``"evolution(population=50)"`` gives arguments.
         estimator: what gives the metrics: ``train``, ``hardware``, or your own.
         objectives: metrics to make large or small, the first decides single questions.
@@ -122,6 +125,10 @@ def search(
         )
     task = load(data, seed=seed)
     bound = bound_space(space, task)
+    if isinstance(recipe, str) and ".py:" in recipe:
+        recipe = cast(RecipeSpace, resolve("recipe", recipe))
+    if isinstance(recipe, RecipeSpace):
+        bound, recipe = _joined(bound, recipe), None
     policy: Strategy = made("strategy", strategy) if isinstance(strategy, str) else strategy
     if not isinstance(policy, Strategy):
         raise _misplaced("strategy", policy, Strategy)
@@ -225,6 +232,15 @@ def bound_space(space: Space | str, task: Task) -> Space:
             "with @nas.space"
         )
     return found.taking(**task.facts) if isinstance(found, ChoiceSpace) else found
+
+
+def _joined(space: Space, recipe: RecipeSpace) -> Space:
+    if not isinstance(space, ChoiceSpace):
+        raise SpaceError(
+            f"space {space.name!r} cannot be joined with recipe {recipe.name!r}: only spaces made "
+            "by @nas.space ask for decisions"
+        )
+    return space.joined(recipe)
 
 
 def told_recipe(recipe: Recipe | str | None, usual: Recipe) -> Recipe:

@@ -21,6 +21,7 @@ from nasturtium.space.base import Space
 from nasturtium.space.choose import Answer, Choose, Reading
 from nasturtium.space.encode import Encoder
 from nasturtium.space.limits import Limits
+from nasturtium.space.recipe import RecipeSpace
 from nasturtium.space.size import Size, classes_of, size_of
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class ChoiceSpace(Space):
         arguments: keyword arguments bound so far.
         limits: options taken away, ties and orders.
         predicates: tests that an architecture has to pass.
+        recipe: a builder of training settings, asked in the scope ``recipe`` after the network's.
     """
 
     def __init__(
@@ -62,8 +64,10 @@ class ChoiceSpace(Space):
         arguments: Mapping[str, Any] | None = None,
         limits: Limits | None = None,
         predicates: tuple[Predicate, ...] = (),
+        recipe: RecipeSpace | None = None,
     ) -> None:
         self.name = name
+        self.recipe = recipe
         self.builder = builder
         self.limits = limits
         self.predicates = predicates
@@ -78,15 +82,18 @@ class ChoiceSpace(Space):
     # -- reading -------------------------------------------------------------------------------
 
     def _read(
-        self, answer: Answer, reading: Reading | None = None
+        self, answer: Answer, reading: Reading | None = None, whole: bool = True
     ) -> tuple[Architecture, Choose, Callable[[], Any]]:
         choose = Choose(answer, self._known, self.limits, reading)
         facts = self._facts
         if facts is None:
             facts = self._facts = self._bind()
         build = self.builder(choose, **facts)
+        if self.recipe is not None and whole:
+            with choose.scope("recipe"):
+                self.recipe.builder(choose)
         architecture = Architecture.recorded(self.name, choose.made)
-        for predicate in self.predicates:
+        for predicate in self.predicates if whole or self.recipe is None else ():
             if not predicate(architecture):
                 name = getattr(predicate, "__name__", repr(predicate))
                 raise Rejected(f"where({name}) does not hold")
@@ -181,7 +188,7 @@ class ChoiceSpace(Space):
         return self._accepted(lambda: self._mutated(parent, rng))
 
     def _mutated(self, parent: Architecture, rng: Random) -> Architecture:
-        names = tuple(parent)
+        names = sorted(parent)  # a record read from a log has another order than a fresh one
         if names:
             name = names[int(rng.random() * len(names))]
             change = _Change(self, parent, name, rng)
@@ -228,6 +235,10 @@ class ChoiceSpace(Space):
             torch.default_generator.manual_seed(seed)
             return self._built(build)
 
+    def joined(self, recipe: RecipeSpace) -> ChoiceSpace:
+        """This space and a space of training settings as one: architectures hold both."""
+        return self._with(recipe=recipe)
+
     def plan(self, architecture: Architecture) -> Block | None:
         """The network's blocks, from which its cost is counted without building it.
 
@@ -256,9 +267,9 @@ class ChoiceSpace(Space):
             return self._built(self._replayed(architecture))
 
     def _replayed(self, architecture: Architecture) -> Callable[[], Any]:
-        _, choose, build = self._read(_Replay(self, architecture))
+        _, choose, build = self._read(_Replay(self, architecture), whole=False)
         extra = [name for name in architecture if name not in choose.made]
-        if extra:
+        if extra and (self.recipe is None or architecture.network.keys() - choose.made.keys()):
             raise SpaceError(
                 f"{architecture!r} answers {extra!r}, which space {self.name!r} does not ask; "
                 "space.repair(architecture) maps a record of another space onto this one"
@@ -267,7 +278,11 @@ class ChoiceSpace(Space):
 
     def canonical(self, architecture: Architecture) -> Hashable:
         """The form that architectures of equal networks share; the key where none is defined."""
-        return architecture.key if self._canonical is None else self._canonical(architecture)
+        if self._canonical is None:
+            return architecture.key
+        if self.recipe is None:
+            return self._canonical(architecture)
+        return self._canonical(architecture.network), architecture.recipe.key
 
     # -- further operations ---------------------------------------------------------------------
 
@@ -379,6 +394,7 @@ class ChoiceSpace(Space):
             "arguments": self.arguments,
             "limits": self.limits,
             "predicates": self.predicates,
+            "recipe": self.recipe,
         }
         return ChoiceSpace(**{**parts, **changes})
 
@@ -449,6 +465,7 @@ class ChoiceSpace(Space):
             "arguments": {name: repr(value) for name, value in sorted(self.arguments.items())},
             "limits": {} if self.limits is None else self.limits.to_json(),
             "predicates": [getattr(p, "__name__", repr(p)) for p in self.predicates],
+            "recipe": None if self.recipe is None else self.recipe.name,
             "decisions": len(encoder.discovered),
             "fingerprint": sha256(text.encode()).hexdigest()[:16],
         }
@@ -469,8 +486,18 @@ class ChoiceSpace(Space):
         module, name = self.builder.__module__, self.builder.__qualname__
         source = getattr(sys.modules.get(module), name, None)
         if isinstance(source, ChoiceSpace) and source.builder is self.builder:
-            parts = (module, name, self.arguments, self.limits, self.predicates)
-            return _found, parts
+            return _found, (
+                module,
+                name,
+                self.arguments,
+                self.limits,
+                self.predicates,
+                self.recipe,
+            )
+        return self.by_value()
+
+    def by_value(self) -> tuple[Any, ...]:
+        """How it is pickled where its module cannot be imported."""
         return ChoiceSpace, (
             self.builder,
             self.name,
@@ -478,6 +505,7 @@ class ChoiceSpace(Space):
             self.arguments,
             self.limits,
             self.predicates,
+            self.recipe,
         )
 
     def __repr__(self) -> str:
@@ -491,11 +519,12 @@ def _found(
     arguments: Mapping[str, Any],
     limits: Limits | None,
     predicates: tuple[Predicate, ...],
+    recipe: RecipeSpace | None,
 ) -> ChoiceSpace:
     from importlib import import_module
 
     source: ChoiceSpace = getattr(import_module(module), name)
-    return source._with(arguments=arguments, limits=limits, predicates=predicates)
+    return source._with(arguments=arguments, limits=limits, predicates=predicates, recipe=recipe)
 
 
 def _keywords(builder: Builder) -> list[inspect.Parameter]:

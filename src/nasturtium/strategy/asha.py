@@ -59,7 +59,9 @@ class ASHA(Strategy):
         schedule: Schedule = "complete",
     ) -> None:
         self.strategy = strategy
+        self.least = least
         self.eta = eta
+        self.schedule = schedule
         self.rungs = rungs_of(least, eta, schedule)
 
     def prepare(self, work: Work) -> None:

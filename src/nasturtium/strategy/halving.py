@@ -88,7 +88,9 @@ class SuccessiveHalving(Strategy):
     ) -> None:
         self.strategy = strategy
         self.count = count
+        self.least = least
         self.eta = eta
+        self.schedule = schedule
         rungs = rungs_of(least, eta, schedule)
         self.brackets: tuple[Bracket, ...] = (_bracket(count, rungs, eta),)
 
@@ -124,7 +126,9 @@ class Hyperband(Strategy):
         schedule: Schedule = "complete",
     ) -> None:
         self.strategy = strategy
+        self.least = least
         self.eta = eta
+        self.schedule = schedule
         rungs = rungs_of(least, eta, schedule)
         top = len(rungs) - 1
         self.brackets: tuple[Bracket, ...] = tuple(
@@ -191,6 +195,8 @@ def _walk(brackets: tuple[Bracket, ...], state: Rung, history: History) -> bool:
     """Seat the trials asked since the last look; true while a full rung has to be waited for."""
     while True:
         bracket = brackets[state.bracket]
+        if state.promoted is None:  # the place of a rejected proposal is free again
+            state.members = [n for n in state.members if history.trial(n).state != "rejected"]
         size = bracket[state.rung][0] if state.promoted is None else len(state.promoted)
         if len(state.members) == size:
             trials = [history.trial(number) for number in state.members]
@@ -198,10 +204,8 @@ def _walk(brackets: tuple[Bracket, ...], state: Rung, history: History) -> bool:
                 return True
             _ascend(brackets, state, history, trials)
         elif state.place < len(history):
-            trial = history[state.place]
+            state.members.append(history[state.place].number)
             state.place += 1
-            if trial.state != "rejected":
-                state.members.append(trial.number)
         else:
             return False
 

@@ -3,10 +3,11 @@
 White, Nolen & Savani (2021), "Exploring the loss landscape in neural architecture search"; the
 authors' settings draw ten random architectures before every climb.
 
-Implemented: first improvement (the neighbours are tried in random order, and the first better one
-is moved to) and best improvement (all are tried, and the best is moved to if it is better), with
-random restarts. Deviations: an architecture that was tried before is not tried again, its result
-is used; while a climb waits for its last neighbours, idle workers draw starts of the next climb.
+Implemented: first improvement (neighbours are tried in random order, and the first that is told to
+be better is moved to) and best improvement (all are tried, and the best is moved to if it is
+better), with random restarts. Deviations: an architecture that was tried before is not tried again,
+its result is used; while a climb waits for its last neighbours, idle workers draw starts of the
+next climb; neighbours that failed or were rejected count as tried.
 The tests reproduce the rows of local search on NAS-Bench-201 without noise.
 """
 
@@ -28,14 +29,20 @@ __all__ = ["LocalSearch"]
 
 @dataclass
 class Climb:
-    """Where the climb is, and all that it knows."""
+    """Where the search is; all of it follows from the log, whenever it is looked at.
 
-    told: list[Trial] = field(default_factory=list)  # folded, not yet walked over
-    place: int = 0  # trials of the history looked at for rejections
-    settled: dict[str, Trial] = field(default_factory=dict)  # by the architecture's key
-    starts: list[Trial] = field(default_factory=list)
+    A move, once due, stays due: the better neighbour that was told first stays the first one, and
+    neighbours that are all settled stay so. So it does not matter when moves are made.
+    """
+
+    seen: int = 0  # finished trials taken in
+    place: int = 0  # trials of the history looked at
+    asked: set[str] = field(default_factory=set)
+    told: dict[str, tuple[int, Trial]] = field(default_factory=dict)  # by key, with the order
+    starts: list[Trial] = field(default_factory=list)  # of all climbs, as told
+    climbs: int = 0  # ended so far
     centre: Trial | None = None
-    around: dict[str, Architecture] = field(default_factory=dict)  # neighbours not settled yet
+    around: dict[str, Architecture] = field(default_factory=dict)  # the centre's neighbours
 
 
 @final
@@ -60,79 +67,64 @@ class LocalSearch(Strategy):
     def start(self) -> Climb:
         return Climb()
 
-    def fold(self, state: Climb, trial: Trial) -> Climb:
-        state.told.append(trial)
-        return state
-
     def propose(self, state: Climb, history: History, rng: Random) -> Proposal:
         neighbours = _neighbours(history)
-        for trial in _in_order(state, history):
-            self._walk(state, trial, history, neighbours)
-        if state.centre is None:
-            return Proposal(history.space.sample(rng), FULL, None, None, True)
-        asked = {trial.architecture.key for trial in history.pending}
-        free = [near for key, near in state.around.items() if key not in asked]
-        if not free:
-            return Proposal(history.space.sample(rng), FULL, None, None, True)
-        chosen = free[int(rng.random() * len(free))]
-        return Proposal(chosen, FULL, state.centre.number)
-
-    def _walk(
-        self,
-        state: Climb,
-        trial: Trial,
-        history: History,
-        neighbours: Callable[[Architecture], Iterable[Architecture]],
-    ) -> None:
-        """One step on: what a settled trial changes."""
-        key = trial.architecture.key
-        state.settled.setdefault(key, trial)
-        state.around.pop(key, None)
-        finished = trial.state == "finished"
-        if finished and trial.proposal.parent is None:
-            state.starts.append(trial)
-        centre = state.centre
-        if centre is None:
-            if len(state.starts) < self.starts:
-                return
-            centre, state.starts = max(state.starts, key=history.rank), []
-        elif trial.proposal.parent is None and state.around:
-            return
-        elif self.improvement == "first":
-            if finished and history.rank(trial) > history.rank(centre):
-                centre = trial
-            elif state.around:
-                return
-        elif state.around:
-            return
-        self._settle(state, centre, history, neighbours)
-
-    def _settle(
-        self,
-        state: Climb,
-        centre: Trial | None,
-        history: History,
-        neighbours: Callable[[Architecture], Iterable[Architecture]],
-    ) -> None:
-        """Move to ``centre``, on to what is known to be better, or end the climb."""
-        while centre is not None:
-            near = {a.key: a for a in neighbours(centre.architecture)}
-            tried = [state.settled[key] for key in near if key in state.settled]
-            able = [trial for trial in tried if trial.state == "finished"]
-            better = max(able, key=history.rank, default=centre)
-            unknown = {key: a for key, a in near.items() if key not in state.settled}
-            improved = history.rank(better) > history.rank(centre)
-            if improved and (self.improvement == "first" or not unknown):
-                centre = better
-            elif unknown:
-                state.centre, state.around = centre, unknown
-                return
+        _look(state, history)
+        pending = {trial.architecture.key for trial in history.pending}
+        while True:
+            if state.centre is None:
+                batch = state.starts[state.climbs * self.starts :][: self.starts]
+                if len(batch) < self.starts:
+                    return Proposal(history.space.sample(rng), FULL, None, None, True)
+                self._move(state, max(batch, key=history.rank), neighbours)
+            assert state.centre is not None
+            free = [near for key, near in state.around.items() if key not in state.asked]
+            waiting = any(key in pending for key in state.around)
+            following = self._better(state, history, done=not free and not waiting)
+            if following is not None:
+                self._move(state, following, neighbours)
+            elif free:
+                near = free[int(rng.random() * len(free))]
+                return Proposal(near, FULL, state.centre.number)
+            elif waiting:
+                return Proposal(history.space.sample(rng), FULL, None, None, True)
             else:
-                centre = None
-        state.centre, state.around = None, {}
-        if len(state.starts) >= self.starts:  # drawn while the last neighbours were waited for
-            begin, state.starts = max(state.starts, key=history.rank), []
-            self._settle(state, begin, history, neighbours)
+                state.centre, state.climbs = None, state.climbs + 1
+
+    def _better(self, state: Climb, history: History, *, done: bool) -> Trial | None:
+        """The neighbour to move to, if a move is due."""
+        if self.improvement == "best" and not done:
+            return None
+        assert state.centre is not None
+        least = history.rank(state.centre)
+        known = [state.told[key] for key in state.around if key in state.told]
+        better = [(order, trial) for order, trial in known if history.rank(trial) > least]
+        if not better:
+            return None
+        if self.improvement == "first":
+            return min(better, key=lambda pair: pair[0])[1]
+        return max(better, key=lambda pair: (history.rank(pair[1]), -pair[0]))[1]
+
+    def _move(
+        self,
+        state: Climb,
+        centre: Trial,
+        neighbours: Callable[[Architecture], Iterable[Architecture]],
+    ) -> None:
+        state.centre = centre
+        state.around = {near.key: near for near in neighbours(centre.architecture)}
+
+
+def _look(state: Climb, history: History) -> None:
+    """Take in what was asked and told since the last look."""
+    for trial in history[state.place :]:
+        state.asked.add(trial.architecture.key)
+    state.place = len(history)
+    for trial in history.finished[state.seen :]:
+        state.told.setdefault(trial.architecture.key, (len(state.told), trial))
+        if trial.proposal.parent is None:
+            state.starts.append(trial)
+    state.seen = len(history.finished)
 
 
 def _neighbours(history: History) -> Callable[[Architecture], Iterable[Architecture]]:
@@ -144,21 +136,3 @@ def _neighbours(history: History) -> Callable[[Architecture], Iterable[Architect
             "RegularizedEvolution, which only mutates"
         )
     return neighbours  # type: ignore[no-any-return]
-
-
-def _in_order(state: Climb, history: History) -> list[Trial]:
-    """Trials settled since the last look: told ones as told, rejected ones by number between.
-
-    The order is the log's for one worker, so a resumed study walks the same way.
-    """
-    told, state.told = state.told, []
-    rejected = [t for t in history[state.place :] if t.state == "rejected"]
-    state.place = len(history)
-    if not rejected:
-        return told
-    ordered: list[Trial] = []
-    for trial in told:
-        while rejected and rejected[0].number < trial.number:
-            ordered.append(rejected.pop(0))
-        ordered.append(trial)
-    return ordered + rejected

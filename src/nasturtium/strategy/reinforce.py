@@ -11,6 +11,7 @@ bound, w = (-0.07, -0.07) soft or (0, -1) hard, within the bound and beyond it.
 Deviations: logits do not depend on earlier answers except through which decisions are asked (the
 recurrent controllers do); they begin at zero; with several workers the gradient is taken at the
 policy of the moment, not the one that drew. A range with more than 64 values is cut into 16 bins.
+Negative scores are divided by the power, so that breaking a bound costs there too.
 The tests check the gradient against differences and reproduce the rows on NAS-Bench-201.
 """
 
@@ -33,6 +34,7 @@ __all__ = ["Reinforce"]
 
 EXPONENTS = {"soft": (-0.07, -0.07), "hard": (0.0, -1.0)}
 MOST, BINS, ATTEMPTS = 64, 16, 1000
+LEAST = 1e-3  # of value / bound, below which a reward changes no more
 
 Step = tuple[str, tuple[Value, ...], Value]  # decision, options, the one taken
 
@@ -118,25 +120,19 @@ class Reinforce(Strategy):
 
     def _rewarded(self, history: History, trial: Trial) -> float:
         score = history.score(trial)
-        if not history.constraints:
-            return score
-        if score <= 0:
-            raise StrategyError(
-                f"REINFORCE multiplies the score by powers of value/bound, so the first objective "
-                f"has to be positive and maximised; trial {trial.number} scores {score:g}. Use an "
-                "accuracy, or drop the bounds"
-            )
         for bound in history.constraints:
-            score *= self._factor(bound, trial.metrics[bound.metric])
+            factor = self._factor(bound, trial.metrics[bound.metric])
+            score = score * factor if score >= 0 else score / factor
         return score
 
     def _factor(self, objective: Objective, value: float) -> float:
         assert objective.bound is not None
-        if value <= 0 or objective.bound <= 0:
+        if objective.bound <= 0:
             raise StrategyError(
-                f"REINFORCE's reward needs positive values and bounds; {objective} got {value:g}"
+                f"REINFORCE's reward is a power of value / bound, so bounds have to be positive; "
+                f"got {objective}"
             )
-        ratio = value / objective.bound
+        ratio = max(value / objective.bound, LEAST)
         if objective.goal == "max":
             ratio = 1.0 / ratio
         inside, beyond = EXPONENTS[self.reward]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nasturtium.study.files import Files
     from nasturtium.task.task import Task
     from nasturtium.train.numerics import Numerics
+    from nasturtium.train.recipe import Recipe
 
 __all__ = ["Job", "OutOfBounds", "Setting", "Work"]
 
@@ -210,6 +211,12 @@ class Job:
     def build(self) -> nn.Module:
         """The architecture's network with fresh weights of the trial's own seed."""
         return self.space.build(self.architecture, seed=self.seed("init"))
+
+    @property
+    def recipe(self) -> Recipe | None:
+        """The trial's own recipe, where the space decides one."""
+        settings = getattr(self.space, "recipe", None)
+        return None if settings is None else settings.of(self.architecture)
 
     def cost(self) -> Cost:
         """What the network costs, counted from its blocks where the space has them."""

@@ -80,4 +80,5 @@ def test_costs_are_the_published_ones(table: Mapping[str, np.ndarray]) -> None:
     for ops, params, macs in [rows[0], rows[-1], *Random(0).sample(rows, 28)]:
         cost = count(SPACE.skeleton(row(ops)), (3, 32, 32))
         assert cost.params == round(float(params) * 1e6)
-        assert np.float32(cost.macs / 1e6) == macs  # the table has single precision
+        # The table has single precision, and counts one operation for each biased output.
+        assert np.float32((cost.macs + 10) / 1e6) == macs

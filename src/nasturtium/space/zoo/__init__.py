@@ -16,6 +16,7 @@ SPACES = {
     "anynet_e": "anynet",
     "chain": "chain",
     "darts": "darts",
+    "efficientnet": "efficientnet",
     "mobilenet": "mobilenet",
     "nasbench101": "nasbench101",
     "nasbench201": "nasbench201",
@@ -24,6 +25,7 @@ SPACES = {
     "nasrl": "nasrl",
     "ofa": "ofa",
     "proxyless": "proxyless",
+    "randwired": "randwired",
     "regnet": "regnet",
 }
 

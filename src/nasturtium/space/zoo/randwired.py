@@ -66,7 +66,12 @@ def wiring(generator: tuple[Any, ...], nodes: int, seed: int) -> Edges:
     Raises:
         SpaceError: no such generator, or too few nodes for it.
     """
-    draw = {"er": _erdos_renyi, "ba": _barabasi_albert, "ws": _watts_strogatz}.get(generator[0])
+    kinds: dict[str, Callable[..., set[tuple[int, int]]]] = {
+        "er": _erdos_renyi,
+        "ba": _barabasi_albert,
+        "ws": _watts_strogatz,
+    }
+    draw = kinds.get(generator[0])
     if draw is None or nodes < 2 or (draw is not _erdos_renyi and not 1 <= generator[1] < nodes):
         raise SpaceError(
             f"space 'randwired' got generator {generator!r} for {nodes} nodes; expected ('er', P), "

@@ -1,0 +1,267 @@
+"""The parts of the page that are words and tables: the answer, the evidence, failures."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+from nasturtium.report.plot import progress
+from nasturtium.report.words import kind_of, listed, measured, short, span
+from nasturtium.study.study import Study
+from nasturtium.study.trial import Trial
+
+__all__ = ["answer", "checklist", "evidence", "failures", "section", "table"]
+
+STATES = {"yes": "yes", "no": "no", "partly": "partly", "unknown": "not known"}
+GROUPS = 20  # reasons of failures that are listed
+
+
+def section(name: str, title: str, body: str) -> str:
+    """A part of the page under its heading."""
+    return f'<section id="{name}" aria-labelledby="{name}-t"><h2 id="{name}-t">{title}</h2>{body}</section>'
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[object]], kind: str = "") -> str:
+    """A plain table; numbers are set to the right."""
+    top = "".join(f'<th scope="col">{escape(head)}</th>' for head in heads)
+    body = "".join(
+        "<tr>"
+        + "".join(
+            f"<td{' class=number' if isinstance(cell, (int, float)) else ''}>{_cell(cell)}</td>"
+            for cell in row
+        )
+        + "</tr>"
+        for row in rows
+    )
+    return (
+        f'<div class="scroll" tabindex="0"><table class="{kind}"><thead><tr>{top}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def _cell(cell: object) -> str:
+    return f"{cell:,}" if isinstance(cell, int) else escape(str(cell))
+
+
+# -- the answer -----------------------------------------------------------------------------------
+
+
+def answer(study: Study, best: Trial | None, final: Mapping[str, Any] | None) -> str:
+    """The chosen network in numbers, and how the study went."""
+    history = study.history
+    went = f"<p>{escape(_counted(history))}</p>"
+    if best is None:
+        return section("answer", "The answer", f'<p class="lead">{_no_answer(study)}</p>{went}')
+    words = [measured(o.metric, best.metrics[o.metric]) for o in history.objectives]
+    lead = f"The best network found is trial {best.number}: {listed(words)}"
+    if final is not None and final["trial"] == study_best(study):
+        lead = f"The chosen network is trial {best.number}: {listed(words)}"
+    elif final is not None:
+        lead = f"The network that was finished is trial {best.number}: {listed(words)}"
+    lead += ", as the search estimated it."
+    broken = [str(b) for b in history.constraints if b.excess(best.metrics[b.metric]) > 0]
+    if broken:
+        lead += f" It breaks {listed(broken)}: no trial met every bound."
+    shown = [name for name in best.metrics if name not in {o.metric for o in history.objectives}]
+    tiles = "".join(_tile(name, best.metrics[name]) for name in (*_names(study), *shown))
+    body = f'<p class="lead">{escape(lead)}</p><ul class="tiles">{tiles}</ul>'
+    if final is not None:
+        told = listed(measured(name, value) for name, value in final["metrics"].items())
+        time = f" after {span(final['seconds'])} of training" if final["seconds"] else ""
+        body += (
+            f'<p class="lead"><strong>Finished</strong>{time}, measured once on the test examples '
+            f"that the search never saw: {escape(told)}.</p>"
+        )
+    else:
+        body += (
+            '<p class="note">It was not trained in full yet. An estimate that was picked as the '
+            "best of many is more often too high than too low; <code>nas.finish(study)</code> "
+            "trains the network in full and measures it once on the test examples.</p>"
+        )
+    front = study.front
+    if len(history.objectives) > 1:
+        body += f"<p>{len(front)} networks are on the Pareto front: no other is better in every "
+        body += f"objective ({escape(listed(o.metric for o in history.objectives))}).</p>"
+    return section("answer", "The answer", body + went)
+
+
+def study_best(study: Study) -> int | None:
+    """The number of the study's best trial."""
+    found = study.history.where(arm=("search", "control")).best()
+    return found[0].number if found else None
+
+
+def _names(study: Study) -> list[str]:
+    return [objective.metric for objective in study.history.objectives]
+
+
+def _tile(name: str, value: float) -> str:
+    kind = kind_of(name, (value,))
+    if not math.isfinite(value):
+        text = "not finite"
+    elif kind == "share":
+        text = f"{100 * value:.2f} %"
+    elif kind == "ms":
+        text = f"{value:.3g} ms"
+    else:
+        text = span(value) if kind == "s" else short(value)
+    exact = f' title="{value:,.10g}"'
+    word = {"macs": "multiply-accumulates", "params": "parameters"}.get(name, name)
+    return f"<li{exact}><b>{text}</b><span>{escape(word.replace('_', ' '))}</span></li>"
+
+
+def _counted(history: Sequence[Trial]) -> str:
+    states = Counter(trial.state for trial in history)
+    arms = Counter(trial.arm for trial in history if trial.state not in ("rejected", "pending"))
+    parts = [f"{arms['search']:,} of the search"]
+    parts += [f"{arms['control']:,} of the random control"] if arms["control"] else []
+    parts += [f"{arms[arm]:,} {arm}" for arm in ("reference", "final") if arms[arm]]
+    text = f"{states['finished'] + states['failed']:,} networks were estimated: {listed(parts)}."
+    if states["failed"]:
+        text += f" {states['failed']:,} of them failed."
+    if states["rejected"]:
+        text += f" {states['rejected']:,} more broke a bound and were not trained."
+    if states["pending"]:
+        text += f" {states['pending']:,} are not done yet."
+    seconds = sum(trial.seconds for trial in history)
+    return text + (f" The work took {span(seconds)}, all workers added up." if seconds else "")
+
+
+def _no_answer(study: Study) -> str:
+    history = study.history
+    states = Counter(trial.state for trial in history)
+    if not len(history):
+        return "No trial was asked for yet, so there is no answer. Run or resume the study first."
+    if states["failed"] and not states["pending"]:
+        return (
+            f"There is no answer: all {states['failed']} trials that ran failed. Why is written "
+            'under <a href="#failures">failures</a>.'
+        )
+    return (
+        f"There is no answer yet: of {len(history)} trials none has finished "
+        f"({states['pending']} are not done, {states['failed']} failed, {states['rejected']} broke "
+        "a bound). Resume the study."
+    )
+
+
+# -- the evidence ---------------------------------------------------------------------------------
+
+
+def evidence(study: Study, found: Mapping[str, Any] | None, store: str) -> str:
+    """Whether the answer can be believed: the gathered evidence, or what can be said without."""
+    if found is None:
+        body = "".join(f"<li>{escape(one)}</li>" for one in _without(study))
+        body = (
+            '<p class="lead">No evidence was gathered for this study: whether its answer is better '
+            f"than chance is open.</p><p>Gather it with <code>nasturtium evidence {escape(store)}"
+            "</code>: it trains the best networks of the search and of the random control in full, "
+            f"and reference networks under the same recipe.</p><ul>{body}</ul>"
+        )
+        return section("evidence", "The evidence", body)
+    verdict = found.get("verdict") or {}
+    kind = {"better": "good", "no better": "bad"}.get(str(verdict.get("answer")), "open")
+    body = f'<p class="lead verdict {kind}">{escape(str(verdict.get("sentence") or ""))}</p>'
+    if verdict.get("reason"):
+        body += f"<p>{escape(str(verdict['reason']))}</p>"
+    said = {verdict.get("sentence"), verdict.get("reason")}
+    words = [one for one in found.get("words") or () if one not in said]
+    body += f"<ul>{''.join(f'<li>{escape(str(one))}</li>' for one in words)}</ul>" if words else ""
+    return section("evidence", "The evidence", body + _trained(found))
+
+
+def _without(study: Study) -> list[str]:
+    """What the log alone says of the search against random drawing."""
+    goal = study.history.objectives[0]
+    searched = progress(study.history, uniform=False)
+    drawn = progress(study.history, uniform=True)
+    if not drawn:
+        off = study.manifest.get("control") == 0
+        why = "The control was switched off" if off else "No trial was drawn uniformly"
+        return [f"{why}, so nothing here says that the search does better than drawing at random."]
+    if not searched:
+        return []
+    cost = drawn[-1][0]
+    level = [point for point in searched if point[0] <= cost]
+    lines = [
+        f"{cost:g} trials were drawn uniformly from the space (the control, and the strategy's own "
+        f"uniform draws); the best of them has {measured(goal.metric, drawn[-1][2])}."
+    ]
+    if level:
+        lines.append(
+            f"The search's best after as many trials has {measured(goal.metric, level[-1][2])}, "
+            f"and after all of its {searched[-1][0]:g} trials "
+            f"{measured(goal.metric, searched[-1][2])}."
+        )
+    lines.append(
+        "These are estimates of single trainings, each the best of several, so a small "
+        "difference says nothing."
+    )
+    return lines
+
+
+def _trained(found: Mapping[str, Any]) -> str:
+    """The networks that were trained in full for the evidence, as a table."""
+    rows: list[Sequence[object]] = []
+    metric = str((found.get("metric") or {}).get("name", "accuracy"))
+    network = found.get("network")
+    named = [("the chosen network", network)] if isinstance(network, Mapping) else []
+    named += [(f"reference: {one.get('name')}", one) for one in found.get("references") or ()]
+    for name, one in named:
+        low, high, mean = (_value(metric, one.get(key)) for key in ("low", "high", "mean"))
+        rows.append(
+            (
+                name,
+                mean or "not known",
+                f"{low} to {high}" if low and high else "one training only",
+                len(one.get("accuracies") or ()),
+                short(float(one.get("params") or 0)),
+                short(float(one.get("macs") or 0)),
+            )
+        )
+    if not rows:
+        return ""
+    heads = ("network", f"mean {metric.replace('_', ' ')}, test", "90 % interval", "trainings", "parameters", "MACs")
+    return table(heads, rows)
+
+
+def _value(metric: str, value: object) -> str:
+    """A metric's value without its name; empty where there is none."""
+    if not isinstance(value, (int, float)):
+        return ""
+    return f"{100 * value:.2f} %" if kind_of(metric, (value,)) == "share" else f"{value:.4g}"
+
+
+def checklist(found: Mapping[str, Any] | None) -> str:
+    """The checklist of good practice, where evidence was gathered."""
+    items = [one for one in (found or {}).get("checklist") or () if isinstance(one, Mapping)]
+    if not items:
+        return ""
+    rows = [
+        (str(one.get("item", "")), STATES.get(str(one.get("state")), "not known"), str(one.get("answer", "")))
+        for one in items
+    ]
+    return section("checklist", "Checklist", table(("item", "kept", "what was done"), rows, "words"))
+
+
+def failures(study: Study) -> str:
+    """Why trials failed, the most frequent reason first."""
+    reasons: dict[str, list[int]] = {}
+    for trial in study.history:
+        if trial.state == "failed":  # reasons that differ in numbers only are one reason
+            alike = re.sub(r"\d+(\.\d+)?", "#", str(trial.error))
+            reasons.setdefault(alike, []).append(trial.number)
+    if not reasons:
+        return ""
+    ordered = sorted(reasons.values(), key=lambda numbers: (-len(numbers), numbers[0]))
+    rows: list[Sequence[object]] = []
+    for numbers in ordered[:GROUPS]:
+        more = " …" if len(numbers) > 8 else ""
+        example = str(study.history.trial(numbers[0]).error)
+        rows.append((len(numbers), example, ", ".join(map(str, numbers[:8])) + more))
+    rest = len(ordered) - GROUPS
+    others = f"<p>{rest} rarer reasons are in the trial table.</p>" if rest > 0 else ""
+    return section("failures", "Failures", table(("trials", "reason", "numbers"), rows, "words") + others)

@@ -1,0 +1,88 @@
+"""Training settings as decisions: joint search of architecture and recipe through one handle."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, final
+
+from nasturtium.architecture import RECIPE, Architecture, Value
+from nasturtium.decision import Decision
+from nasturtium.errors import SpaceError
+from nasturtium.space.choose import Choose
+
+__all__ = ["RecipeSpace", "recipe"]
+
+
+@final
+class RecipeSpace:
+    """A builder that asks for training settings; made by :func:`recipe`.
+
+    Args:
+        builder: ``builder(choose) -> Recipe``.
+    """
+
+    def __init__(self, builder: Callable[[Choose], Any]) -> None:
+        self.builder = builder
+        self.name = builder.__name__
+        self.__doc__ = builder.__doc__
+
+    def of(self, architecture: Architecture) -> Any:
+        """The recipe that an architecture's ``recipe`` decisions say.
+
+        Raises:
+            SpaceError: a decision is missing or not allowed.
+        """
+
+        def answer(decision: Decision) -> Value:
+            value = architecture.get(decision.name)
+            if not decision.allows(value):
+                raise SpaceError(
+                    f"{decision.name!r} allows {decision.options_text()}, but the record says "
+                    f"{value!r}; it was not made by a space joined with recipe {self.name!r}"
+                )
+            made: Value = value
+            return made
+
+        choose = Choose(answer, {})
+        with choose.scope(RECIPE[:-1]):
+            return self.builder(choose)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """By reference where the builder is importable as this object; else by value."""
+        module, name = self.builder.__module__, self.builder.__qualname__
+        if getattr(sys.modules.get(module), name, None) is self:
+            return _found, (module, name)
+        return self.by_value()
+
+    def by_value(self) -> tuple[Any, ...]:
+        """How it is pickled where its module cannot be imported."""
+        return RecipeSpace, (self.builder,)
+
+    def __repr__(self) -> str:
+        return f"<recipe space {self.name}>"
+
+
+def _found(module: str, name: str) -> RecipeSpace:
+    found: RecipeSpace = getattr(import_module(module), name)
+    return found
+
+
+def recipe(builder: Callable[[Choose], Any]) -> RecipeSpace:
+    """Make a space of training settings of a builder (a decorator).
+
+    Example:
+        >>> import nasturtium as nas
+        >>> @nas.recipe
+        ... def settings(choose):
+        ...     return nas.Recipe(lr=choose.range("lr", 0.01, 0.5, log=True), epochs=3)
+        >>> joint = nas.zoo.nasbench201.joined(settings)
+        >>> from random import Random
+        >>> architecture = joint.sample(Random(0))
+        >>> 0.01 <= settings.of(architecture).lr <= 0.5, len(architecture.network)
+        (True, 6)
+    """
+    if not callable(builder):
+        raise SpaceError(f"@nas.recipe got {builder!r}; it decorates a function that asks")
+    return RecipeSpace(builder)

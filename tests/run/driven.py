@@ -1,0 +1,235 @@
+"""A driver that is there to be killed: run as a program, by :mod:`killing`.
+
+``python driven.py CASE STORE SIDE [POINT[:N]]`` runs a small study in STORE until it is done. What
+its estimator does is noted in the file SIDE. At the N-th passage of POINT the driver or the worker
+that passes it is killed by itself, once (a file beside SIDE remembers).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import nasturtium as nas
+
+PAUSE = 0.012  # seconds of each of a trial's three steps
+TRIALS = 36
+
+
+@nas.space
+def little(choose: Any) -> Any:
+    for name in "abcdef":
+        choose(name, tuple(range(5)))
+    return lambda: None
+
+
+def note(side: str, *words: object) -> None:
+    """Add a line to a file, in one piece whoever else does."""
+    line = " ".join(map(str, words)) + "\n"
+    descriptor = os.open(side, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    try:
+        os.write(descriptor, line.encode())
+    finally:
+        os.close(descriptor)
+
+
+# -- points at which to die -----------------------------------------------------------------------
+
+
+class Death:
+    """Kills a process the N-th time that it passes, and only once in all lives."""
+
+    def __init__(self, side: str, point: str) -> None:
+        self.side = side
+        self.point, _, nth = point.partition(":")
+        self.left = int(nth or 1)
+
+    def __call__(self, point: str, process: int) -> None:
+        if point != self.point:
+            return
+        self.left -= 1
+        if self.left == 0:
+            try:
+                os.close(os.open(f"{self.side}.{point}", os.O_CREAT | os.O_EXCL))
+            except FileExistsError:
+                return
+            os.kill(process, signal.SIGKILL)
+            time.sleep(0.3)  # where it is another process that has to die first
+
+
+def around(owner: Any, name: str, before: Callable[..., None], after: Callable[..., None]) -> None:
+    """Let something happen before and after a method."""
+    method = getattr(owner, name)
+
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        before(*args)
+        result = method(*args, **kwargs)
+        after(*args)
+        return result
+
+    setattr(owner, name, wrapped)
+
+
+def nothing(*args: object) -> None:
+    return None
+
+
+def arm_driver(death: Death) -> None:
+    from nasturtium.study.files import Files
+    from nasturtium.study.store import SqlStore
+
+    own = os.getpid()
+    around(
+        SqlStore, "append", lambda *_: death("append", own), lambda *_: death("appended", own)
+    )
+    around(Files, "clear", lambda *_: death("clear", own), lambda *_: death("cleared", own))
+    around(Files, "take_result", nothing, lambda *_: death("taken", own))
+    original = SqlStore._append_sqlite
+
+    def append_sqlite(store: Any, rows: Any) -> None:
+        raw = store._raw
+        store._raw = Uncommitted(raw, death)
+        try:
+            original(store, rows)
+        finally:
+            store._raw = raw
+
+    SqlStore._append_sqlite = append_sqlite  # type: ignore[method-assign]
+
+
+class Uncommitted:
+    """A connection that dies between what was inserted and its commit."""
+
+    def __init__(self, raw: Any, death: Death) -> None:
+        self.raw = raw
+        self.death = death
+
+    def execute(self, text: str) -> Any:
+        if text == "COMMIT":
+            self.death("commit", os.getpid())
+        return self.raw.execute(text)
+
+    def executemany(self, text: str, rows: Any) -> Any:
+        return self.raw.executemany(text, rows)
+
+
+ARMED: list[bool] = []  # whether this process is
+
+
+def arm_worker(side: str, death: Death) -> None:
+    """Note what is left, and die where asked; in a worker, and once in each."""
+    if ARMED:
+        return
+    ARMED.append(True)
+    from nasturtium.study.files import Files
+
+    driver = os.getppid() if "NASTURTIUM_PIPE" in os.environ else os.getpid()
+
+    def left(files: Any, study: str, number: int, outcome: Any) -> None:
+        note(side, "left", number)
+        death("left", driver)
+        death("left-worker", os.getpid())
+
+    around(Files, "leave_result", lambda *_: death("leave", driver), left)
+    around(Files, "put", nothing, lambda *_: (death("put", driver), death("put-worker", os.getpid())))
+
+
+# -- the study ------------------------------------------------------------------------------------
+
+
+class Counted(nas.Estimator):
+    """A number of the architecture and of the parent's file; some trials fail."""
+
+    metrics = ("score",)
+
+    def __init__(self, side: str, pause: float, death: Death) -> None:
+        self._side = side
+        self._pause = pause
+        self._death = death
+
+    def estimate(self, job: nas.Job) -> Mapping[str, float]:
+        arm_worker(self._side, self._death)
+        note(self._side, "start", job.number, os.getpid())
+        value = 1.0
+        for step in range(3):
+            time.sleep(self._pause * Random(os.urandom(4)).random() * 2)
+            self._death("step-worker", os.getpid())
+            value /= 2.0
+            job.report({"step": step, "value": value})
+        if job.number % 11 == 5:
+            raise ValueError("this one has no luck")
+        if job.number % 11 == 7:
+            return {"score": float("nan")}
+        if job.number % 11 == 9:
+            try:
+                raise MemoryError
+            except MemoryError:
+                self._death("memory", os.getppid())
+                raise
+        content = b"" if job.parent_weights is None else job.files.get(job.parent_weights).read_bytes()
+        content += repr(sorted(job.architecture.items())).encode()
+        path = job.files.temporary()
+        path.write_bytes(sha256(content).digest())
+        job.keep("weights", path)
+        note(self._side, "end", job.number)
+        return {"score": job.seed("score") % 997 / 997 + sum(job.architecture.values())}
+
+
+def quick(store: str, side: str, point: str, executor: nas.Executor, lag: int, **more: Any) -> Any:
+    """A study without torch: the loop of a search, with all that may be killed in it."""
+    from nasturtium.run.drive import Drive
+    from nasturtium.study.lease import Lease
+    from nasturtium.study.store import open_store
+    from nasturtium.study.work import Setting
+
+    death = Death(side, point)
+    if point and __name__ == "__main__":
+        arm_driver(death)
+    log = open_store(store)
+    lease: Lease = log.lease("s")
+    try:
+        policy = nas.RegularizedEvolution(population=6, sample=3)
+        study = nas.Study(little, policy, objectives=("score",), store=log, name="s", seed=3)
+        assert study.files is not None
+        study.files.tidy("s", {t.number for t in study.history.pending} if study.history else None)
+        setting = Setting("s", 3, little, None, study.files)
+        estimator = Counted(side, more.pop("pause", PAUSE), death)
+        drive = Drive(
+            study,
+            setting,
+            executor,
+            lease,
+            trials=more.pop("trials", TRIALS),
+            hours=None,
+            control=0.25,
+            lag=lag,
+            ordered=more.pop("ordered", True),
+            watch=lambda trial: None,
+        )
+        print("ready", flush=True)
+        executor.start(setting, estimator)
+        drive.run()
+        return study
+    finally:
+        executor.stop()
+        lease.release()
+
+
+CASES: dict[str, Callable[[str, str, str], Any]] = {
+    "here": lambda *a: quick(*a, nas.Here(), 1),
+    "two": lambda *a: quick(*a, nas.Processes(2), 4),
+    "unordered": lambda *a: quick(*a, nas.Processes(2), 4, ordered=False),
+    "slow": lambda *a: quick(*a, nas.Processes(2), 4, pause=0.5),
+}
+
+if __name__ == "__main__":
+    words = [*sys.argv[1:], ""]
+    CASES[words[0]](words[1], words[2], words[3])
+    print("done", flush=True)
