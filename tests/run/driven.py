@@ -21,6 +21,7 @@ import nasturtium as nas
 
 PAUSE = 0.012  # seconds of each of a trial's three steps
 TRIALS = 36
+SHORT = 12
 
 
 @nas.space
@@ -226,6 +227,7 @@ CASES: dict[str, Callable[[str, str, str], Any]] = {
     "here": lambda *a: quick(*a, nas.Here(), 1),
     "two": lambda *a: quick(*a, nas.Processes(2), 4),
     "unordered": lambda *a: quick(*a, nas.Processes(2), 4, ordered=False),
+    "short": lambda *a: quick(*a, nas.Processes(2), 4, trials=SHORT),
     "slow": lambda *a: quick(*a, nas.Processes(2), 4, pause=0.5),
 }
 

@@ -162,7 +162,7 @@ def judge(
     fit = _Fit.of(parted, top, line, places, values)
     facts["chance"] = _chance(parted)
     facts |= {"gain": fit.gain, "allowance": fit.allowance}
-    return _decide(fit, parted, chosen, facts)
+    return _decide(fit, parted, facts)
 
 
 def _lacking(
@@ -204,11 +204,12 @@ class _Fit:
     """The gain as a weighted sum of networks, and how sure it is."""
 
     gain: float
+    slope: float  # of the control's line; not below zero
     allowance: float
     error: float
     freedom: int
     variance: float
-    scores: Vector
+    scores: Vector  # of the control's networks
 
     @classmethod
     def of(
@@ -225,20 +226,24 @@ class _Fit:
         found = np.array([values[key] for key in line])
         ours = np.array([values[key] for key in top])
         away = scores - scores.mean()
-        slope = float(away @ found / (away @ away))
-        weights = _weights(scores, target, slope > 0.0)
-        rest = found - found.mean() - max(slope, 0.0) * away
-        freedom = len(top) - 1 + len(line) - 2
+        # A line that falls says that the estimate does not rank this control: it is taken as flat.
+        slope = max(0.0, float(away @ found / (away @ away)))
+        weights = _weights(scores, target, slope)
+        rest = found - found.mean() - slope * away
         spread = ours - ours.mean()
+        freedom = len(top) - 1 + len(line) - 2
         variance = float(rest @ rest + spread @ spread) / freedom
         shares = dict.fromkeys(top, 1.0 / len(top))
         for key, weight in zip(line, weights, strict=True):
             shares[key] = shares.get(key, 0.0) - float(weight)
-        gain = sum(share * values[key] for key, share in shares.items())
-        error = math.sqrt(variance * sum(share**2 for share in shares.values()))
-        own = normal_scores(size, len(top)).mean()
         return cls(
-            gain, max(slope, 0.0) * float(target - own), error, freedom, variance, scores
+            gain=sum(share * values[key] for key, share in shares.items()),
+            slope=slope,
+            allowance=slope * (target - float(normal_scores(size, len(top)).mean())),
+            error=math.sqrt(variance * sum(share**2 for share in shares.values())),
+            freedom=freedom,
+            variance=variance,
+            scores=scores,
         )
 
 
@@ -247,13 +252,10 @@ def _target(parted: Pools, top: int) -> float:
     return float(normal_scores(max(parted.equal, len(parted.control)), top).mean())
 
 
-def _weights(scores: Vector, target: float, rises: bool) -> Vector:
-    """What each network of the control weighs in the line's value at the target.
-
-    A line that falls says that the estimate does not rank this control; it is taken as flat.
-    """
+def _weights(scores: Vector, target: float, slope: float) -> Vector:
+    """What each network of the control weighs in the value of its line at the target."""
     flat = np.full(len(scores), 1.0 / len(scores))
-    if not rises:
+    if slope == 0.0:
         return flat
     away = scores - scores.mean()
     return np.asarray(flat + (target - scores.mean()) * away / (away @ away), dtype=np.float64)
@@ -265,7 +267,7 @@ def _chance(parted: Pools) -> float:
     return float(test.pvalue)
 
 
-def _decide(fit: _Fit, parted: Pools, chosen: Selection, facts: dict[str, Any]) -> Verdict:
+def _decide(fit: _Fit, parted: Pools, facts: dict[str, Any]) -> Verdict:
     reach = float(student.isf(LEVEL, fit.freedom)) * fit.error
     low, high, margin = fit.gain - reach, fit.gain + reach, float(facts["margin"])
     facts |= {"low": low, "high": high}
@@ -288,7 +290,7 @@ def _decide(fit: _Fit, parted: Pools, chosen: Selection, facts: dict[str, Any]) 
             f"(p = {facts['chance']:.2f}), which only a longer search or a larger control can show"
         )
         return Verdict("undecided", reason, **facts)
-    more = _more(fit, parted, chosen, facts)
+    more = _more(fit, parted, facts)
     if more is None:
         interval += (
             f"; with a control of {facts['trials_control']} architectures no number of finished "
@@ -297,22 +299,17 @@ def _decide(fit: _Fit, parted: Pools, chosen: Selection, facts: dict[str, Any]) 
     return Verdict("undecided", interval, more=more, **facts)
 
 
-def _more(fit: _Fit, parted: Pools, chosen: Selection, facts: Mapping[str, Any]) -> int | None:
+def _more(fit: _Fit, parted: Pools, facts: Mapping[str, Any]) -> int | None:
     """How many further networks would decide, if gain and spread stay what they are."""
-    between = len(chosen.spread)
-    size, done = len(parted.control), max(facts["search"], facts["control"] - between, 2)
-    all_scores = normal_scores(size, size)
-    for top in range(done + 1, min(size, len(parted.search)) + 1):
-        scores = np.concatenate([all_scores[:top], fit.scores[fit.scores < all_scores[top - 1]]])
-        weights = _weights(scores, _target(parted, top), fit.allowance != 0.0)
+    size, margin = len(parted.control), float(facts["margin"])
+    ranked = normal_scores(size, size)
+    for top in range(facts["search"] + 1, min(size, len(parted.search)) + 1):
+        among = fit.scores >= ranked[top - 1]  # the control's best that are trained already
+        scores = np.concatenate([ranked[:top], fit.scores[~among]])
+        weights = _weights(scores, _target(parted, top), fit.slope)
         error = math.sqrt(fit.variance * (1 / top + float(weights @ weights)))
         freedom = top - 1 + len(scores) - 2
-        needed = float(student.isf(LEVEL, freedom) + norm.isf(1 - POWER)) * error
-        if max(fit.gain, float(facts["margin"]) - fit.gain) >= needed:
-            return 2 * top - facts["search"] - min(top, _within(fit.scores, all_scores[top - 1]))
+        needed = float(student.isf(LEVEL, freedom) + norm.ppf(POWER)) * error
+        if max(fit.gain, margin - fit.gain) >= needed:
+            return 2 * top - int(facts["search"]) - int(among.sum())
     return None
-
-
-def _within(scores: Vector, least: float) -> int:
-    """How many of the trained networks of the control are among its best already."""
-    return int((scores >= least).sum())

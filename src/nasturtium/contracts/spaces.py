@@ -196,7 +196,7 @@ def _check_building(space: Space, drawn: list[Architecture], builds: int) -> Non
         law(isinstance(module, torch.nn.Module), f"{where} gave {module!r}; expected an nn.Module")
         return sum(p.numel() for p in module.parameters())
 
-    for architecture in sorted(drawn[: 2 * builds], key=size)[:builds]:
+    for architecture in sorted(drawn[: builds + 4], key=size)[:builds]:
         one = space.build(architecture, seed=1)
         two, three = (space.build(architecture, seed=number) for number in (1, 2))
         law(one is not two, f"{where} gave the same module twice; each is trained by itself")

@@ -19,6 +19,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, final
 
 from nasturtium.strategy.halving import Schedule, promotion, rungs_of
+from nasturtium.strategy.random import RandomSearch
 from nasturtium.study.history import History
 from nasturtium.study.strategy import Strategy
 from nasturtium.study.trial import Fidelity, Proposal, Trial
@@ -45,7 +46,8 @@ class ASHA(Strategy):
     """Asynchronous successive halving around any strategy.
 
     Args:
-        strategy: proposes new architectures, and sees the lowest rung alone.
+        strategy: proposes new architectures, and sees the lowest rung alone; random search if
+            not given.
         least: epochs of the lowest rung, as a fraction of the full ones.
         eta: the best one in eta of a rung is promoted.
         schedule: ``complete`` trains a promotion anew, ``prefix`` resumes it.
@@ -53,12 +55,12 @@ class ASHA(Strategy):
 
     def __init__(
         self,
-        strategy: Strategy,
+        strategy: Strategy | None = None,
         least: float = 1 / 27,
         eta: float = 3,
         schedule: Schedule = "complete",
     ) -> None:
-        self.strategy = strategy
+        self.strategy = RandomSearch() if strategy is None else strategy
         self.least = least
         self.eta = eta
         self.schedule = schedule

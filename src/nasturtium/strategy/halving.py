@@ -21,6 +21,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Literal, final
 
 from nasturtium.errors import StrategyError
+from nasturtium.strategy.random import RandomSearch
 from nasturtium.study.history import History
 from nasturtium.study.strategy import Strategy
 from nasturtium.study.trial import Fidelity, Proposal, Trial
@@ -71,7 +72,7 @@ class SuccessiveHalving(Strategy):
     """Brackets of one size, one after the other.
 
     Args:
-        strategy: proposes the architectures of the first rung.
+        strategy: proposes the architectures of the first rung; random search if not given.
         count: architectures in the first rung.
         least: epochs of the first rung, as a fraction of the full ones.
         eta: one in eta is promoted.
@@ -80,13 +81,13 @@ class SuccessiveHalving(Strategy):
 
     def __init__(
         self,
-        strategy: Strategy,
+        strategy: Strategy | None = None,
         count: int = 27,
         least: float = 1 / 27,
         eta: float = 3,
         schedule: Schedule = "complete",
     ) -> None:
-        self.strategy = strategy
+        self.strategy = RandomSearch() if strategy is None else strategy
         self.count = count
         self.least = least
         self.eta = eta
@@ -112,7 +113,7 @@ class Hyperband(Strategy):
     """Brackets from many short trainings to few full ones, over and over.
 
     Args:
-        strategy: proposes the architectures of the first rungs.
+        strategy: proposes the architectures of the first rungs; random search if not given.
         least: the shortest training, as a fraction of the full one: r_min / R.
         eta: one in eta is promoted.
         schedule: ``complete`` or ``prefix``.
@@ -120,12 +121,12 @@ class Hyperband(Strategy):
 
     def __init__(
         self,
-        strategy: Strategy,
+        strategy: Strategy | None = None,
         least: float = 1 / 27,
         eta: float = 3,
         schedule: Schedule = "complete",
     ) -> None:
-        self.strategy = strategy
+        self.strategy = RandomSearch() if strategy is None else strategy
         self.least = least
         self.eta = eta
         self.schedule = schedule

@@ -18,6 +18,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, final
 
 from nasturtium.errors import StrategyError
+from nasturtium.strategy.random import RandomSearch
 from nasturtium.study.history import History
 from nasturtium.study.strategy import Strategy
 from nasturtium.study.trial import Fidelity, Proposal, Trial, parse_objective
@@ -41,20 +42,24 @@ class MedianStop(Strategy):
     """Stops trainings below the median; leaves proposing to another strategy.
 
     Args:
-        strategy: proposes.
+        strategy: proposes; random search if not given.
         grace: points that a trial may report before it can be stopped.
         least: finished trials that have to have reached a point before it stops anything.
         metric: what is compared; the first objective if not given.
     """
 
     def __init__(
-        self, strategy: Strategy, grace: int = 1, least: int = 5, metric: str | None = None
+        self,
+        strategy: Strategy | None = None,
+        grace: int = 1,
+        least: int = 5,
+        metric: str | None = None,
     ) -> None:
         if grace < 1 or least < 1:
             raise StrategyError(
                 f"MedianStop got grace={grace}, least={least}; both have to be at least 1"
             )
-        self.strategy = strategy
+        self.strategy = RandomSearch() if strategy is None else strategy
         self.grace = grace
         self.least = least
         self.metric = metric

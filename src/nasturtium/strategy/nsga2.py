@@ -120,9 +120,10 @@ class NSGA2(Strategy):
         """The best of a pool, with (minus front, distance) for tournaments."""
         losses = -np.array([history.vector(trial) for trial in pool])
         violations = np.array([history.violation(trial) for trial in pool])
-        volume = self.selection == "hypervolume" or (
-            self.selection == "auto" and losses.shape[1] > 2
-        )
+        objectives = losses.shape[1]
+        volume = objectives > (1 if self.selection == "hypervolume" else 2)
+        if self.selection == "crowding":
+            volume = False
         kept: list[int] = []
         worth: list[tuple[float, float]] = []
         for rank, front in enumerate(fronts(losses, violations)):

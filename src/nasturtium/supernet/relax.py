@@ -128,7 +128,7 @@ class Relaxed(Reading):
 
     def answer(self, decision: Decision) -> Value:
         self._asked[decision.name] = decision
-        value = None if self._base is None else self._base.get(decision.name)
+        value: Value | None = None if self._base is None else self._base.get(decision.name)
         if decision.name not in self._known and value is not None and decision.allows(value):
             return value
         # A builder that is told what is joined is told that everything is.

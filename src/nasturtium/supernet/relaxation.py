@@ -190,7 +190,7 @@ class Softmax(Relaxation):
 
 def value_of(space: ChoiceSpace, decision: Decision, base: Architecture | None) -> Value:
     """The base's answer to a value question; what allows one answer needs no base."""
-    value = None if base is None else base.get(decision.name)
+    value: Value | None = None if base is None else base.get(decision.name)
     if value is None and decision.count == 1:
         return first(decision)
     if value is None or not decision.allows(value):

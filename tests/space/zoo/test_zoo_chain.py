@@ -26,12 +26,6 @@ def test_resnet56():
     assert cost.macs == pytest.approx(0.127e9, rel=1e-2)
 
 
-@pytest.mark.parametrize("residual", [False, True])
-def test_check(residual):
-    space = chain.using(residual=residual).restrict({"*.depth": (1, 2, 3)})
-    assert space.check((1, 8, 8), 10, samples=3).options == 3 * (3 + 12)
-
-
 def test_depth_keeps_the_first_layers():
     record = chain.restrict({"*.depth": (2,)}).sample(Random(0))
     deeper = chain.repair({**record, "stage0.depth": 4})

@@ -14,7 +14,7 @@ from nasturtium.errors import SpaceError
 from nasturtium.space.choose import Reading
 from nasturtium.space.ops import DropPath, FactorizedReduction, Join
 from nasturtium.space.zoo.darts import darts
-from nasturtium.space.zoo.genotype import CELLS, OPS, from_genotype, to_genotype
+from nasturtium.space.zoo.genotype import CELLS, from_genotype, to_genotype
 
 CELLS_OF_ONE_KIND = 180 * 7**8
 PUBLISHED = {  # parameters at 36 channels and 20 cells, as the authors' code prints them
@@ -136,11 +136,6 @@ def test_reduction_of_any_size_sees_every_pixel(side):
     assert not seen[0, 0, 1, 1]
     (whole,) = torch.autograd.grad((out**3).sum(), x)
     assert whole[0, :, 1, 1].abs().sum() > 0
-
-
-def test_check():
-    report = darts.using(channels=4, layers=3).check((1, 8, 8), 10, samples=3)
-    assert report.options >= 2 * (14 * len(OPS) + 1 + 3 + 6 + 10)
 
 
 @pytest.mark.parametrize(

@@ -31,10 +31,6 @@ def test_size():
     assert (size.value, size.exact) == (24 * 72**5 * 48, True)
 
 
-def test_check():
-    assert efficientnet.using(width=0.25).check((1, 8, 8), 10, samples=3).rejected == 0
-
-
 def test_refuses_by_name():
     with pytest.raises(SpaceError, match="positive scales"):
         efficientnet.using(depth=0).sample(Random(0))

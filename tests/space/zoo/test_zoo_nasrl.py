@@ -30,10 +30,6 @@ def test_skips_join_the_input():
     assert space.build(cut, seed=0).chain.layer3.conv.in_channels == widths[2]
 
 
-def test_check():
-    assert nasrl.using(layers=4, pools=(1, 2)).check((1, 8, 8), 10, samples=3).rejected == 0
-
-
 @pytest.mark.parametrize("arguments", [{"layers": 0}, {"layers": 3, "pools": (3,)}])
 def test_refuses_by_name(arguments):
     with pytest.raises(SpaceError, match="numbers from 0 to layers - 1"):

@@ -45,10 +45,6 @@ def test_resolution_is_a_fact_or_a_decision():
         assert network(torch.randn(1, 3, 32, 32)).shape == (1, 10)
 
 
-def test_check():
-    assert ofa.check((1, 8, 8), 10, samples=3).rejected == 0
-
-
 def test_refuses_by_name():
     with pytest.raises(SpaceError, match="multiplier=0"):
         ofa.using(multiplier=0).sample(Random(0))

@@ -34,11 +34,6 @@ def test_zero_leaves_a_layer_out():
     assert torch.equal(layer(x), x)
 
 
-def test_check():
-    report = proxyless.using(multiplier=0.25).check((1, 8, 8), 10, samples=3)
-    assert report.options == 6 * 6 + 15 * 7
-
-
 @pytest.mark.parametrize("arguments", [{"widths": (8, 16)}, {"multiplier": 0.0}])
 def test_refuses_by_name(arguments):
     with pytest.raises(SpaceError, match="a width for each of 6 stages"):

@@ -77,11 +77,6 @@ def test_a_node_weighs_its_inputs():
     assert network(torch.randn(2, 3, 16, 16)).shape == (2, 10)
 
 
-def test_check():
-    few = {f"stage{stage}.seed": (0, 3) for stage in range(3)}
-    assert SMALL.restrict(few).check((1, 8, 8), 10, samples=2).options == 28 + 3 * 4
-
-
 @pytest.mark.parametrize("generator", [("ws", 9, 0.5), ("tree",), ("ba", 0)])
 def test_refuses_other_generators(generator):
     with pytest.raises(SpaceError, match="'randwired' got generator"):

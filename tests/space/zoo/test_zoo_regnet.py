@@ -76,12 +76,6 @@ def test_the_refined_space():
     assert log2(refined.using(stages=3).size(paths=300).value) > 20
 
 
-def test_check():
-    narrow = regnet.restrict(depth=(12, 13), w0=(8, 16), wa=(16.0, 16.1), wm=(2.4, 2.6))
-    narrow = narrow.restrict(group=(8, 32))
-    assert narrow.check((1, 8, 8), 10, samples=1).options > 20
-
-
 def test_refuses_by_name():
     with pytest.raises(SpaceError, match="space 'regnet' got stages=0"):
         regnet.using(stages=0).sample(Random(0))

@@ -1,0 +1,227 @@
+"""Nothing is lost: drivers and workers that are really killed, with -9, at any moment."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from functools import cache
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import driven
+import pytest
+from killing import DRIVEN, Life, children, gone, kill_until_done, settled, starts, state, text
+
+import nasturtium as nas
+from nasturtium.study.store import SqlStore
+
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/stat").exists(), reason="processes are looked at through /proc"
+)
+
+SEARCHED = DRIVEN.with_name("searched.py")
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The log of a study that nobody disturbed, in one process, by its lag and trials."""
+
+    @cache
+    def log(lag: int, trials: int) -> list[tuple[int, str, str]]:
+        folder = tmp_path_factory.mktemp("uninterrupted")
+        store, side = str(folder / "study.db"), str(folder / "side.txt")
+        driven.quick(store, side, "", nas.Here(), lag, pause=0.0, trials=trials)
+        return text(Path(store))
+
+    return log
+
+
+def test_one_worker_killed_at_random_moments(tmp_path: Path, uninterrupted: Any) -> None:
+    store, kills = kill_until_done("here", tmp_path, seed=1, kills=12, longest=0.3)
+    assert kills >= 8
+    assert text(store) == uninterrupted(1, driven.TRIALS)
+
+
+def test_two_workers_killed_at_random_moments(tmp_path: Path, uninterrupted: Any) -> None:
+    store, kills = kill_until_done(
+        "two", tmp_path, seed=2, kills=14, longest=0.6, workers_too=True
+    )
+    assert kills >= 5
+    assert text(store) == uninterrupted(4, driven.TRIALS)
+
+
+DRIVER_DIES = (
+    "append:7",  # before anything of an event is written
+    "commit:8",  # an event is inserted, but not committed
+    "commit:13",
+    "appended:9",  # the event is in the log, but the driver does not know yet
+    "clear:4",  # told, but its result still lies there
+    "cleared:5",
+    "taken:6",  # handed out, nothing submitted
+    "leave:3",  # a worker writes its result
+    "left:4",  # a result is left, and nobody was told
+    "put:3",  # a file is kept, and no event names it yet
+    "memory:1",  # while a trial runs out of memory
+)
+
+
+@pytest.mark.parametrize("point", DRIVER_DIES)
+def test_driver_killed_at(point: str, tmp_path: Path, uninterrupted: Any) -> None:
+    store, side = tmp_path / "study.db", tmp_path / "side.txt"
+    first = Life(DRIVEN, "short", store, side, point)
+    assert first.end()[0] == -signal.SIGKILL
+    finished, before = settled(store, side), starts(side)
+    code, _, errors = Life(DRIVEN, "short", store, side, point).end()
+    assert code == 0, errors
+    assert text(store) == uninterrupted(4, driven.SHORT)
+    again = {n for n, times in starts(side).items() if times > before[n]} & finished
+    assert not again
+    folders = [tmp_path / "study.db.files" / kind / "s" for kind in ("results", "checkpoints")]
+    assert not [path for folder in folders for path in folder.glob("*")]
+
+
+@pytest.mark.parametrize("point", ["step-worker:9", "put-worker:3", "left-worker:4"])
+def test_worker_killed_at(point: str, tmp_path: Path, uninterrupted: Any) -> None:
+    store, side = tmp_path / "study.db", tmp_path / "side.txt"
+    code, _, errors = Life(DRIVEN, "short", store, side, point).end()
+    assert code == 0, errors
+    assert (tmp_path / f"side.txt.{point.partition(':')[0]}").exists()  # it did die
+    assert text(store) == uninterrupted(4, driven.SHORT)
+    expected = 0 if point.startswith("left") else 1  # what was left is not run again
+    assert sum(starts(side).values()) - len(starts(side)) == expected
+
+
+def test_ctrl_c_stops_workers_and_gives_the_lease_back(
+    tmp_path: Path, uninterrupted: Any
+) -> None:
+    store, side = tmp_path / "study.db", tmp_path / "side.txt"
+    life = Life(DRIVEN, "slow", store, side)
+    assert life.until("ready")
+    wait_for(lambda: len(starts(side)) == 2)
+    workers = life.interrupt()
+    assert len(workers) == 2
+    assert gone(workers)
+    assert life.process.returncode != 0
+    log = SqlStore(store)
+    log.lease("s").release()  # is free
+    log.close()
+
+
+def test_a_second_driver_is_refused_while_the_first_lives(tmp_path: Path) -> None:
+    store, side = tmp_path / "study.db", tmp_path / "side.txt"
+    first = Life(DRIVEN, "slow", store, side)
+    assert first.until("ready")
+    wait_for(lambda: len(starts(side)) == 2)
+    before = text(store)
+    code, _, errors = Life(DRIVEN, "slow", store, side).end()
+    assert code != 0
+    assert f"study 's' is being driven by process {first.process.pid}" in errors
+    assert text(store) == before
+    workers = first.kill()
+    assert gone(workers)
+    begin = time.monotonic()
+    log = SqlStore(store)
+    log.lease("s").release()  # a dead driver's lease is broken at once
+    log.close()
+    assert time.monotonic() - begin < 1.0
+
+
+def test_no_zombies_while_workers_are_replaced(tmp_path: Path) -> None:
+    executor = nas.Processes(2)
+    store, side = str(tmp_path / "study.db"), str(tmp_path / "side.txt")
+    before = set(children(os.getpid()))
+    driven.quick(store, side, "step-worker:4", executor, 4, trials=6)
+    assert Path(f"{side}.step-worker").exists()
+    left = set(children(os.getpid())) - before
+    assert not [pid for pid in left if state(pid) == "Z"]
+    assert not left
+
+
+def wait_for(condition: Any, seconds: float = 20.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+# -- the whole of search and finish ---------------------------------------------------------------
+
+
+def body(store: Path) -> list[tuple[int, str, str]]:
+    """The log; of the manifest all but the commit, which a developer changes meanwhile."""
+    log = text(store)
+    manifest = json.loads(log[0][2])
+    del manifest["commit"]
+    return [(1, log[0][1], json.dumps(manifest, sort_keys=True)), *log[1:]]
+
+
+def lines(side: Path, word: str) -> list[str]:
+    return [line for line in side.read_text().splitlines() if line.startswith(word + " ")]
+
+
+CHAIN = (
+    "prepare:3",  # in the middle of a strategy's preparation
+    "put:1",  # what was prepared is kept, but not logged
+    "epoch:3",  # in the middle of a trial's training
+    "half:5",  # a checkpoint is half written
+    "checkpoint:2",  # a checkpoint is written
+    "told:2",  # a trial is done, but not logged
+    "epoch:9",  # by now in the middle of finish
+    "note:1",  # finished, but not logged
+)
+
+
+def test_a_chain_of_deaths_from_preparation_to_the_finished_network(tmp_path: Path) -> None:
+    quiet, chain = tmp_path / "quiet", tmp_path / "chain"
+    logs = []
+    for folder, deaths in ((quiet, ()), (chain, CHAIN)):
+        folder.mkdir()
+        for point in (*deaths, ""):
+            store, side = folder / "study.db", folder / "side.txt"
+            code, out, errors = Life(SEARCHED, "chain", store, side, point).end()
+            assert code == (-signal.SIGKILL if point else 0), (point, out, errors)
+        assert "finished False" in out
+        logs.append(body(store))
+    assert logs[0] == logs[1]
+    prepared = [line.split()[1] for line in lines(chain / "side.txt", "prepare")]
+    assert prepared == ["1", "2", "3", "4", "5"]
+    once = lines(quiet / "side.txt", "epoch")
+    epochs = lines(chain / "side.txt", "epoch")
+    assert len(once) == len(set(once)) == 4 * 3 + 4
+    assert set(epochs) == set(once)
+    # Only an epoch whose checkpoint was half written, and what was done but not logged, again.
+    assert len(epochs) <= len(once) + 1 + 2
+
+
+def test_killed_while_tuning_and_while_two_workers_train(tmp_path: Path) -> None:
+    store, side = tmp_path / "study.db", tmp_path / "side.txt"
+    life = Life(SEARCHED, "tuned", store, side)
+    assert life.until("tune")
+    wait_for(lambda: len(life.children()) == (os.cpu_count() or 1))
+    assert gone(life.kill())
+    assert text(store) == []  # nothing is known, so that it is measured again
+    rng = Random(4)
+    for _ in range(2):
+        life = Life(SEARCHED, "tuned", store, side)
+        assert life.until("search")
+        time.sleep(rng.uniform(0.0, 0.5))
+        assert gone(life.kill())
+    code, out, errors = Life(SEARCHED, "tuned", store, side).end()
+    assert code == 0, errors
+    assert "tune" not in out  # what was measured stays with the study
+    log = text(store)
+    manifest = json.loads(log[0][2])
+    case = "/".join(
+        (
+            "given",
+            ",".join(f"{name}={value}" for name, value in manifest["numerics"].items()),
+            f"{manifest['executor']}(workers={manifest['workers']})",
+        )
+    )
+    twin = tmp_path / "twin.db"
+    code, _, errors = Life(SEARCHED, case, twin, side).end()
+    assert code == 0, errors
+    assert text(twin)[1:] == log[1:]
