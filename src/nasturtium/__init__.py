@@ -32,6 +32,7 @@ _HOME = {
     "Job": "study.work",
     "MemoryStore": "study.store",
     "NasturtiumError": "errors",
+    "NasturtiumClassifier": "run.classifier",
     "Numerics": "train.numerics",
     "Objective": "study.trial",
     "OneOf": "decision",

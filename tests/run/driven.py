@@ -13,11 +13,11 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from hashlib import sha256
-from pathlib import Path
 from random import Random
 from typing import Any
 
 import nasturtium as nas
+from nasturtium.task.durable import replace_file
 
 PAUSE = 0.012  # seconds of each of a trial's three steps
 TRIALS = 36
@@ -48,7 +48,7 @@ class Death:
     """Kills a process the N-th time that it passes, and only once in all lives."""
 
     def __init__(self, side: str, point: str) -> None:
-        self.side = side
+        self.flag = f"{side}.{point}"
         self.point, _, nth = point.partition(":")
         self.left = int(nth or 1)
 
@@ -58,7 +58,7 @@ class Death:
         self.left -= 1
         if self.left == 0:
             try:
-                os.close(os.open(f"{self.side}.{point}", os.O_CREAT | os.O_EXCL))
+                os.close(os.open(self.flag, os.O_CREAT | os.O_EXCL))
             except FileExistsError:
                 return
             os.kill(process, signal.SIGKILL)
@@ -87,10 +87,9 @@ def arm_driver(death: Death) -> None:
     from nasturtium.study.store import SqlStore
 
     own = os.getpid()
-    around(
-        SqlStore, "append", lambda *_: death("append", own), lambda *_: death("appended", own)
-    )
+    around(SqlStore, "append", lambda *_: death("append", own), lambda *_: death("appended", own))
     around(Files, "clear", lambda *_: death("clear", own), lambda *_: death("cleared", own))
+    around(Files, "put", nothing, lambda *_: death("kept", own))
     around(Files, "take_result", nothing, lambda *_: death("taken", own))
     original = SqlStore._append_sqlite
 
@@ -139,7 +138,37 @@ def arm_worker(side: str, death: Death) -> None:
         death("left-worker", os.getpid())
 
     around(Files, "leave_result", lambda *_: death("leave", driver), left)
-    around(Files, "put", nothing, lambda *_: (death("put", driver), death("put-worker", os.getpid())))
+    around(
+        Files, "put", nothing, lambda *_: (death("put", driver), death("put-worker", os.getpid()))
+    )
+
+
+class Prepared(nas.Strategy):
+    """Counts to five before its twin proposes anything, and keeps what it counted."""
+
+    def __init__(self, side: str, death: Death) -> None:
+        self._side = side
+        self._death = death
+        self._twin = nas.RegularizedEvolution(population=6, sample=3)
+
+    def prepare(self, work: Any) -> None:
+        if work.prepared is not None:
+            assert work.prepared.read_text() == "5"
+            return
+        assert work.checkpoint is not None
+        done = int(work.checkpoint.read_text()) if work.checkpoint.exists() else 0
+        while done < 5:
+            done += 1
+            note(self._side, "prepare", done)
+            replace_file(work.checkpoint, str(done).encode())
+            self._death("prepare", os.getpid())
+        path = work.setting.files.temporary()
+        path.write_text(str(done))
+        work.keep(path)
+        assert not work.checkpoint.exists()
+
+    def propose(self, state: Any, history: Any, rng: Any) -> nas.Proposal:
+        return self._twin.propose(state, history, rng)
 
 
 # -- the study ------------------------------------------------------------------------------------
@@ -174,7 +203,9 @@ class Counted(nas.Estimator):
             except MemoryError:
                 self._death("memory", os.getppid())
                 raise
-        content = b"" if job.parent_weights is None else job.files.get(job.parent_weights).read_bytes()
+        content = (
+            b"" if job.parent_weights is None else job.files.get(job.parent_weights).read_bytes()
+        )
         content += repr(sorted(job.architecture.items())).encode()
         path = job.files.temporary()
         path.write_bytes(sha256(content).digest())
@@ -188,7 +219,7 @@ def quick(store: str, side: str, point: str, executor: nas.Executor, lag: int, *
     from nasturtium.run.drive import Drive
     from nasturtium.study.lease import Lease
     from nasturtium.study.store import open_store
-    from nasturtium.study.work import Setting
+    from nasturtium.study.work import Setting, Work
 
     death = Death(side, point)
     if point and __name__ == "__main__":
@@ -196,11 +227,15 @@ def quick(store: str, side: str, point: str, executor: nas.Executor, lag: int, *
     log = open_store(store)
     lease: Lease = log.lease("s")
     try:
-        policy = nas.RegularizedEvolution(population=6, sample=3)
+        policy = Prepared(side, death)
         study = nas.Study(little, policy, objectives=("score",), store=log, name="s", seed=3)
         assert study.files is not None
-        study.files.tidy("s", {t.number for t in study.history.pending} if study.history else None)
-        setting = Setting("s", 3, little, None, study.files)
+        known = {trial.number for trial in study.history.pending}
+        study.files.tidy("s", known if study.manifest else None)
+        if not study.manifest:
+            study.log("manifest", {"name": "s"})
+        setting = Setting("s", 3, little, None, study.files, prepared=study.prepared)
+        policy.prepare(Work(setting, "strategy", lambda data: study.log("prepared", data)))
         estimator = Counted(side, more.pop("pause", PAUSE), death)
         drive = Drive(
             study,
@@ -228,7 +263,7 @@ CASES: dict[str, Callable[[str, str, str], Any]] = {
     "two": lambda *a: quick(*a, nas.Processes(2), 4),
     "unordered": lambda *a: quick(*a, nas.Processes(2), 4, ordered=False),
     "short": lambda *a: quick(*a, nas.Processes(2), 4, trials=SHORT),
-    "slow": lambda *a: quick(*a, nas.Processes(2), 4, pause=0.5),
+    "still": lambda *a: quick(*a, nas.Processes(2), 4, pause=30.0),
 }
 
 if __name__ == "__main__":

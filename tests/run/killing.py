@@ -16,6 +16,17 @@ from nasturtium.study.store import SqlStore
 DRIVEN = Path(__file__).with_name("driven.py")
 
 
+LIVES: list[Life] = []  # for a test that fails half-way
+
+
+def end_all() -> None:
+    """Kill what is still there."""
+    while LIVES:
+        life = LIVES.pop()
+        if life.process.poll() is None:
+            life.kill()
+
+
 class Life:
     """A driver process in a session of its own."""
 
@@ -29,6 +40,7 @@ class Life:
             text=True,
             start_new_session=True,
         )
+        LIVES.append(self)
 
     def until(self, word: str) -> bool:
         """Wait until the driver prints a line with this word; false if it ends before."""
@@ -118,7 +130,7 @@ def starts(side: Path) -> Counter[int]:
 def kill_until_done(
     case: str, folder: Path, seed: int, *, kills: int, longest: float, workers_too: bool = False
 ) -> tuple[Path, int]:
-    """Kill a driver at random moments of its life, ``kills`` times, then let it end.
+    """Kill a driver at random moments of its life, at most ``kills`` times, then let it end.
 
     Asserts after every life that nothing that counted as finished was begun again, and that no
     worker outlived its driver.

@@ -8,7 +8,7 @@ missing, by name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -17,6 +17,7 @@ from nasturtium.analyse.verdict import Verdict
 __all__ = ["Item", "checklist"]
 
 FORMAT = 1  # of the manifests that this version writes
+LONG = 300  # characters of an answer; the manifest has the rest
 
 
 @final
@@ -81,7 +82,7 @@ def _release(ask: _Manifest, finishing: Mapping[str, Any] | None) -> list[Item]:
         code,
         ask.item("The search space is defined in full", "space"),
         ask.item("The data and their split are identified", "data", _data),
-        ask.item("The recipe of the candidates is recorded", "recipe", _settings),
+        ask.item("The recipe of the candidates is recorded", "recipe"),
         Item(
             "The recipe of the final networks is recorded",
             _settings(finishing) if finishing else "no network has been trained in full yet",
@@ -148,9 +149,9 @@ def _compare(
 def _report(ask: _Manifest, verdict: Verdict, seconds: float) -> list[Item]:
     hours = f"{seconds / 3600:.2f} worker hours of trials" if seconds else "no seconds are known"
     return [
-        ask.item("Hardware is stated", "machine", _settings),
-        ask.item("Versions of software are stated", "versions", _settings),
-        ask.item("Numerical settings are stated", "numerics", _settings),
+        ask.item("Hardware is stated", "machine"),
+        ask.item("Versions of software are stated", "versions"),
+        ask.item("Numerical settings are stated", "numerics"),
         Item("The cost of the whole search is stated", hours, "yes" if seconds else "no"),
         Item(
             "How the method's own settings were tuned is stated, with its cost",
@@ -186,12 +187,12 @@ class _Manifest:
             return f" (the manifest has no {name!r})"
         return f" (the manifest, of format {self._format}, has no {name!r}; this is {FORMAT})"
 
-    def item(self, question: str, name: str, said: Any = str) -> Item:
+    def item(self, question: str, name: str, said: Callable[[Any], str] | None = None) -> Item:
         """An item that one field answers."""
         found = self(name)
         if found is None:
             return Item(question, f"unknown{self.missing(name)}", "unknown")
-        return Item(question, said(found), "yes")
+        return Item(question, (said or _settings)(found), "yes")
 
 
 def _data(data: Any) -> str:
@@ -205,4 +206,5 @@ def _data(data: Any) -> str:
 def _settings(settings: Any) -> str:
     if not isinstance(settings, Mapping):
         return str(settings)
-    return ", ".join(f"{name}={value}" for name, value in settings.items())
+    text = ", ".join(f"{name}={value}" for name, value in settings.items())
+    return text if len(text) <= LONG else f"{text[:LONG]}…"

@@ -134,7 +134,8 @@ def control_curve(
     best = expected[0]
     low, high = np.quantile(expected[1:], (TAIL, 1 - TAIL), axis=0)
     low, high = np.minimum(low, best), np.maximum(high, best)
-    return _curve(points, points * seconds_each, best, low, high, points > size, sign)
+    seconds = np.asarray(points * seconds_each, dtype=np.float64)
+    return _curve(points, seconds, best, low, high, points > size, sign)
 
 
 def _chances(size: int, taken: NDArray[np.int64]) -> Vector:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any, final
 
@@ -33,7 +33,7 @@ class Training:
     key: str
     seed: int
     trial: int | None = None
-    metrics: Mapping[str, float] = {}
+    metrics: Mapping[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     cpu_seconds: float = 0.0
     error: str | None = None

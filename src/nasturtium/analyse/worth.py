@@ -52,8 +52,10 @@ class Gain:
 
     def scaled(self, factor: float, reason: str) -> Gain:
         """The gain times a factor."""
-        parts = (self.gain, self.low, self.high)
-        return Gain(*(None if part is None else part * factor for part in parts), reason)
+        gain, low, high = (
+            None if part is None else part * factor for part in (self.gain, self.low, self.high)
+        )
+        return Gain(gain, low, high, reason)
 
     def __str__(self) -> str:
         if self.gain is None:
@@ -121,7 +123,11 @@ class Worth:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Worth:
         """The record that ``to_json`` wrote."""
-        return cls(**{k: Gain(**v) if isinstance(v, Mapping) else v for k, v in data.items()})
+        parts: dict[str, Any] = {
+            name: Gain(**value) if isinstance(value, Mapping) else value
+            for name, value in data.items()
+        }
+        return cls(**parts)
 
 
 def worth_of(

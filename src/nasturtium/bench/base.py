@@ -147,50 +147,50 @@ def meta(arrays: Mapping[str, NDArray[Any]]) -> Mapping[str, Any]:
 
 
 def table(
-    file: str, data: str | Path | None, shapes: Mapping[str, tuple[int, ...]]
+    name: str, data: str | Path | None, shapes: Mapping[str, tuple[int, ...]]
 ) -> dict[str, NDArray[Any]]:
     """The named arrays of an ``.npz`` file in the data folder, their shapes checked.
 
     Args:
-        file: path within the folder, e.g. ``nb201/nasbench201_tss.npz``.
+        name: path within the folder, e.g. ``nb201/nasbench201_tss.npz``.
         data: the folder; what the variable NASTURTIUM_DATA names if not given.
         shapes: the arrays wanted; a size of -1 is any.
 
     Raises:
         EstimateError: no folder, no such file, a truncated file, or another version of it.
     """
-    path = locate(file, data)
+    path = locate(name, data)
     found: dict[str, NDArray[Any]] = {}
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            for name in shapes.keys() & set(archive.files):
-                array = archive[name]
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            for key in shapes.keys() & set(archive.files):
+                array = archive[key]
                 # Tables keep 32-bit numbers of a few digits; as 64-bit ones they are those digits.
-                found[name] = array.astype(float).round(6) if array.dtype == np.float32 else array
+                found[key] = array.astype(float).round(6) if array.dtype == np.float32 else array
     except Exception as error:  # zipfile, zlib and numpy each raise their own
         raise _unreadable(path, error) from error
-    for name, shape in shapes.items():
-        here = found[name].shape if name in found else None
+    for key, shape in shapes.items():
+        here = found[key].shape if key in found else None
         fits = here is not None and len(here) == len(shape)
         if not fits or any(
             want not in (-1, size) for want, size in zip(shape, here or (), strict=True)
         ):
             raise EstimateError(
-                f"the table {path} is of another version: expected {name!r} of shape {shape}, "
+                f"the table {path} is of another version: expected {key!r} of shape {shape}, "
                 f"found {'none' if here is None else here}"
             )
     return found
 
 
-def columns(file: str, data: str | Path | None) -> tuple[str, ...]:
+def columns(name: str, data: str | Path | None) -> tuple[str, ...]:
     """The names of the arrays in an ``.npz`` file of the data folder.
 
     Raises:
         EstimateError: no folder, no such file, or a truncated file.
     """
-    path = locate(file, data)
+    path = locate(name, data)
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return tuple(archive.files)
     except Exception as error:
         raise _unreadable(path, error) from error

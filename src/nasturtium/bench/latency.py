@@ -5,8 +5,9 @@ Lee, Lee, Chong & Hwang (2021), "HELP" (5,000 FBNet and 5,000 OFA-MobileNetV3 ne
 "ProxylessNAS" (blocks on a Pixel 1).
 
 Implemented: the networks as pools, to fit and judge latency predictors on; the blocks as plain
-look-ups. Deviations: none known. Some blocks of TF-NAS have small negative values at tiny widths:
-they were measured as differences, and are given as they are.
+look-ups. They are not for races, which report accuracies. Deviations: none known. Some blocks of
+TF-NAS have small negative values at tiny widths: they were measured as differences, and are given
+as they are.
 """
 
 from __future__ import annotations

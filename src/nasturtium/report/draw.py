@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from itertools import pairwise
 
 from torch import nn
 
@@ -15,6 +16,7 @@ __all__ = ["draw", "picture", "rows"]
 
 WIDTH, HEIGHT, ROUND = 172.0, 68.0, 22.0
 MARGIN = 16.0
+SHRINK = 0.8  # of its natural size, down to which the picture shrinks before it is scrolled
 SIGNS = {"sum": "+", "concat": "∥", "product": "×"}
 LETTERS = 26  # of the small text that fit into a box
 
@@ -43,27 +45,39 @@ def picture(drawn: Graph) -> str:
     width, height = laid.width + 2 * MARGIN, laid.height + 2 * MARGIN
     parts = [
         f'<svg class="network" role="img" aria-label="{escape(_title(drawn))}" '
-        f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}" '
+        f'width="{width:.0f}" style="min-width:{SHRINK * width:.0f}px" '
+        f'viewBox="0 0 {width:.0f} {height:.0f}" '
         'xmlns="http://www.w3.org/2000/svg"><defs><marker id="tip" viewBox="0 0 8 8" refX="7" '
         'refY="4" markerWidth="7" markerHeight="7" orient="auto"><path class="tip" '
         f'd="M0 0L8 4L0 8z"/></marker></defs><g transform="translate({MARGIN} {MARGIN})">'
     ]
-    parts += [_frame(frame.name, frame.copies, frame.members, laid, sizes) for frame in drawn.frames]
+    parts += [
+        _frame(frame.name, frame.copies, frame.members, laid, sizes) for frame in drawn.frames
+    ]
     parts += [_edge(edge, laid, sizes) for edge in drawn.edges]
     parts += [_box(box, laid, most) for box in drawn.boxes]
     return "".join([*parts, "</g></svg>"])
 
 
-def rows(drawn: Graph) -> list[tuple[str, str, str, int, int, int]]:
-    """Name, type, output shape, copies, parameters and multiply-accumulates of each block.
+def rows(drawn: Graph) -> list[tuple[str, str, str, int, int]]:
+    """Name, type, output shape, parameters and multiply-accumulates of each block.
 
     Costs are those of all copies together.
     """
     return [
-        (box.name, box.type, shape(box.shape), box.copies, *_costs(box))
+        (_breaking(box.name) + _times(box), box.type, shape(box.shape), *_costs(box))
         for box in drawn.boxes
         if box.kind == "block"
     ]
+
+
+def _breaking(name: str) -> str:
+    """A dotted name that may be broken after its dots (by a space without width)."""
+    return name.replace(".", ".\u200b")
+
+
+def _times(box: Box) -> str:
+    return f" ×{box.copies}" if box.copies > 1 else ""
 
 
 def _costs(box: Box) -> tuple[int, int]:
@@ -106,7 +120,7 @@ def _box(box: Box, laid: Plan, most: int) -> str:
     params, macs = _costs(box)
     share = macs / most if most else 0.0
     name = box.name.rpartition(".")[2] or box.type
-    times = f" ×{box.copies}" if box.copies > 1 else ""
+    times = _times(box)
     cost = f"{short(box.params)} par · {short(box.macs)} MAC" if box.params or box.macs else "free"
     about = (
         f"{box.name}: {box.type}, output {shape(box.shape)}, {params:,} parameters, "
@@ -154,7 +168,7 @@ def _edge(edge: tuple[int, int], laid: Plan, sizes: dict[int, tuple[float, float
         (reader.x, reader.y - sizes[edge[1]][1] / 2),
     ]
     path = f"M{points[0][0]:.1f} {points[0][1]:.1f}"
-    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+    for (x0, y0), (x1, y1) in pairwise(points):
         middle = (y0 + y1) / 2
         bend = f"C{x0:.1f} {middle:.1f} {x1:.1f} {middle:.1f} {x1:.1f} {y1:.1f}"
         path += f"V{y1:.1f}" if abs(x0 - x1) < 0.1 else bend

@@ -150,7 +150,9 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
             name = func._schema.name.rpartition("::")[2]
             self.make(KINDS.get(name, name), sources, output)
         elif sources:
-            self._own([leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor)], sources[0])
+            self._own(
+                [leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor)], sources[0]
+            )
         return output
 
     def entering(self, path: str) -> Callable[[nn.Module, Any, Any], None]:

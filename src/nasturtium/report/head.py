@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from nasturtium.report.words import kind_of, listed, short
+from nasturtium.report.words import COUNTED, kind_of, listed, short
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Objective
 
 __all__ = ["head"]
+
+UNKNOWN = "not recorded"
+RECIPE = ("epochs", "optimizer", "lr", "batch_size")
 
 
 def head(study: Study, written: str) -> str:
@@ -21,7 +24,7 @@ def head(study: Study, written: str) -> str:
         ("Data", _data(manifest.get("data"))),
         ("Space", _space(manifest.get("space"), study)),
         ("Strategy", _part(manifest.get("strategy"), type(study.strategy).__name__)),
-        ("Estimate", _part(manifest.get("estimator"), "not recorded")),
+        ("Estimate", _part(manifest.get("estimator"), UNKNOWN)),
         ("Goal", _goals(study)),
         ("Machine", _machine(manifest.get("machine"))),
         ("Numerics", _numerics(manifest)),
@@ -32,10 +35,16 @@ def head(study: Study, written: str) -> str:
     started = manifest.get("started")
     if started:
         facts.insert(-1, ("Study started", str(started)))
+    if not manifest:
+        facts = [fact for fact in facts if fact[1] != UNKNOWN]
     rows = "".join(f"<div><dt>{name}</dt><dd>{escape(text)}</dd></div>" for name, text in facts)
-    missing = "" if manifest else (
-        '<p class="note">The log holds no manifest: the study was made by hand, or by an older '
-        "version. What it says of data, machine and versions is not known.</p>"
+    missing = (
+        ""
+        if manifest
+        else (
+            '<p class="note">The log holds no manifest: the study was made by hand, or by an older '
+            "version. What it says of data, machine and versions is not known.</p>"
+        )
     )
     return (
         f'<header><p class="kicker">Neural architecture search: report of a study</p>'
@@ -45,7 +54,7 @@ def head(study: Study, written: str) -> str:
 
 def _data(data: Any) -> str:
     if not isinstance(data, Mapping):
-        return "not recorded"
+        return UNKNOWN
     text = str(data.get("name", "unnamed"))
     if data.get("inputs"):
         text += f", examples of {'×'.join(map(str, data['inputs']))}"
@@ -77,53 +86,64 @@ def _part(part: Any, otherwise: str) -> str:
     if not isinstance(part, Mapping):
         return otherwise if part is None else str(part)
     name = str(part.get("name", otherwise))
-    inner = [value for key, value in part.items() if key != "name"]
-    parts = [one for value in inner if isinstance(value, list) for one in value]
-    if parts and all(isinstance(one, Mapping) for one in parts):
+    parts = part.get("parts")
+    if isinstance(parts, list) and parts:
         return listed(_part(one, "a part") for one in parts)
-    plain = {
+    recipe = part.get("recipe")
+    plain = (
+        {key: recipe[key] for key in RECIPE if key in recipe} if isinstance(recipe, Mapping) else {}
+    )
+    plain |= {
         key: value
         for key, value in part.items()
-        if key != "name" and isinstance(value, (bool, int, float, str))
+        if key != "name" and value is not False and isinstance(value, (bool, int, float, str))
     }
+    plain.pop("free", None)
     return name + (f" ({', '.join(f'{k}={v}' for k, v in plain.items())})" if plain else "")
 
 
 def _goals(study: Study) -> str:
     history = study.history
-    goals = [
-        f"{'as much' if o.goal == 'max' else 'as little'} {o.metric.replace('_', ' ')} as possible"
-        for o in history.objectives
-    ]
+    goals = [f"{_much(o)} {_word(o)} as possible" for o in history.objectives]
     return listed(goals) + "".join(f", {_bound(bound)}" for bound in history.constraints)
+
+
+def _word(objective: Objective) -> str:
+    return COUNTED.get(objective.metric, objective.metric.replace("_", " "))
+
+
+def _much(objective: Objective) -> str:
+    if objective.metric in COUNTED:
+        return "as many" if objective.goal == "max" else "as few"
+    return "as much" if objective.goal == "max" else "as little"
 
 
 def _bound(bound: Objective) -> str:
     value = bound.bound if bound.bound is not None else math.nan
     kind = kind_of(bound.metric, (value,))
     text = {"share": f"{100 * value:g} %", "ms": f"{value:g} ms"}.get(kind, short(value))
-    return f"{'at least' if bound.goal == 'max' else 'at most'} {text} {bound.metric}"
+    word = COUNTED.get(bound.metric, bound.metric.replace("_", " "))
+    return f"{'at least' if bound.goal == 'max' else 'at most'} {text} {word}"
 
 
 def _machine(machine: Any) -> str:
     if not isinstance(machine, Mapping):
-        return "not recorded"
+        return UNKNOWN
     parts = [str(machine[key]) for key in ("device", "processor", "system") if machine.get(key)]
     if machine.get("cores"):
         parts.insert(-1, f"{machine['cores']} cores")
-    return ", ".join(parts) or "not recorded"
+    return ", ".join(parts) or UNKNOWN
 
 
 def _numerics(manifest: Mapping[str, Any]) -> str:
     numerics = manifest.get("numerics")
     if not isinstance(numerics, Mapping):
-        return "not recorded"
+        return UNKNOWN
     text = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in numerics.items())
     workers = manifest.get("workers")
     if workers:
         text = f"{workers} worker{'s' if workers != 1 else ''}: {text}"
-    tuned = next((manifest[k] for k in ("tuning", "tuned", "measured") if manifest.get(k)), None)
-    speeds = tuned.get("measured", tuned) if isinstance(tuned, Mapping) else None
+    speeds = manifest.get("tuning")
     if not isinstance(speeds, Mapping):
         return text + "; given, not measured"
     found = [(speed, name) for name, speed in speeds.items() if isinstance(speed, (int, float))]
@@ -138,7 +158,7 @@ def _numerics(manifest: Mapping[str, Any]) -> str:
 
 def _versions(manifest: Mapping[str, Any]) -> str:
     versions = manifest.get("versions")
-    text = "not recorded"
+    text = UNKNOWN
     if isinstance(versions, Mapping) and versions:
         text = ", ".join(f"{name} {version}" for name, version in versions.items())
     commit = manifest.get("commit")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import final
 
 __all__ = ["Place", "Plan", "plan"]
@@ -56,7 +57,7 @@ def plan(
         edges: (source, reader) pairs.
         between: free height between two layers.
     """
-    layer = {box: 0 for box in sizes}
+    layer = dict.fromkeys(sizes, 0)
     for box in sizes:
         layer[box] = max((layer[a] + 1 for a, b in edges if b == box), default=0)
     rows: list[list[int]] = [[] for _ in range(max(layer.values(), default=0) + 1)]
@@ -171,7 +172,7 @@ def _apart(row: list[int], wanted: list[float], width: Mapping[int, float]) -> l
     """The middles nearest to the wanted ones (least squares) that keep order and distance."""
     # With the distances subtracted, what is left is isotonic regression: pool what falls.
     offsets = [0.0]
-    for a, b in zip(row, row[1:], strict=False):
+    for a, b in pairwise(row):
         offsets.append(offsets[-1] + (width[a] + width[b]) / 2 + GAP)
     pools: list[tuple[float, int]] = []
     for want, offset in zip(wanted, offsets, strict=True):

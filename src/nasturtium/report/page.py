@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from html import escape
@@ -12,13 +11,15 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Protocol
 
-from nasturtium.errors import NasturtiumError, StoreError
+from nasturtium.errors import StoreError
 from nasturtium.report.head import head
+from nasturtium.report.panels import again, network, plots, trials
 from nasturtium.report.plot import columns, curves, progress
-from nasturtium.report.sections import answer, checklist, evidence, failures, section, table
+from nasturtium.report.sections import answer, checklist, evidence, failures
 from nasturtium.study.store import SqlStore
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Trial
+from nasturtium.task.durable import replace_file
 
 __all__ = ["page", "report"]
 
@@ -99,12 +100,12 @@ def page(study: Study, *, finished: Finished | None = None, command: str | None 
             head(study, now),
             answer(study, best, final),
             evidence(study, found, _address(study)),
-            _plots(study, best, found),
-            _network(study, best),
+            plots(study, best),
+            network(study, best),
             failures(study),
-            _trials(study),
+            trials(study),
             checklist(found),
-            _again(study, command),
+            again(study, command),
         )
     )
     parts = files("nasturtium.report")
@@ -207,154 +208,8 @@ def _address(study: Study) -> str:
     return f"STORE:{study.name}"
 
 
-# -- plots, the network, the table ----------------------------------------------------------------
-
-
-def _plots(study: Study, best: Trial | None, found: Mapping[str, Any] | None) -> str:
-    if best is None:
-        return ""
-    goal = escape(study.history.objectives[0].metric.replace("_", " "))
-    pick = (
-        '<p class="picks"><label>across <select id="x-pick"></select></label> '
-        '<label>upwards <select id="y-pick"></select></label></p>'
-    )
-    front = section(
-        "front",
-        "Every network, and the front",
-        '<p>Each point is a trial; touch one to see its architecture. <span id="front-words">'
-        f'</span></p>{pick}<div class="pair"><div id="front-plot" class="plot"></div>'
-        '<div id="chosen" class="detail" aria-live="polite"></div></div>',
-    )
-    over = (
-        '<p class="picks" role="group" aria-label="what lies across"><button data-over="trials" '
-        'aria-pressed="true">over trials</button><button data-over="seconds" aria-pressed="false">'
-        "over time</button></p>"
-    )
-    sofar = section(
-        "progress",
-        f"Best {goal} so far",
-        f'<p id="progress-words"></p>{over}<div id="progress-plot" class="plot"></div>',
-    )
-    lines = section(
-        "curves",
-        "Learning curves of the best",
-        '<p class="picks"><label>show <select id="curve-pick"></select></label></p>'
-        '<div id="curves-plot" class="plot"></div>',
-    )
-    return front + sofar + lines
-
-
-def _network(study: Study, best: Trial | None) -> str:
-    if best is None:
-        return ""
-    from nasturtium.report.draw import picture, rows
-    from nasturtium.report.graph import graph
-
-    try:
-        drawn = graph(_built(study, best), _inputs(study))
-    except NasturtiumError as error:
-        reason = f"The network of trial {best.number} is not drawn: {error}"
-        return section("network", "The network", f'<p class="note">{escape(reason)}</p>')
-    except Exception as error:  # a user's builder or module may raise anything
-        reason = f"The network is not drawn: building it raised {type(error).__name__}: {error}"
-        return section("network", "The network", f'<p class="note">{escape(reason)}</p>')
-    heads = ("block", "type", "output", "copies", "parameters", "MACs")
-    words = (
-        f"The network of trial {best.number}, from top to bottom. Each block shows its output's "
-        "shape (channels × height × width), its parameters and its multiply-accumulates for one "
-        "example; the bar is its share of the dearest block's work."
-    )
-    return section(
-        "network",
-        "The network",
-        f'<p>{words}</p><div class="pair"><div class="scroll drawing" tabindex="0" '
-        f'aria-label="drawing of the network">{picture(drawn)}</div>'
-        f"{table(heads, rows(drawn), 'blocks')}</div>",
-    )
-
-
-def _built(study: Study, best: Trial) -> Any:
-    architecture = best.architecture
-    skeleton = getattr(study.space, "skeleton", None)
-    return study.space.build(architecture) if skeleton is None else skeleton(architecture)
-
-
-def _inputs(study: Study) -> tuple[int, ...]:
-    """The shape of one example: the data's, the manifest's, or what the space was bound to."""
-    if study.task is not None:
-        return tuple(study.task.inputs)
-    data = study.manifest.get("data")
-    shape = data.get("inputs") if isinstance(data, Mapping) else None
-    if shape is None:
-        bind = getattr(study.space, "_bind", None)
-        shape = None if bind is None else bind().get("inputs")
-    if shape is None:
-        raise StoreError("the shape of an example is not known; neither data nor space say it")
-    return tuple(shape)
-
-
-def _trials(study: Study) -> str:
-    if not len(study.history):
-        return ""
-    return section(
-        "trials",
-        "All trials",
-        '<p>A click on a head sorts, on a number shows the architecture. The filter takes words '
-        "and comparisons, e.g. <code>control failed</code> or <code>accuracy&gt;0.9</code>.</p>"
-        '<p class="picks"><label>filter <input id="filter" type="search" autocomplete="off" '
-        'spellcheck="false"></label><span id="rows" role="status"></span></p>'
-        '<div class="scroll" tabindex="0"><table id="table"><thead></thead><tbody></tbody></table>'
-        '</div><p class="picks" id="pages"></p>',
-    )
-
-
-def _again(study: Study, command: str | None) -> str:
-    manifest = study.manifest
-    body = ""
-    if command:
-        body += f"<p>This command makes the same study:</p><pre>{escape(command)}</pre>"
-    call = manifest.get("call")
-    if isinstance(call, Mapping):
-        own = [name for name, value in call.items() if value == "?"]
-        if own:
-            body += (
-                f"<p>The study was made by a program with its own {escape(', '.join(own))}; run "
-                "that program again with the same seed.</p>"
-            )
-        else:
-            body += f"<p>In Python:</p><pre>{escape(_python(manifest, call))}</pre>"
-    if not body:
-        body = "<p>The log does not hold the call that started the study.</p>"
-    if manifest:
-        text = escape(json.dumps(manifest, indent=2, ensure_ascii=False, default=str))
-        body += f"<details><summary>Manifest: the study's first entry</summary><pre>{text}</pre></details>"
-    return section("again", "Make it again", body)
-
-
-def _python(manifest: Mapping[str, Any], call: Mapping[str, Any]) -> str:
-    """The call that started the study, with the numerics and workers that it was run with."""
-    words = [repr(call.get("data"))]
-    words += [f"{k}={v!r}" for k, v in call.items() if v is not None and k not in ("data", "store")]
-    numerics = manifest.get("numerics")
-    if isinstance(numerics, Mapping):
-        words.append(f"numerics={','.join(f'{k}={v}' for k, v in numerics.items())!r}")
-    if manifest.get("executor") == "here":
-        words.append("executor='here'")
-    elif manifest.get("workers"):
-        words.append(f"executor='processes(workers={manifest['workers']})'")
-    return "nas.search(\n    " + ",\n    ".join(words) + ",\n)"
-
-
 def _write(path: Path, content: bytes) -> None:
-    """Write under a temporary name beside ``path``, then rename."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)  # a temporary file is its owner's alone
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    replace_file(path, content)
+    mask = os.umask(0)
+    os.umask(mask)
+    path.chmod(0o666 & ~mask)  # what is written under a temporary name is its owner's alone

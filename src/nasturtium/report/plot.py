@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from nasturtium.errors import StrategyError
@@ -24,13 +24,23 @@ def columns(history: History) -> dict[str, Any]:
     Returns:
         ``trials`` (number, arm, state, parent, cost, seconds, whether it is acceptable, error),
         ``errors``, ``metrics`` and ``decisions``; a number that is missing or not finite is
-        ``None``.
+        ``None``, and ``odd`` are the rows where it is not finite.
     """
     good = acceptable(history)
     errors: dict[str, int] = {}
     trials: dict[str, list[Any]] = {
         name: []
-        for name in ("number", "arm", "state", "parent", "uniform", "cost", "seconds", "ok", "error")
+        for name in (
+            "number",
+            "arm",
+            "state",
+            "parent",
+            "uniform",
+            "cost",
+            "seconds",
+            "ok",
+            "error",
+        )
     }
     for trial in history:
         row = (
@@ -153,6 +163,11 @@ def _metrics(history: History) -> list[dict[str, Any]]:
                 "goal": goals.get(name) or _goal(name, kind),
                 "objective": any(o.metric == name for o in history.objectives),
                 "values": values,
+                "odd": [
+                    row
+                    for row, trial in enumerate(history)
+                    if not math.isfinite(trial.metrics.get(name, 0.0))
+                ],
             }
         )
     return made
@@ -194,4 +209,3 @@ def _brief(value: float | None) -> float | int | None:
 
 def _finite(values: Iterable[float | None]) -> list[float]:
     return [value for value in values if value is not None]
-

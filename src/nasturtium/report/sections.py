@@ -22,7 +22,8 @@ GROUPS = 20  # reasons of failures that are listed
 
 def section(name: str, title: str, body: str) -> str:
     """A part of the page under its heading."""
-    return f'<section id="{name}" aria-labelledby="{name}-t"><h2 id="{name}-t">{title}</h2>{body}</section>'
+    heading = f'<h2 id="{name}-t">{title}</h2>'
+    return f'<section id="{name}" aria-labelledby="{name}-t">{heading}{body}</section>'
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]], kind: str = "") -> str:
@@ -120,7 +121,8 @@ def _counted(history: Sequence[Trial]) -> str:
     parts = [f"{arms['search']:,} of the search"]
     parts += [f"{arms['control']:,} of the random control"] if arms["control"] else []
     parts += [f"{arms[arm]:,} {arm}" for arm in ("reference", "final") if arms[arm]]
-    text = f"{states['finished'] + states['failed']:,} networks were estimated: {listed(parts)}."
+    count = states["finished"] + states["failed"]
+    text = f"{count:,} network{' was' if count == 1 else 's were'} estimated: {listed(parts)}."
     if states["failed"]:
         text += f" {states['failed']:,} of them failed."
     if states["rejected"]:
@@ -178,22 +180,28 @@ def _without(study: Study) -> list[str]:
     goal = study.history.objectives[0]
     searched = progress(study.history, uniform=False)
     drawn = progress(study.history, uniform=True)
+    if not drawn and not searched:
+        return []
     if not drawn:
         off = study.manifest.get("control") == 0
         why = "The control was switched off" if off else "No trial was drawn uniformly"
         return [f"{why}, so nothing here says that the search does better than drawing at random."]
-    if not searched:
-        return []
     cost = drawn[-1][0]
+    history = study.history
+    if all(trial.proposal.uniform for trial in history.where(arm="search")):
+        return [
+            "Every trial of the search was itself drawn uniformly (a strategy that learns starts "
+            "so): up to here the search is random drawing, and nothing shows that it does better."
+        ]
     level = [point for point in searched if point[0] <= cost]
     lines = [
-        f"{cost:g} trials were drawn uniformly from the space (the control, and the strategy's own "
-        f"uniform draws); the best of them has {measured(goal.metric, drawn[-1][2])}."
+        f"{cost:,.6g} trials were drawn uniformly from the space (the control, and the strategy's "
+        f"own uniform draws); the best of them has {measured(goal.metric, drawn[-1][2])}."
     ]
     if level:
         lines.append(
             f"The search's best after as many trials has {measured(goal.metric, level[-1][2])}, "
-            f"and after all of its {searched[-1][0]:g} trials "
+            f"and after all of its {searched[-1][0]:,.6g} trials "
             f"{measured(goal.metric, searched[-1][2])}."
         )
     lines.append(
@@ -224,7 +232,14 @@ def _trained(found: Mapping[str, Any]) -> str:
         )
     if not rows:
         return ""
-    heads = ("network", f"mean {metric.replace('_', ' ')}, test", "90 % interval", "trainings", "parameters", "MACs")
+    heads = (
+        "network",
+        f"mean {metric.replace('_', ' ')}, test",
+        "90 % interval",
+        "trainings",
+        "parameters",
+        "MACs",
+    )
     return table(heads, rows)
 
 
@@ -241,10 +256,16 @@ def checklist(found: Mapping[str, Any] | None) -> str:
     if not items:
         return ""
     rows = [
-        (str(one.get("item", "")), STATES.get(str(one.get("state")), "not known"), str(one.get("answer", "")))
+        (
+            str(one.get("item", "")),
+            STATES.get(str(one.get("state")), "not known"),
+            str(one.get("answer", "")),
+        )
         for one in items
     ]
-    return section("checklist", "Checklist", table(("item", "kept", "what was done"), rows, "words"))
+    return section(
+        "checklist", "Checklist", table(("item", "kept", "what was done"), rows, "words")
+    )
 
 
 def failures(study: Study) -> str:
@@ -264,4 +285,6 @@ def failures(study: Study) -> str:
         rows.append((len(numbers), example, ", ".join(map(str, numbers[:8])) + more))
     rest = len(ordered) - GROUPS
     others = f"<p>{rest} rarer reasons are in the trial table.</p>" if rest > 0 else ""
-    return section("failures", "Failures", table(("trials", "reason", "numbers"), rows, "words") + others)
+    return section(
+        "failures", "Failures", table(("trials", "reason", "numbers"), rows, "words") + others
+    )

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable
 
-__all__ = ["kind_of", "label", "listed", "measured", "short", "span"]
+__all__ = ["COUNTED", "kind_of", "label", "listed", "measured", "short", "span"]
 
 SHARES = frozenset(
     {"accuracy", "error", "f1", "precision", "recall", "auc", "iou", "top1", "top5", "dice"}

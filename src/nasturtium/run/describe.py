@@ -43,6 +43,8 @@ def of_space(text: str) -> dict[str, Any]:
     Raises:
         SpaceError: there is no such space.
     """
+    import torch
+
     space = made("space", text)
     if not isinstance(space, Space):
         raise SpaceError(f"{text} is {type(space).__name__}; expected a space, see @nas.space")
@@ -58,8 +60,8 @@ def of_space(text: str) -> dict[str, Any]:
                 decision.options_text()
             )
     example = space.sample(Random(0))
-    network = space.build(example)
-    params = sum(parameter.numel() for parameter in network.parameters())
+    with torch.device("meta"):  # it may be larger than this machine
+        params = sum(parameter.numel() for parameter in space.build(example).parameters())
     told["example"] = ", ".join(f"{key}={value}" for key, value in example.items())
     told["its parameters"] = f"{params:,}"
     return told

@@ -42,7 +42,7 @@ class Finished:
 
     Attributes:
         model: trained, in evaluation mode; takes normalised inputs.
-        metrics: on the test split, measured once, after training: ``accuracy``,
+        metrics: on the test split (where the data have one), measured once, after training: ``accuracy``,
             ``balanced_accuracy``, ``loss``; ``params`` and ``macs``; ``valid_accuracy`` where the
             validation examples were not trained on.
         architecture: what was built.
@@ -130,39 +130,24 @@ def finish(
         the network with its metrics.
 
     Raises:
-        StrategyError: the study has no finished trial, or the data have no test split.
+        StrategyError: the study has no finished trial.
         StoreError: a driver is searching in the study now.
         TaskError: the data cannot be read again, or are not those of the study.
     """
     chosen = study.best if trial is None else trial
     if isinstance(chosen, int):
         chosen = study.history.trial(chosen)
-    task = _task(study, data)
-    if task.test is None:
-        raise StrategyError(
-            f"the data {task.name!r} have no test split; give one, or let fractions=(valid, test) "
-            "divide one off"
-        )
+    task = task_of(study, data)
     space = build if build is not None else study.space
     space = bound_space(space, task)
     manifest = study.manifest
-    base = Recipe.from_json(manifest["recipe"]) if "recipe" in manifest else Recipe()
-    own = getattr(study.space, "recipe", None)
-    if own is not None:
-        base = own.of(chosen.architecture)
-    settings = told_recipe(recipe, base.replace(epochs=base.epochs * LONGER))
+    settings = told_recipe(recipe, longer(study, chosen.architecture))
     seed = study.seed if seed is None else seed
     if numerics is None:
         numerics = Numerics.from_json(manifest["numerics"]) if manifest else Numerics()
     model = space.build(chosen.architecture, seed=mix(seed, "finish", "init"))
-    fitted_task = _joined(task) if whole else task
-    identity: dict[str, Any] = {
-        "trial": chosen.number,
-        "recipe": settings.to_json(),
-        "seed": seed,
-        "whole": whole,
-        "space": dict(space.describe()),
-    }
+    fitted_task = joined(task) if whole else task
+    identity = identity_of(chosen.number, settings, seed, whole, space)
     for note in study.notes:
         if note.get("finished") == identity and study.files is not None:
             model.load_state_dict(load_weights(study.files.get(note["weights"])))
@@ -226,7 +211,7 @@ def finished(study: Study, *, trial: int | None = None, data: Any = None) -> Fin
     Raises:
         StrategyError: nothing was finished yet, or not from that trial.
     """
-    task = _task(study, data)
+    task = task_of(study, data)
     space = dict(bound_space(study.space, task).describe())
     for note in reversed(study.notes):
         identity = note.get("finished", {})
@@ -246,7 +231,36 @@ def finished(study: Study, *, trial: int | None = None, data: Any = None) -> Fin
     )
 
 
-def _task(study: Study, data: Any) -> Task:
+def longer(study: Study, architecture: Architecture | None = None) -> Recipe:
+    """The recipe of a training in full: the architecture's or the study's, four times as long."""
+    own = getattr(study.space, "recipe", None)
+    if own is not None and architecture is not None:
+        base: Recipe = own.of(architecture)
+    else:
+        known = study.manifest.get("recipe")
+        base = Recipe() if known is None else Recipe.from_json(known)
+    return base.replace(epochs=base.epochs * LONGER)
+
+
+def identity_of(
+    trial: int, recipe: Recipe, seed: int, whole: bool, space: Space
+) -> dict[str, Any]:
+    """What makes a training in full the same training."""
+    return {
+        "trial": trial,
+        "recipe": recipe.to_json(),
+        "seed": seed,
+        "whole": whole,
+        "space": dict(space.describe()),
+    }
+
+
+def task_of(study: Study, data: Any = None) -> Task:
+    """The data of a study: given, still at hand, or read again.
+
+    Raises:
+        StrategyError: they cannot be read again, or are not those that were searched on.
+    """
     if data is None:
         data = study.task
     if data is None:
@@ -267,7 +281,7 @@ def _task(study: Study, data: Any) -> Task:
     return task
 
 
-def _joined(task: Task) -> Task:
+def joined(task: Task) -> Task:
     """The task with the validation examples among the training ones."""
     parts: Sequence[Split] = (task.train, task.valid)
     inputs = np.concatenate([np.asarray(part.inputs) for part in parts])
@@ -280,7 +294,6 @@ def _measured(
 ) -> dict[str, float]:
     from nasturtium.cost.count import count
 
-    assert task.test is not None
-    metrics = evaluate(model, task.test, task)
+    metrics = {} if task.test is None else evaluate(model, task.test, task)
     cost = count(space.build(architecture), task.inputs)
     return {**metrics, "params": float(cost.params), "macs": float(cost.macs)}

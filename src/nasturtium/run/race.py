@@ -63,9 +63,14 @@ def race(
         EstimateError: an objective that the benchmark lacks.
 
     Example:
-        >>> import nasturtium as nas
-        >>> from nasturtium.bench.nasbench201 import NASBench201        # doctest: +SKIP
-        >>> print(nas.race(["random", "evolution"], NASBench201(), trials=100))  # doctest: +SKIP
+        >>> from nasturtium.bench.pool import PoolBenchmark
+        >>> from nasturtium.run.race import race
+        >>> from nasturtium.space.pool import PoolSpace
+        >>> pool = PoolSpace("line", [{"x": x} for x in range(50)], [[x] for x in range(50)])
+        >>> line = PoolBenchmark("line", pool, {"accuracy": [x / 50 for x in range(50)]})
+        >>> raced = race(["random"], line, trials=20, repeats=4, workers=1)
+        >>> 0.8 < raced.mean("random") <= line.best
+        True
     """
     runners = _named(strategies)
     objectives, within = tuple(objectives), tuple(within)
@@ -287,7 +292,8 @@ class Race:
             f"{self.benchmark}: {budget}, {repeats} runs each, best {100 * self.best:.2f} %",
             f"{'strategy':{wide}}   mean %   95 % interval     std   regret  trials",
         ]
-        for name in sorted(self.runs, key=self.mean, reverse=True):
+        order = sorted(self.runs, key=self.mean, reverse=True)
+        for name in order:
             mean, (low, high) = 100 * self.mean(name), self.interval(name)
             spread = 100 * float(np.nanstd(self.truths(name), ddof=1))
             count = np.mean([run.finished for run in self.runs[name]])
@@ -295,9 +301,11 @@ class Race:
                 f"{name:{wide}}  {mean:7.3f}  {100 * low:7.3f}–{100 * high:7.3f}  {spread:6.3f}  "
                 f"{100 * self.best - mean:7.3f}  {count:6.1f}"
             )
-        for (first, second), p in self.significance().items():
-            verdict = "differ" if p < 0.05 else "are not told apart"
-            lines.append(f"{first} and {second} {verdict} (p = {p:.2g}, Wilcoxon, Holm)")
+        for pair, p in self.significance().items():
+            if order[0] in pair:
+                other = pair[pair[0] == order[0]]
+                verdict = "differ" if p < 0.05 else "are not told apart"
+                lines.append(f"{order[0]} and {other} {verdict} (p = {p:.2g}, Wilcoxon, Holm)")
         return "\n".join(lines)
 
 

@@ -191,7 +191,7 @@ class ChoiceSpace(Space):
         names = sorted(parent)  # a record read from a log has another order than a fresh one
         if names:
             name = names[int(rng.random() * len(names))]
-            change = _Change(self, parent, name, rng)
+            change = _Change(parent, name, rng)
             child = self._read(change)[0]
             if change.done:
                 return child
@@ -200,7 +200,7 @@ class ChoiceSpace(Space):
             raise SpaceError(
                 f"nothing to mutate in {parent!r}: each of its decisions has one option only"
             )
-        change = _Change(self, parent, free[int(rng.random() * len(free))].name, rng)
+        change = _Change(parent, free[int(rng.random() * len(free))].name, rng)
         return self._read(change)[0]
 
     def cross(self, mother: Architecture, father: Architecture, rng: Random) -> Architecture:
@@ -634,18 +634,17 @@ class _Replay:
 class _Change:
     """Replays a parent with one decision changed."""
 
-    __slots__ = ("done", "name", "parent", "rng", "space")
+    __slots__ = ("answers", "done", "name", "rng")
 
-    def __init__(self, space: ChoiceSpace, parent: Architecture, name: str, rng: Random) -> None:
-        self.space = space
-        self.parent = parent
+    def __init__(self, parent: Architecture, name: str, rng: Random) -> None:
+        self.answers = parent.decisions
         self.name = name
         self.rng = rng
         self.done = False
 
     def __call__(self, decision: Decision) -> Value:
         name = decision.name
-        value = self.parent.get(name, _MISSING)
+        value = self.answers.get(name, _MISSING)
         if name == self.name and not self.done and value is not _MISSING and decision.count > 1:
             self.done = True
             return decision.vary(cast(Value, value), self.rng)

@@ -22,7 +22,7 @@ from nasturtium.strategy.halving import Schedule, promotion, rungs_of
 from nasturtium.strategy.random import RandomSearch
 from nasturtium.study.history import History
 from nasturtium.study.strategy import Strategy
-from nasturtium.study.trial import Fidelity, Proposal, Trial
+from nasturtium.study.trial import Proposal, Trial
 
 if TYPE_CHECKING:
     from nasturtium.study.work import Work
@@ -116,8 +116,3 @@ class ASHA(Strategy):
             if trial.architecture.key not in above:
                 return trial
         return None
-
-
-def rung_counts(history: History, rungs: tuple[Fidelity, ...]) -> tuple[int, ...]:
-    """How many trials were asked for at each rung, for reports."""
-    return tuple(len(history.where(fidelity=rung)) for rung in rungs)

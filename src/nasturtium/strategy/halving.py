@@ -107,6 +107,9 @@ class SuccessiveHalving(Strategy):
     def propose(self, state: Rung, history: History, rng: Random) -> Proposal | None:
         return _propose(self.strategy, self.brackets, state, history, rng)
 
+    def stops(self, state: Rung, history: History, trial: Trial) -> bool:
+        return _stops(self.strategy, state, history, trial)
+
 
 @final
 class Hyperband(Strategy):
@@ -149,6 +152,9 @@ class Hyperband(Strategy):
     def propose(self, state: Rung, history: History, rng: Random) -> Proposal | None:
         return _propose(self.strategy, self.brackets, state, history, rng)
 
+    def stops(self, state: Rung, history: History, trial: Trial) -> bool:
+        return _stops(self.strategy, state, history, trial)
+
 
 def _bracket(count: int, rungs: Sequence[Fidelity], eta: float) -> Bracket:
     """How many trials each rung has, at which fidelity."""
@@ -169,6 +175,13 @@ def _fold(inner: Strategy, state: Rung, trial: Trial) -> Rung:
         state.inner[fidelity] = inner.start()
     state.inner[fidelity] = inner.fold(state.inner[fidelity], trial)
     return state
+
+
+def _stops(inner: Strategy, state: Rung, history: History, trial: Trial) -> bool:
+    fidelity = trial.fidelity
+    if fidelity not in state.inner:
+        return False
+    return inner.stops(state.inner[fidelity], history.where(fidelity=fidelity), trial)
 
 
 def _propose(

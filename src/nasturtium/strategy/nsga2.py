@@ -15,6 +15,7 @@ The tests check sorting and crowding against brute force, and hold hypervolumes 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -121,9 +122,8 @@ class NSGA2(Strategy):
         losses = -np.array([history.vector(trial) for trial in pool])
         violations = np.array([history.violation(trial) for trial in pool])
         objectives = losses.shape[1]
-        volume = objectives > (1 if self.selection == "hypervolume" else 2)
-        if self.selection == "crowding":
-            volume = False
+        least = {"crowding": math.inf, "hypervolume": 2, "auto": 3}[self.selection]
+        volume = objectives >= least
         kept: list[int] = []
         worth: list[tuple[float, float]] = []
         for rank, front in enumerate(fronts(losses, violations)):

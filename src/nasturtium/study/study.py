@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, final
 
 from nasturtium.architecture import Architecture
 from nasturtium.errors import StoreError, StrategyError
+from nasturtium.study.answer import checked, plain_numbers
 from nasturtium.study.event import Event
 from nasturtium.study.files import Files
 from nasturtium.study.history import History
@@ -34,7 +36,6 @@ __all__ = ["Study"]
 
 PROPOSE, CONTROL = 1, 2  # purposes of random generators
 COUNTS = ("searched", "uniform", "refused")
-NUMBERS = frozenset((float, int))
 REJECTIONS = 20_000  # proposals in a row that free counts may reject
 
 Screen = Callable[[Architecture], Mapping[str, float]]
@@ -217,34 +218,17 @@ class Study:
         Raises:
             StrategyError: the trial is not pending.
         """
-        metrics, error = self._numbers(trial, metrics)
+        history = self.history
+        free = partial(self._free, trial)
+        metrics, error = checked(metrics, history.objectives, history.constraints, free)
         if error is not None:
             metrics = {}
         self._settle(
             Outcome(trial.number, metrics, curve, files or {}, error, seconds, cpu_seconds)
         )
 
-    def _numbers(
-        self, trial: Trial, metrics: Mapping[str, float]
-    ) -> tuple[Mapping[str, float], str | None]:
-        """The metrics as plain numbers, and why they are no answer, if they are none."""
-        if not NUMBERS.issuperset(map(type, metrics.values())):
-            metrics = {name: _plain(value) for name, value in metrics.items()}
-            for name, value in metrics.items():
-                if not isinstance(value, (float, int)):
-                    return metrics, f"{name} is {value!r}, which is not a number"
-        for objective in self.history.objectives:
-            found = metrics.get(objective.metric)
-            if found is None:
-                return metrics, _lacks(objective.metric, metrics)
-            if found - found != 0.0:
-                return metrics, f"{objective.metric} is {found!r}, which is not a finite number"
-        for bound in self.history.constraints:
-            if bound.metric not in metrics and self._screen is not None:
-                metrics = {**self._screen(trial.proposal.architecture), **metrics}
-            if bound.metric not in metrics:
-                return metrics, _lacks(bound.metric, metrics)
-        return metrics, None
+    def _free(self, trial: Trial) -> Mapping[str, float]:
+        return {} if self._screen is None else self._screen(trial.proposal.architecture)
 
     def fail(
         self,
@@ -260,7 +244,11 @@ class Study:
 
         With metrics it counts as rejected: they break a bound, and the rest was not estimated.
         """
-        self._settle(Outcome(trial.number, metrics or {}, curve, {}, reason, seconds, cpu_seconds))
+        self._settle(
+            Outcome(
+                trial.number, plain_numbers(metrics or {}), curve, {}, reason, seconds, cpu_seconds
+            )
+        )
 
     def _settle(self, outcome: Outcome) -> None:
         number = outcome.number
@@ -357,15 +345,6 @@ class Study:
     def __repr__(self) -> str:
         done = len(self.history.finished)
         return f"<study {self.name}: {done} of {len(self.history)} trials finished>"
-
-
-def _lacks(metric: str, metrics: Mapping[str, float]) -> str:
-    return f"the estimate has no metric {metric!r}; it gave {', '.join(sorted(metrics)) or 'none'}"
-
-
-def _plain(value: Any) -> Any:
-    """A NumPy or torch scalar as a Python number; anything else as it is."""
-    return value.item() if getattr(value, "ndim", None) == 0 else value
 
 
 _MASK = (1 << 64) - 1

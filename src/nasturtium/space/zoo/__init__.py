@@ -17,6 +17,7 @@ SPACES = {
     "chain": "chain",
     "darts": "darts",
     "efficientnet": "efficientnet",
+    "mlp": "mlp",
     "mobilenet": "mobilenet",
     "nasbench101": "nasbench101",
     "nasbench201": "nasbench201",

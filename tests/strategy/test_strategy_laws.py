@@ -1,0 +1,41 @@
+"""The laws of all strategies, for these and for wrappers around each other."""
+
+from __future__ import annotations
+
+import pytest
+
+from nasturtium.contracts import check_strategy
+from nasturtium.strategy.asha import ASHA
+from nasturtium.strategy.evolution import RegularizedEvolution
+from nasturtium.strategy.halving import Hyperband, SuccessiveHalving
+from nasturtium.strategy.lemonade import Lemonade
+from nasturtium.strategy.local import LocalSearch
+from nasturtium.strategy.median import MedianStop
+from nasturtium.strategy.nsga2 import NSGA2
+from nasturtium.strategy.reinforce import Reinforce
+from nasturtium.strategy.tournament import TournamentEvolution
+
+ONE = [
+    LocalSearch(),
+    LocalSearch("best", 2),
+    TournamentEvolution(8, 3),
+    Reinforce(),
+    Reinforce(0.5, "sgd", entropy=0.01, reward="hard"),
+    SuccessiveHalving(count=9, least=1 / 9),
+    Hyperband(LocalSearch("first", 2), least=1 / 9),
+    ASHA(Reinforce(), least=1 / 9, schedule="prefix"),
+    ASHA(RegularizedEvolution(5, 2), least=1 / 9),
+    MedianStop(ASHA(TournamentEvolution(4, 2), least=1 / 9)),
+]
+MANY = [NSGA2(8), NSGA2(8, 3, selection="hypervolume"), Lemonade(5), LocalSearch("first", 1)]
+
+
+@pytest.mark.parametrize("strategy", ONE, ids=lambda strategy: type(strategy).__name__)
+def test_laws(strategy):
+    check_strategy(strategy, trials=45, cuts=4)
+
+
+@pytest.mark.parametrize("strategy", MANY, ids=lambda strategy: type(strategy).__name__)
+@pytest.mark.parametrize("objectives", [("accuracy", "min:latency"), ("a", "min:b", "max:c")])
+def test_laws_with_many_objectives(strategy, objectives):
+    check_strategy(strategy, objectives=objectives, trials=45, cuts=4)
