@@ -149,7 +149,7 @@ def on_nasbench201(runs: int) -> dict[str, list[float]]:
         "NSGA-II": NSGA2(population),
         "NSGA-II, hypervolume": NSGA2(population, selection="hypervolume"),
         "LEMONADE": Lemonade(population, lambda a: [bench.query(a)["macs"]]),
-        "LEMONADE, no brood": Lemonade(population),
+        "LEMONADE, no cheap": Lemonade(population),
     }
     found = {}
     for label, strategy in strategies.items():

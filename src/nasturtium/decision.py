@@ -311,16 +311,17 @@ class Range(Decision):
         """The grid point nearest to ``place``."""
         assert self._steps is not None and self.step is not None
         index = min(max(round((place - self.low) / self.step), 0), self._steps)
-        return self._at(index)
+        return self.at(index)
 
-    def _at(self, index: int) -> float:
+    def at(self, index: int) -> float:
+        """The grid point of that index, from 0."""
         assert self.step is not None
         value = self.low + index * self.step
         return value if isinstance(value, int) else float(f"{value:.12g}")
 
     def draw(self, rng: Random) -> Value:
         if self._steps is not None and not self.log:
-            return self._at(int(rng.random() * (self._steps + 1)))
+            return self.at(int(rng.random() * (self._steps + 1)))
         if self.log:
             spread = math.log(self.high) - math.log(self.low)
             value = math.exp(math.log(self.low) + rng.random() * spread)
@@ -336,7 +337,7 @@ class Range(Decision):
             assert isinstance(value, (int, float)) and self.step is not None
             place = round((value - self.low) / self.step)
             other = int(rng.random() * self._steps)
-            return self._at(other + (other >= place))
+            return self.at(other + (other >= place))
         new = self.draw(rng)
         while new == value:
             new = self.draw(rng)
@@ -346,7 +347,7 @@ class Range(Decision):
         assert isinstance(value, (int, float))
         if self._steps is not None and self.step is not None:
             place = round((value - self.low) / self.step)
-            near = [self._at(i) for i in (place - 1, place + 1) if 0 <= i <= self._steps]
+            near = [self.at(i) for i in (place - 1, place + 1) if 0 <= i <= self._steps]
         elif self.log:
             factor = (self.high / self.low) ** 0.05
             near = [value / factor, value * factor]
@@ -395,7 +396,7 @@ class Range(Decision):
             return Fraction(1)
         # What lies beyond the last point of the grid is drawn as that point.
         lower = max(self.low, value - self.step / 2)
-        upper = self.high if value == self._at(self._steps) else value + self.step / 2
+        upper = self.high if value == self.at(self._steps) else value + self.step / 2
         return Fraction(math.log(upper / lower) / math.log(self.high / self.low))
 
     def options_text(self) -> str:

@@ -197,19 +197,18 @@ CHAIN = (
 
 
 def test_a_chain_of_deaths_from_training_to_the_finished_network(tmp_path: Path) -> None:
-    quiet, chain = tmp_path / "quiet", tmp_path / "chain"
+    quiet, chain = tmp_path / "quiet.txt", tmp_path / "chain.txt"
     logs = []
-    for folder, deaths in ((quiet, ()), (chain, CHAIN)):
-        folder.mkdir()
+    for side, deaths in ((quiet, ()), (chain, CHAIN)):
+        store = side.with_suffix(".db")
         for point in (*deaths, ""):
-            store, side = folder / "study.db", folder / "side.txt"
             code, out, errors = Life(SEARCHED, "chain", store, side, point).end()
             assert code == (-signal.SIGKILL if point else 0), (point, out, errors)
         assert "finished False" in out
         logs.append(body(store))
     assert logs[0] == logs[1]
-    once = lines(quiet / "side.txt", "epoch")
-    epochs = lines(chain / "side.txt", "epoch")
+    once = lines(quiet, "epoch")
+    epochs = lines(chain, "epoch")
     assert len(once) == len(set(once)) == 2 * 3 + 4
     assert set(epochs) == set(once)
     assert len(epochs) == len(once) + 1  # that of which the checkpoint was half written

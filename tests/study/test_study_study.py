@@ -289,6 +289,13 @@ def test_scalars_are_numbers(number, tmp_path):
     assert list(nas.Study(toy, nas.RandomSearch(), store=store).history) == list(study.history)
 
 
+def test_scalars_of_a_refusal_are_numbers(tmp_path):
+    study = nas.Study(toy, nas.RandomSearch(), store=tmp_path / "study.db")
+    study.fail(study.ask(), "too slow", metrics={"latency": np.float32(7.0)})
+    assert study.history[0].state == "rejected"
+    assert study.history[0].metrics == {"latency": 7.0}
+
+
 def test_a_bound_whose_metric_is_not_told_is_taken_from_the_screen():
     study = nas.Study(toy, nas.RandomSearch(), **BOUNDED)
     trial = study.ask()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from statistics import median
 from typing import final
 
 from nasturtium.analyse.trained import MEASURED
@@ -96,13 +97,18 @@ def pools(history: History) -> Pools:
 
 
 def _equal(history: History, drawn: list[Trial]) -> tuple[float, str]:
-    """How many random trials the search's cost would have bought, by seconds where known."""
+    """How many random trials the search's cost would have bought, by seconds where known.
+
+    The work in trials at full fidelity, times the ratio of medians of the seconds of a trial:
+    means would be ruled by the first trials of all, which wait for workers to warm up.
+    """
     spent = [t for t in history if t.arm == "search" and t.state in ("finished", "failed")]
-    seconds = sum(trial.seconds for trial in spent)
-    each = [trial.seconds for trial in drawn]
-    if seconds > 0 and each and min(each) > 0:
-        return seconds / (sum(each) / len(each)), "seconds"
-    return float(sum(trial.fidelity.cost for trial in spent)), "trials"
+    work = sum(trial.fidelity.cost for trial in spent)
+    ours = [t.seconds for t in spent if t.fidelity.full and t.state == "finished"]
+    random = [trial.seconds for trial in drawn]
+    if ours and random and median(ours) > 0 and median(random) > 0:
+        return work * median(ours) / median(random), "seconds"
+    return float(work), "trials"
 
 
 @final

@@ -10,9 +10,14 @@ from typing import Any, final
 
 from nasturtium.study.trial import Objective
 
-__all__ = ["MEASURED", "Network", "Training", "networks"]
+__all__ = ["MEASURED", "Network", "Training", "most", "networks"]
 
 MEASURED = ("accuracy", "balanced_accuracy", "loss")  # what every training in full is measured by
+
+
+def most(objective: Objective) -> float:
+    """The largest value that the metric can have: 1 for accuracies, which are shares."""
+    return 1.0 if objective.metric.endswith("accuracy") else math.inf
 
 
 @final

@@ -8,11 +8,8 @@ accuracy against the normal score of the network's rank within the control, and 
 ranks that the k best of as many draws as the search paid for would have. Where the control is
 smaller than that, the line is an extrapolation, and the verdict says so.
 
-The gain is thus one weighted sum of networks' means. Its standard error takes an architecture as
-the unit (trainings of one architecture with other seeds only make its mean firmer), from the
-spread within the search's networks and about the control's line; a network that both sides chose
-enters with the difference of its weights. Interval and test are by Student's t, with as many
-degrees of freedom as there are networks less the three means and slopes that were fitted.
+The gain and its standard error are those of :class:`~nasturtium.analyse.contrast.Contrast`, whose
+unit is the architecture; interval and test are by Student's t.
 
 *Better* needs two one-sided tests at 5 % to agree: the gain above zero; and the search's proposals
 better than random draws by their estimates (Mann & Whitney, 1947; exact whatever the distribution,
@@ -28,17 +25,14 @@ tried.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, final
 
-import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu, norm
 from scipy.stats import t as student
 
-from nasturtium.analyse.scores import normal_scores
+from nasturtium.analyse.contrast import Contrast
 from nasturtium.analyse.selection import Pools, Selection
 from nasturtium.analyse.trained import Network
 
@@ -48,8 +42,6 @@ LEVEL = 0.05  # of each one-sided test
 POWER = 0.8  # with which further networks are to decide
 MARGIN = 0.005  # the least gain that counts: half a percentage point of accuracy
 LEAST = 3  # networks of the control that a line needs
-
-Vector = NDArray[np.float64]
 
 
 @final
@@ -112,6 +104,8 @@ class Verdict:
             return f"The search is better than random search at equal cost: {self.reason}."
         if self.answer == "no better":
             return f"The search is no better than random search at equal cost: {self.reason}."
+        if self.more is not None and self.gain is None:
+            return f"Undecided: {self.more} more finished networks are the least; {self.reason}."
         if self.more is not None:
             word = "network" if self.more == 1 else "networks"
             return f"Undecided: {self.more} more finished {word} would decide; {self.reason}."
@@ -143,11 +137,12 @@ def judge(
     # The line is for the top: what ranks below the middle would only bend it.
     line = [key for key, rank in places.items() if key in trained and rank < max(upper, LEAST)]
     involved = {*(trial.architecture.key for trial in best), *line}
+    repeated = involved & {t.architecture.key for t in (*chosen.search, *chosen.control)}
     facts: dict[str, Any] = {
         "margin": margin,
         "search": len(best),
         "control": len(line),
-        "seeds": min((len(trained[key].values) for key in involved), default=0),
+        "seeds": min((len(trained[key].values) for key in repeated), default=0),
         "trials_search": parted.equal,
         "trials_control": len(parted.control),
         "extrapolated": parted.equal > len(parted.control),
@@ -159,10 +154,15 @@ def judge(
 
     values = {key: sign * trained[key].mean for key in involved}
     top = [trial.architecture.key for trial in best]
-    fit = _Fit.of(parted, top, line, places, values)
+    fit = Contrast.of(parted, top, line, places, values)
     facts["chance"] = _chance(parted)
     facts |= {"gain": fit.gain, "allowance": fit.allowance}
-    return _decide(fit, parted, facts)
+    found = _decide(fit, parted, facts)
+    if controlled:
+        return found
+    drawn = f"{len(parted.drawn)} uniform draws of the strategy itself stand in"
+    off = f"{found.reason}; the control was switched off (control=0), and {drawn}"
+    return replace(found, reason=off)
 
 
 def _lacking(
@@ -192,73 +192,10 @@ def _lacking(
         return (
             "undecided",
             f"{len(best)} networks of the search and {len(line)} of the control's better half are "
-            f"trained in full, and 2 and {LEAST} are the least",
+            f"trained in full, and a comparison takes 2 and {LEAST}",
             missing or None,
         )
     return None
-
-
-@final
-@dataclass(frozen=True)
-class _Fit:
-    """The gain as a weighted sum of networks, and how sure it is."""
-
-    gain: float
-    slope: float  # of the control's line; not below zero
-    allowance: float
-    error: float
-    freedom: int
-    variance: float
-    scores: Vector  # of the control's networks
-
-    @classmethod
-    def of(
-        cls,
-        parted: Pools,
-        top: list[str],
-        line: list[str],
-        places: Mapping[str, int],
-        values: Mapping[str, float],
-    ) -> _Fit:
-        size = len(parted.control)
-        scores = normal_scores(size, size)[[places[key] for key in line]]
-        target = _target(parted, len(top))
-        found = np.array([values[key] for key in line])
-        ours = np.array([values[key] for key in top])
-        away = scores - scores.mean()
-        # A line that falls says that the estimate does not rank this control: it is taken as flat.
-        slope = max(0.0, float(away @ found / (away @ away)))
-        weights = _weights(scores, target, slope)
-        rest = found - found.mean() - slope * away
-        spread = ours - ours.mean()
-        freedom = len(top) - 1 + len(line) - 2
-        variance = float(rest @ rest + spread @ spread) / freedom
-        shares = dict.fromkeys(top, 1.0 / len(top))
-        for key, weight in zip(line, weights, strict=True):
-            shares[key] = shares.get(key, 0.0) - float(weight)
-        return cls(
-            gain=sum(share * values[key] for key, share in shares.items()),
-            slope=slope,
-            allowance=slope * (target - float(normal_scores(size, len(top)).mean())),
-            error=math.sqrt(variance * sum(share**2 for share in shares.values())),
-            freedom=freedom,
-            variance=variance,
-            scores=scores,
-        )
-
-
-def _target(parted: Pools, top: int) -> float:
-    """The mean normal score of the best ``top`` draws that the search's cost would have bought."""
-    return float(normal_scores(max(parted.equal, len(parted.control)), top).mean())
-
-
-def _weights(scores: Vector, target: float, slope: float) -> Vector:
-    """What each network of the control weighs in the value of its line at the target."""
-    flat = np.full(len(scores), 1.0 / len(scores))
-    if slope == 0.0:
-        return flat
-    away = scores - scores.mean()
-    return np.asarray(flat + (target - scores.mean()) * away / (away @ away), dtype=np.float64)
 
 
 def _chance(parted: Pools) -> float:
@@ -267,7 +204,7 @@ def _chance(parted: Pools) -> float:
     return float(test.pvalue)
 
 
-def _decide(fit: _Fit, parted: Pools, facts: dict[str, Any]) -> Verdict:
+def _decide(fit: Contrast, parted: Pools, facts: dict[str, Any]) -> Verdict:
     reach = float(student.isf(LEVEL, fit.freedom)) * fit.error
     low, high, margin = fit.gain - reach, fit.gain + reach, float(facts["margin"])
     facts |= {"low": low, "high": high}
@@ -290,26 +227,10 @@ def _decide(fit: _Fit, parted: Pools, facts: dict[str, Any]) -> Verdict:
             f"(p = {facts['chance']:.2f}), which only a longer search or a larger control can show"
         )
         return Verdict("undecided", reason, **facts)
-    more = _more(fit, parted, facts)
+    more = fit.more(parted, margin, LEVEL, POWER)
     if more is None:
         interval += (
             f"; with a control of {facts['trials_control']} architectures no number of finished "
             "networks is likely to decide, a larger control would"
         )
     return Verdict("undecided", interval, more=more, **facts)
-
-
-def _more(fit: _Fit, parted: Pools, facts: Mapping[str, Any]) -> int | None:
-    """How many further networks would decide, if gain and spread stay what they are."""
-    size, margin = len(parted.control), float(facts["margin"])
-    ranked = normal_scores(size, size)
-    for top in range(facts["search"] + 1, min(size, len(parted.search)) + 1):
-        among = fit.scores >= ranked[top - 1]  # the control's best that are trained already
-        scores = np.concatenate([ranked[:top], fit.scores[~among]])
-        weights = _weights(scores, _target(parted, top), fit.slope)
-        error = math.sqrt(fit.variance * (1 / top + float(weights @ weights)))
-        freedom = top - 1 + len(scores) - 2
-        needed = float(student.isf(LEVEL, freedom) + norm.ppf(POWER)) * error
-        if max(fit.gain, margin - fit.gain) >= needed:
-            return 2 * top - int(facts["search"]) - int(among.sum())
-    return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from nasturtium.analyse.curve import control_curve, search_curve
 from nasturtium.analyse.evidence import Evidence
 from nasturtium.analyse.rank import Rank, rank_correlation
 from nasturtium.analyse.selection import Pools, judged, pools, select
-from nasturtium.analyse.trained import MEASURED, Network, Training, networks
+from nasturtium.analyse.trained import MEASURED, Network, Training, most, networks
 from nasturtium.analyse.verdict import MARGIN, judge
 from nasturtium.analyse.worth import Spent, over, worth_of
 from nasturtium.study.history import History
@@ -68,6 +67,7 @@ def weigh(
     others = networks((t for t in given if t.trial is None), metric)
     # With control=0 no draw was asked for; what the strategy drew by itself still counts.
     controlled = manifest.get("control", 0.1) != 0
+    ceiling = most(metric)
     verdict = judge(parted, chosen, ours, sign=metric.sign, margin=margin, controlled=controlled)
     answering = None if answer is None else ours.get(answer.architecture.key)
     strongest = max(others.values(), key=lambda one: metric.sign * one.mean, default=None)
@@ -80,8 +80,7 @@ def weigh(
         spent,
     )
     estimates = _estimates(history, parted)
-    drawn = [t for t in history.finished if t.proposal.uniform and t.fidelity.full]
-    each = fmean(trial.seconds for trial in drawn) if drawn else 0.0
+    each = worth.seconds / parted.equal if parted.equal else 0.0
     whole, best = _ranks(estimates, parted, ours, metric.sign)
     return Evidence(
         study=name,
@@ -114,8 +113,8 @@ def weigh(
             for training in given
             if training.fault(metric.metric) is not None
         ),
-        network=None if answering is None else _row(answering, {"trial": answering.trial}),
-        references=tuple(_row(one, {"name": one.key}) for one in others.values()),
+        network=None if answering is None else _row(answering, {"trial": answering.trial}, ceiling),
+        references=tuple(_row(one, {"name": one.key}, ceiling) for one in others.values()),
         rank=whole,
         rank_top=best,
         worth=worth,
@@ -148,7 +147,7 @@ def _ranks(
     )
 
 
-def _row(network: Network, head: Mapping[str, Any]) -> dict[str, Any]:
+def _row(network: Network, head: Mapping[str, Any], ceiling: float) -> dict[str, Any]:
     """A network over its seeds, with a 90 % interval of its mean (Student's t)."""
     low = high = None
     if len(network.values) > 1:
@@ -156,6 +155,8 @@ def _row(network: Network, head: Mapping[str, Any]) -> dict[str, Any]:
         error = float(np.std(network.values, ddof=1)) / count**0.5
         reach = float(student.isf(0.05, count - 1)) * error
         low, high = network.mean - reach, network.mean + reach
+        if min(network.values) >= 0.0 and max(network.values) <= ceiling:
+            low, high = max(0.0, low), min(ceiling, high)
     return {
         **head,
         "accuracies": list(network.values),

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.stats import t as student
 
 from nasturtium.analyse.curve import resampled
-from nasturtium.analyse.trained import Network
+from nasturtium.analyse.trained import Network, most
 from nasturtium.analyse.verdict import Verdict
 from nasturtium.study.history import History
 from nasturtium.study.trial import Objective
@@ -50,10 +50,11 @@ class Gain:
         """As plain JSON."""
         return dict(vars(self))
 
-    def scaled(self, factor: float, reason: str) -> Gain:
-        """The gain times a factor."""
+    def scaled(self, factor: float, left: float, reason: str) -> Gain:
+        """The gain times a factor, but no more than is ``left`` to gain."""
         gain, low, high = (
-            None if part is None else part * factor for part in (self.gain, self.low, self.high)
+            None if part is None else min(part * factor, left)
+            for part in (self.gain, self.low, self.high)
         )
         return Gain(gain, low, high, reason)
 
@@ -161,7 +162,7 @@ def worth_of(
         ),
         over_reference=over_reference,
         per_doubling=doubling,
-        per_hour=_per_hour(doubling, seconds, spent.workers),
+        per_hour=_per_hour(doubling, seconds, spent.workers, _left(history, objective)),
     )
 
 
@@ -219,12 +220,19 @@ def _per_doubling(history: History, objective: Objective) -> Gain:
     return Gain(gain, min(float(low), gain), max(float(high), gain), name="search")
 
 
-def _per_hour(doubling: Gain, seconds: float, workers: int) -> Gain:
+def _left(history: History, objective: Objective) -> float:
+    """How much better the best estimate could become at all."""
+    found = [t.metrics.get(objective.metric, 0.0) for t in history.finished if t.fidelity.full]
+    if objective.goal == "min" or not found:
+        return math.inf
+    return max(0.0, most(objective) - max(found))
+
+
+def _per_hour(doubling: Gain, seconds: float, workers: int, left: float) -> Gain:
     if doubling.gain is None:
         return Gain(reason=doubling.reason)
     if seconds <= 0:
         return Gain(reason="the trials' seconds are not known")
     doublings = math.log2(1 + 3600 * max(1, workers) / seconds)
-    return doubling.scaled(
-        doublings, "extrapolated: the gain per doubling is taken to stay what it is"
-    )
+    reason = "extrapolated: the gain per doubling is taken to stay what it is"
+    return doubling.scaled(doublings, left, reason)

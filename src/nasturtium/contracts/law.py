@@ -46,7 +46,7 @@ def alike(one: Any, other: Any, _seen: frozenset[int] = frozenset()) -> bool:
         return alike(one.detach().cpu().numpy(), other.detach().cpu().numpy())
     if isinstance(one, random.Random):
         return bool(one.getstate() == other.getstate())
-    if hasattr(one, "__dict__") and type(one).__eq__ is object.__eq__:
+    if hasattr(one, "__dict__") and getattr(type(one), "__eq__", None) is object.__eq__:
         return alike(vars(one), vars(other), seen)
     return bool(one == other)
 

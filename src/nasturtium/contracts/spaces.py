@@ -115,7 +115,7 @@ def _check_moves(space: Space, drawn: list[Architecture], seed: int, builds: int
             f"space {space.name!r}: mutate() gave its parent back, {parent!r}; a mutation changes "
             "a decision",
         )
-        turned = Architecture(parent.space, dict(reversed(parent.decisions.items())))
+        turned = Architecture(parent.space, dict(reversed(list(parent.items()))))
         law(
             space.mutate(turned, Random(seed + index)) == mutate,
             f"space {space.name!r}: mutate() depends on the order of the decisions in {parent!r}, "

@@ -48,6 +48,17 @@ class Graph:
                 "least two nodes, and edges (source, target) with source < target"
             )
 
+    def within(self, nodes: int) -> Graph:
+        """The graph, or of a larger one its first nodes and the output."""
+        last = len(self.labels) - 1
+        if last < nodes:
+            return self
+        places = {**{node: node for node in range(nodes - 1)}, last: nodes - 1}
+        return Graph(
+            tuple(self.labels[node] for node in places),
+            tuple((places[s], places[t]) for s, t in self.edges if s in places and t in places),
+        )
+
     def sources(self) -> list[list[int]]:
         """The nodes that each node reads, in rising order."""
         read: list[list[int]] = [[] for _ in self.labels]

@@ -65,9 +65,14 @@ def rows(drawn: Graph) -> list[tuple[str, str, str, int, int]]:
     Costs are those of all copies together.
     """
     return [
-        (_breaking(box.name) + _times(box), box.type, shape(box.shape), *_costs(box))
+        (
+            _breaking(box.name or "the network itself") + _times(box),
+            box.type,
+            shape(box.shape),
+            *_costs(box),
+        )
         for box in drawn.boxes
-        if box.kind == "block"
+        if box.kind == "block" or box.params or box.macs
     ]
 
 

@@ -33,7 +33,7 @@ class Box:
         name: dotted path in the network; empty where it is no module.
         type: class of the module, or the option that was chosen.
         shape: of the output, without the batch.
-        params: trainable numbers of one copy.
+        params: trainable numbers of one copy; the output has what the network holds itself.
         macs: multiply-accumulates of one copy, for one example.
         copies: how many equal ones follow one another, those of its frames included.
     """
@@ -146,7 +146,9 @@ class _Drawing:
 
     def _box(self, node: Node, closed: int | None, layers: Sequence[Layer]) -> Box:
         if closed is None:
-            return Box(node.number, node.kind, "", node.kind, node.shape)
+            own = [layer for layer in layers if not layer.path and node.kind == "output"]
+            params, macs = sum(x.params for x in own), sum(x.macs for x in own)
+            return Box(node.number, node.kind, "", node.kind, node.shape, params, macs)
         call = self.calls[closed]
         inside = [x for x in layers if x.path == call.path or x.path.startswith(call.path + ".")]
         return Box(

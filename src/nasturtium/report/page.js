@@ -19,10 +19,20 @@ function digits(value, count) {
   return Number(value.toPrecision(count)).toLocaleString("en-US", { maximumFractionDigits: 8 });
 }
 
+// A whole number with its digits in groups of three.
+function grouped(value) {
+  return value.toLocaleString("en-US");
+}
+
 // A count or a number in three digits: 1.25 M.
 function short(value) {
-  for (const [size, suffix] of [[1e9, " G"], [1e6, " M"], [1e3, " k"]])
-    if (Math.abs(value) >= size) return digits(value / size, 3) + suffix;
+  for (const [size, suffix] of [
+    [1e12, " T"],
+    [1e9, " G"],
+    [1e6, " M"],
+    [1e3, " k"],
+  ])
+    if (Math.abs(value) >= 0.9995 * size) return digits(value / size, 3) + suffix;
   return digits(value, 4);
 }
 
@@ -36,7 +46,9 @@ function written(kind, value) {
 
 // A metric's value in a row; what was given and is no number says so.
 function reading(metric, row) {
-  return metric.values[row] === null && metric.odd.includes(row) ? "not finite" : written(metric.kind, metric.values[row]);
+  return metric.values[row] === null && metric.odd.includes(row)
+    ? "not finite"
+    : written(metric.kind, metric.values[row]);
 }
 
 function option(value) {
@@ -52,7 +64,9 @@ function decisions(row) {
 }
 
 function oneLine(row) {
-  return decisions(row).map(([name, value]) => name + "=" + option(value)).join(", ");
+  return decisions(row)
+    .map(([name, value]) => name + "=" + option(value))
+    .join(", ");
 }
 
 function title(row) {
@@ -95,12 +109,22 @@ function detail(row) {
   if (before) {
     for (const [name, value] of before) list.append(entry(name, "not asked", option(value)));
     changes += before.size;
-    const words = changes === 0 ? "has the same architecture" : `differs in ${changes} decision${changes > 1 ? "s" : ""}`;
+    const words =
+      changes === 0
+        ? "has the same architecture"
+        : `differs in ${changes} decision${changes > 1 ? "s" : ""}`;
     box.append(make("p", {}, `From its parent, trial ${T.number[parent]}, it ${words}.`));
   }
   box.append(make("h3", {}, "Architecture"), list);
   const record = { space: DATA.space, decisions: Object.fromEntries(decisions(row)) };
-  box.append(make("details", {}, make("summary", {}, "as a record"), make("pre", {}, JSON.stringify(record))));
+  box.append(
+    make(
+      "details",
+      {},
+      make("summary", {}, "as a record"),
+      make("pre", {}, JSON.stringify(record)),
+    ),
+  );
   return box;
 }
 

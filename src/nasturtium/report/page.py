@@ -23,7 +23,8 @@ from nasturtium.task.durable import replace_file
 
 __all__ = ["page", "report"]
 
-SCRIPTS = ("page.js", "plots.js", "table.js")
+STYLES = ("page.css", "parts.css")
+SCRIPTS = ("page.js", "plots.js", "front.js", "table.js")
 
 
 class Finished(Protocol):
@@ -109,7 +110,7 @@ def page(study: Study, *, finished: Finished | None = None, command: str | None 
         )
     )
     parts = files("nasturtium.report")
-    style = (parts / "page.css").read_text(encoding="utf-8")
+    style = "\n".join((parts / name).read_text(encoding="utf-8") for name in STYLES)
     scripts = "\n".join((parts / name).read_text(encoding="utf-8") for name in SCRIPTS)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -136,19 +137,19 @@ def _data(study: Study, best: Trial | None, found: Mapping[str, Any] | None) -> 
         "space": history[0].architecture.space if len(history) else study.space.name,
         "best": None if best is None else best.number,
         "front": [trial.number for trial in study.front],
-        "bounds": {bound.metric: bound.bound for bound in history.constraints},
+        "bounds": {bound.metric: str(bound) for bound in history.constraints},
         "progress": {
             "search": progress(history, uniform=False),
             "control": progress(history, uniform=True),
         },
-        "evidence": lines if isinstance(lines, Mapping) else None,
+        "evidence": _plain(lines) if isinstance(lines, Mapping) else None,
         "curves": curves(shown),
     }
 
 
 def _json(data: Any) -> str:
     """JSON that can stand inside a script element whatever it holds."""
-    text = json.dumps(_plain(data), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 

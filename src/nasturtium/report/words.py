@@ -17,7 +17,7 @@ COUNTED = {
     "flops": "floating-point operations",
     "activations": "activations",
 }
-SUFFIXES = ((1e9, " G"), (1e6, " M"), (1e3, " k"))
+SUFFIXES = ((1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k"))
 
 
 def kind_of(name: str, values: Iterable[float] = ()) -> str:
@@ -43,8 +43,8 @@ def short(value: float) -> str:
     if not math.isfinite(value):
         return "not a finite number"
     for size, suffix in SUFFIXES:
-        if abs(value) >= size:
-            return f"{value / size:.3g}{suffix}" if abs(value) < 999.5 * size else f"{value:.3g}"
+        if abs(value) >= 0.9995 * size:  # what is rounded to a thousand takes the next suffix
+            return f"{value / size:.3g}{suffix}"
     return f"{value:.4g}"
 
 

@@ -99,7 +99,7 @@ class NasturtiumClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         self.store = store
         self.random_state = random_state
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> NasturtiumClassifier:  # noqa: N803
+    def fit(self, X: ArrayLike, y: ArrayLike) -> NasturtiumClassifier:
         """Search, and train the best network on all examples.
 
         Args:
@@ -109,7 +109,7 @@ class NasturtiumClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         Raises:
             ValueError: the data are not usable, e.g. a class has too few examples to be divided.
         """
-        X, y = validate_data(self, X, y, allow_nd=True, dtype=NUMBERS)  # noqa: N806
+        examples, y = validate_data(self, X, y, allow_nd=True, dtype=NUMBERS)
         check_classification_targets(y)
         self.classes_, labels = np.unique(y, return_inverse=True)
         seed = int(check_random_state(self.random_state).randint(2**31))
@@ -117,7 +117,7 @@ class NasturtiumClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             seed = self.random_state
         try:
             task = load(
-                (X, labels), seed=seed, name="data", fractions=(self.validation_fraction, 0.0)
+                (examples, labels), seed=seed, name="data", fractions=(self.validation_fraction, 0.0)
             )
         except TaskError as error:
             raise ValueError(f"these classes cannot be learnt from: {error}") from error
@@ -140,14 +140,14 @@ class NasturtiumClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         self.finished_ = finish(self.study_, data=task, recipe=self.finish_recipe)
         return self
 
-    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:  # noqa: N803
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """The probability of each class: (N, classes), in the order of ``classes_``."""
         import torch
 
         check_is_fitted(self)
-        X = validate_data(self, X, allow_nd=True, dtype=NUMBERS, reset=False)  # noqa: N806
+        examples = validate_data(self, X, allow_nd=True, dtype=NUMBERS, reset=False)
         task = self.finished_.task
-        inputs = _laid_out(X, task.inputs)
+        inputs = _laid_out(examples, task.inputs)
         shape = (-1, *(1,) * (len(task.inputs) - 1))
         mean = torch.tensor(task.mean, dtype=torch.float32).view(shape)
         std = torch.tensor(task.std, dtype=torch.float32).view(shape)
@@ -160,7 +160,7 @@ class NasturtiumClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         probabilities: NDArray[np.float64] = torch.cat(parts).numpy()
         return probabilities
 
-    def predict(self, X: ArrayLike) -> NDArray[Any]:  # noqa: N803
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
         """The most likely label of each example: (N,)."""
         probabilities = self.predict_proba(X)
         labels: NDArray[Any] = self.classes_[probabilities.argmax(1)]
@@ -170,16 +170,16 @@ class NasturtiumClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
 NUMBERS = (np.uint8, np.float32, np.float64)
 
 
-def _laid_out(X: NDArray[Any], inputs: tuple[int, ...]) -> NDArray[Any]:  # noqa: N803
+def _laid_out(given: NDArray[Any], inputs: tuple[int, ...]) -> NDArray[Any]:
     """Examples in the shape that the network takes, (N, C, H, W) or (N, F)."""
-    if X.shape[1:] == inputs:
-        laid = X
-    elif X.ndim == 3 and (1, *X.shape[1:]) == inputs:
-        laid = X[:, None]
-    elif X.ndim == 4 and (X.shape[3], *X.shape[1:3]) == inputs:
-        laid = X.transpose(0, 3, 1, 2)
+    if given.shape[1:] == inputs:
+        laid = given
+    elif given.ndim == 3 and (1, *given.shape[1:]) == inputs:
+        laid = given[:, None]
+    elif given.ndim == 4 and (given.shape[3], *given.shape[1:3]) == inputs:
+        laid = given.transpose(0, 3, 1, 2)
     else:
         raise ValueError(
-            f"X has examples of shape {X.shape[1:]}; the classifier was fitted to {inputs}"
+            f"X has examples of shape {given.shape[1:]}; the classifier was fitted to {inputs}"
         )
     return np.ascontiguousarray(laid, dtype=np.float32)

@@ -38,7 +38,7 @@ class Drive:
         lease: beaten while waiting.
         trials: how many search trials are wanted, rejected ones not counted.
         hours: stop asking after so much time, sessions before included.
-        control: uniformly drawn trials wanted, as a share of the search trials.
+        control: uniformly drawn trials at full fidelity wanted, as a share of the search's work.
         lag: trials that may be out at a time in ordered mode.
         ordered: log in the order of numbers; else as outcomes come.
         watch: called with each trial that was logged, and with ``None`` while waiting.
@@ -116,7 +116,8 @@ class Drive:
             if trial is not None or any(out.arm == "search" for out in self._out.values()):
                 return trial
             # The strategy has nothing to propose and waits for nothing: on with the control.
-        wanted = math.ceil(self.control * counted) > study.count("uniform")
+        # Budgeted by work, not seconds, which no two runs would agree on.
+        wanted = math.ceil(self.control * study.cost) > study.count("uniform")
         if wanted and not hopeless and (self.hours is None or elapsed < self.hours):
             return study.ask("control")
         return None

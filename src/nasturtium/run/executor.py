@@ -177,11 +177,14 @@ class Processes(Executor):
             return self._died(index, worker)
         if kind == "broken":
             raise EstimateError(f"a worker process failed: {data}")
+        if kind == "began":
+            worker.since = time.monotonic()
+            return None
         if kind == "report":
             go_on = self._listen is None or self._listen(*data)
             worker.send(packed(("answer", go_on)))
             return None
-        worker.job = None
+        worker.job = worker.since = None
         assert isinstance(data, Outcome)
         self._deaths.pop(data.number, None)
         return data
@@ -266,7 +269,7 @@ class _Worker:
         self.pipe = ours
         self.job: Job | None = None
         self.late = False
-        self._since = 0.0
+        self.since: float | None = None  # when it began its job
 
     def send(self, message: bytes) -> bool:
         """Send a message; false if the worker is gone."""
@@ -281,15 +284,14 @@ class _Worker:
         parts = (job.number, job.proposal, job.parent_weights, job.resumed, job.origin)
         if not self.send(packed(("job", parts))):
             return False
-        self.job = job
-        self._since = time.monotonic()
+        self.job, self.since = job, None
         return True
 
     def overdue(self, setting: Setting | None) -> bool:
         """Whether the job is far beyond its time limit: it hangs outside of training."""
-        if self.job is None or setting is None or setting.time_limit is None:
+        if self.since is None or setting is None or setting.time_limit is None:
             return False
-        self.late = time.monotonic() - self._since > 1.5 * setting.time_limit + GRACE
+        self.late = time.monotonic() - self.since > 1.5 * setting.time_limit + GRACE
         return self.late
 
     def end(self) -> int:

@@ -50,6 +50,7 @@ def main() -> None:
             elif setting is None or estimator is None:
                 continue  # the start has failed, and the driver was told
             elif kind == "job":
+                _send(pipe, "began", None)  # the start is over, which a time limit is not about
                 _send(pipe, "done", _run(setting, estimator, data, report if heard else None))
             else:
                 function, arguments = data

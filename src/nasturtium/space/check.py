@@ -15,6 +15,7 @@ from nasturtium.architecture import Architecture, Value
 from nasturtium.cost.count import forward_meta
 from nasturtium.decision import Decision
 from nasturtium.errors import EstimateError, NasturtiumError, Rejected, SpaceError
+from nasturtium.space.answers import Toggle
 from nasturtium.space.size import Size, every, size_of
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def check(
             number for each class; the message names the decision whose answer is to blame.
     """
     start = time.perf_counter()
-    facts = space._bind()
+    facts = space.facts
     inputs = inputs or facts.get("inputs")
     classes = classes or facts.get("classes")
     if inputs is None:
@@ -123,7 +124,7 @@ def check(
         context = encoder.context(name)
         while True:
             try:
-                architecture = space._read(_Towards(context, name, cover))[0]
+                architecture = space.run(_Towards(context, name, cover))[0]
             except Rejected:
                 rejected += 1
                 left = cover.left.get(name)
@@ -161,7 +162,7 @@ class _Towards:
     def __call__(self, decision: Decision) -> Value:
         self.reached = self.reached or decision.name == self.name
         if not self.reached:
-            value = self.context.get(decision.name)
+            value: Value | None = self.context.get(decision.name)
             if decision.allows(value):
                 assert value is not None
                 return value
@@ -214,8 +215,6 @@ def _blame(
     classes: int | None,
 ) -> str:
     """Which decision's answer is to blame: the one of which most other answers would fit."""
-    from nasturtium.space.choice import _Toggle
-
     best: tuple[float, str] | None = None
     for decision in space.decisions(architecture):
         name = decision.name
@@ -223,7 +222,7 @@ def _blame(
         fits = 0
         for value in others:
             try:
-                other = space._read(_Toggle(architecture, name, value))[0]
+                other = space.run(Toggle(architecture, name, value))[0]
                 fits += not isinstance(_problem(space, other, inputs, classes), Exception)
             except Rejected:
                 continue

@@ -11,12 +11,13 @@ import sys
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from operator import methodcaller
 from random import Random
-from typing import TYPE_CHECKING, Any, cast, final, overload
+from typing import TYPE_CHECKING, Any, final, overload
 
 from nasturtium.architecture import Architecture, Value
 from nasturtium.blocks import Block
-from nasturtium.decision import Decision, OneOf, Range, Subset
+from nasturtium.decision import Decision
 from nasturtium.errors import Rejected, SpaceError
+from nasturtium.space.answers import Change, Checked, Replay, Toggle, first
 from nasturtium.space.base import Space
 from nasturtium.space.choose import Answer, Choose, Reading
 from nasturtium.space.encode import Encoder
@@ -37,7 +38,6 @@ Predicate = Callable[[Architecture], bool]
 
 ATTEMPTS = 1000
 FACTS: dict[str, Any] = {"inputs": (3, 32, 32), "classes": 10}
-_MISSING = object()
 
 
 @final
@@ -81,14 +81,25 @@ class ChoiceSpace(Space):
 
     # -- reading -------------------------------------------------------------------------------
 
-    def _read(
+    def run(
         self, answer: Answer, reading: Reading | None = None, whole: bool = True
     ) -> tuple[Architecture, Choose, Callable[[], Any]]:
+        """Run the builder once: the primitive under every operation.
+
+        Args:
+            answer: called with each decision; what it gives is not checked.
+            reading: what becomes of module questions and joins, where that is not the usual.
+            whole: ask for the recipe too, where there is one.
+
+        Returns:
+            the record, the handle with what was asked, and the builder's ``build``.
+
+        Raises:
+            Rejected: the builder or a predicate refuses this combination.
+        """
         choose = Choose(answer, self._known, self.limits, reading)
         facts = self._facts
-        if facts is None:
-            facts = self._facts = self._bind()
-        build = self.builder(choose, **facts)
+        build = self.builder(choose, **(self.facts if facts is None else facts))
         if self.recipe is not None and whole:
             with choose.scope("recipe"):
                 self.recipe.builder(choose)
@@ -113,12 +124,12 @@ class ChoiceSpace(Space):
 
     def ask(self, reading: Reading) -> tuple[Architecture, Callable[[], nn.Module]]:
         """As :meth:`read`, but the module is only built when the returned function is called."""
-        architecture, _, build = self._read(reading.answer, reading)
+        architecture, _, build = self.run(reading.answer, reading)
         return architecture, lambda: self._built(build)
 
     def replay(self, architecture: Architecture) -> Answer:
         """The source of answers that repeats a record and refuses one that does not fit."""
-        return _Replay(self, architecture)
+        return Replay(self.name, architecture)
 
     def decide(self, answer: Answer) -> Architecture:
         """Read the builder with ``answer(decision) -> value`` and return the record only.
@@ -128,17 +139,24 @@ class ChoiceSpace(Space):
             >>> nas.zoo.nasbench201.decide(lambda d: d.options[1])["edge0_1"]
             'skip_connect'
         """
-        return self._read(_Checked(answer))[0]
+        return self.run(Checked(answer))[0]
 
     def decisions(self, architecture: Architecture) -> tuple[Decision, ...]:
         """The decisions that are active in ``architecture``, in the order they are asked.
 
         A tied decision counts once, under the first name of its group.
         """
-        return tuple(self._read(_Replay(self, architecture))[1].asked.values())
+        return tuple(self.run(Replay(self.name, architecture))[1].asked.values())
 
-    def _bind(self) -> dict[str, Any]:
-        """The builder's keyword arguments; unbound ``inputs`` and ``classes`` are CIFAR-10's."""
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """The builder's keyword arguments; unbound ``inputs`` and ``classes`` are CIFAR-10's.
+
+        Raises:
+            SpaceError: another argument without a default is not bound.
+        """
+        if self._facts is not None:
+            return self._facts
         facts = dict(self.arguments)
         for parameter in _keywords(self.builder):
             if parameter.name in facts or parameter.default is not parameter.empty:
@@ -149,6 +167,7 @@ class ChoiceSpace(Space):
                     f"space.using({parameter.name}=...)"
                 )
             facts[parameter.name] = FACTS[parameter.name]
+        self._facts = facts
         return facts
 
     def _built(self, build: object) -> nn.Module:
@@ -177,7 +196,7 @@ class ChoiceSpace(Space):
         Raises:
             SpaceError: a thousand draws in a row were rejected.
         """
-        return self._accepted(lambda: self._read(methodcaller("draw", rng))[0])
+        return self.accepted(lambda: self.run(methodcaller("draw", rng))[0])
 
     def mutate(self, parent: Architecture, rng: Random) -> Architecture:
         """Change one active decision, chosen evenly; keep the rest, draw what is newly asked.
@@ -185,14 +204,14 @@ class ChoiceSpace(Space):
         Raises:
             SpaceError: no decision of ``parent`` has another answer, or all changes are rejected.
         """
-        return self._accepted(lambda: self._mutated(parent, rng))
+        return self.accepted(lambda: self._mutated(parent, rng))
 
     def _mutated(self, parent: Architecture, rng: Random) -> Architecture:
         names = sorted(parent)  # a record read from a log has another order than a fresh one
         if names:
             name = names[int(rng.random() * len(names))]
-            change = _Change(parent, name, rng)
-            child = self._read(change)[0]
+            change = Change(parent, name, rng)
+            child = self.run(change)[0]
             if change.done:
                 return child
         free = [d for d in self.decisions(parent) if d.count > 1]
@@ -200,8 +219,8 @@ class ChoiceSpace(Space):
             raise SpaceError(
                 f"nothing to mutate in {parent!r}: each of its decisions has one option only"
             )
-        change = _Change(parent, free[int(rng.random() * len(free))].name, rng)
-        return self._read(change)[0]
+        change = Change(parent, free[int(rng.random() * len(free))].name, rng)
+        return self.run(change)[0]
 
     def cross(self, mother: Architecture, father: Architecture, rng: Random) -> Architecture:
         """Answer from either parent, evenly; draw only where neither has an allowed answer."""
@@ -213,7 +232,7 @@ class ChoiceSpace(Space):
                 return decision.draw(rng)
             return have[0] if len(have) == 1 or rng.random() < 0.5 else have[1]
 
-        return self._accepted(lambda: self._read(answer)[0])
+        return self.accepted(lambda: self.run(answer)[0])
 
     def build(self, architecture: Architecture, *, seed: int | None = None) -> nn.Module:
         """A fresh network with ordinary modules.
@@ -267,7 +286,7 @@ class ChoiceSpace(Space):
             return self._built(self._replayed(architecture))
 
     def _replayed(self, architecture: Architecture) -> Callable[[], Any]:
-        _, choose, build = self._read(_Replay(self, architecture), whole=False)
+        _, choose, build = self.run(Replay(self.name, architecture), whole=False)
         extra = [name for name in architecture if name not in choose.made]
         if extra and (self.recipe is None or architecture.network.keys() - choose.made.keys()):
             raise SpaceError(
@@ -294,7 +313,7 @@ class ChoiceSpace(Space):
         for decision in self.decisions(architecture):
             for value in decision.neighbours(architecture[decision.name]):
                 try:
-                    yield self._read(_Toggle(architecture, decision.name, value))[0]
+                    yield self.run(Toggle(architecture, decision.name, value))[0]
                 except Rejected:
                     continue
 
@@ -311,7 +330,7 @@ class ChoiceSpace(Space):
                 return first(decision) if rng is None else decision.draw(rng)
             return decision.nearest(value)
 
-        return self._accepted(lambda: self._read(answer)[0])
+        return self.accepted(lambda: self.run(answer)[0])
 
     def discover(self) -> tuple[Decision, ...]:
         """Every decision found by toggling answers and by random probes, in the order of asking.
@@ -470,7 +489,12 @@ class ChoiceSpace(Space):
             "fingerprint": sha256(text.encode()).hexdigest()[:16],
         }
 
-    def _accepted(self, draw: Callable[[], Architecture]) -> Architecture:
+    def accepted(self, draw: Callable[[], Architecture]) -> Architecture:
+        """What ``draw`` gives once it is not rejected.
+
+        Raises:
+            SpaceError: a thousand draws in a row were.
+        """
         for _ in range(ATTEMPTS):
             try:
                 return draw()
@@ -579,105 +603,3 @@ def space(
             "that it asks: def net(choose, *, inputs, classes)"
         )
     return ChoiceSpace(builder, builder.__name__)
-
-
-# -- sources of answers -------------------------------------------------------------------------
-
-
-@final
-class _Checked:
-    """Answers given by code outside; refuses one that the decision does not allow."""
-
-    __slots__ = ("answer",)
-
-    def __init__(self, answer: Answer) -> None:
-        self.answer = answer
-
-    def __call__(self, decision: Decision) -> Value:
-        value = self.answer(decision)
-        if not decision.allows(value):
-            raise SpaceError(
-                f"decision {decision.name!r} was answered {value!r}; it allows "
-                f"{decision.options_text()}"
-            )
-        return value
-
-
-@final
-class _Replay:
-    """Answers from a record; refuses a record that does not fit."""
-
-    __slots__ = ("architecture", "space")
-
-    def __init__(self, space: ChoiceSpace, architecture: Architecture) -> None:
-        self.space = space
-        self.architecture = architecture
-
-    def __call__(self, decision: Decision) -> Value:
-        value = self.architecture.get(decision.name, _MISSING)
-        if value is _MISSING:
-            raise SpaceError(
-                f"{self.architecture!r} has no answer for decision {decision.name!r} of space "
-                f"{self.space.name!r} ({decision.options_text()}); space.repair(architecture) "
-                "completes a record"
-            )
-        if not decision.allows(value):
-            raise SpaceError(
-                f"decision {decision.name!r} of space {self.space.name!r} allows "
-                f"{decision.options_text()}, but the record says {value!r}; "
-                "space.repair(architecture) moves it to the nearest option"
-            )
-        return cast(Value, value)
-
-
-@final
-class _Change:
-    """Replays a parent with one decision changed."""
-
-    __slots__ = ("answers", "done", "name", "rng")
-
-    def __init__(self, parent: Architecture, name: str, rng: Random) -> None:
-        self.answers = parent.decisions
-        self.name = name
-        self.rng = rng
-        self.done = False
-
-    def __call__(self, decision: Decision) -> Value:
-        name = decision.name
-        value = self.answers.get(name, _MISSING)
-        if name == self.name and not self.done and value is not _MISSING and decision.count > 1:
-            self.done = True
-            return decision.vary(cast(Value, value), self.rng)
-        if value is not _MISSING and decision.allows(value):
-            return cast(Value, value)
-        return decision.draw(self.rng)
-
-
-@final
-class _Toggle:
-    """Replays a record with one answer replaced; newly asked decisions take their first option."""
-
-    __slots__ = ("architecture", "name", "value")
-
-    def __init__(self, architecture: Architecture, name: str, value: Value) -> None:
-        self.architecture = architecture
-        self.name = name
-        self.value = value
-
-    def __call__(self, decision: Decision) -> Value:
-        if decision.name == self.name:
-            return self.value
-        value = self.architecture.get(decision.name, _MISSING)
-        if value is not _MISSING and decision.allows(value):
-            return cast(Value, value)
-        return first(decision)
-
-
-def first(decision: Decision) -> Value:
-    """The first answer of a decision: its first option, its lowest number, its smallest subset."""
-    if isinstance(decision, OneOf):
-        return decision.options[0]
-    if isinstance(decision, Range):
-        return decision.low
-    assert isinstance(decision, Subset)
-    return tuple(decision.options[: decision.least])

@@ -11,6 +11,7 @@ import numpy as np
 from nasturtium.architecture import Architecture, Value
 from nasturtium.decision import Decision, OneOf, Range, Subset
 from nasturtium.errors import Rejected, SpaceError
+from nasturtium.space.answers import Toggle, first
 
 if TYPE_CHECKING:
     from nasturtium.space.choice import ChoiceSpace
@@ -48,12 +49,10 @@ class Encoder:
 
         The probes are seeded, so that two encoders of one space have the same columns.
         """
-        from nasturtium.space.choice import _Toggle, first
-
         encoder = cls(space)
         rng = Random(0)
         try:
-            encoder._meet(space._read(first)[0])
+            encoder._meet(space.run(first)[0])
         except Rejected:
             encoder._meet(space.sample(rng))
         done: set[str] = set()
@@ -63,7 +62,7 @@ class Encoder:
             context = encoder._contexts[name]
             for value in _some(encoder._found[name]):
                 try:
-                    encoder._meet(space._read(_Toggle(context, name, value))[0])
+                    encoder._meet(space.run(Toggle(context, name, value))[0])
                 except Rejected:
                     continue
         for _ in range(PROBES):

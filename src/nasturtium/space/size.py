@@ -81,7 +81,7 @@ def every(decision: Decision) -> tuple[Value, ...]:
     assert isinstance(decision, Range)
     if isinf(decision.count) or decision.step is None:
         raise SpaceError(f"{decision!r} is continuous and cannot be walked through; give it a step")
-    return tuple(decision._at(index) for index in range(int(decision.count)))
+    return tuple(decision.at(index) for index in range(int(decision.count)))
 
 
 @final
@@ -117,7 +117,7 @@ def walk(space: ChoiceSpace) -> Iterator[Architecture]:
     more = True
     while more:
         try:
-            yield space._read(odometer)[0]
+            yield space.run(odometer)[0]
         except Rejected:
             pass
         more = odometer.turn()
@@ -147,7 +147,7 @@ def size_of(space: ChoiceSpace, paths: int, seed: int) -> Size:
     for _ in range(paths):
         path = _Path(rng)
         try:
-            space._read(path)
+            space.run(path)
         except Rejected:
             path.leaves = Fraction(0)
             rejected = True
@@ -173,7 +173,7 @@ def _count(space: ChoiceSpace, limit: int) -> int | None:
     number = 0
     for _ in range(limit):
         try:
-            space._read(odometer)
+            space.run(odometer)
             number += 1
         except Rejected:
             pass

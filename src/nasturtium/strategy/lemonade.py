@@ -8,7 +8,8 @@ drawn likewise; the front of all is kept. Children inherit their parents' weight
 Implemented: both draws, with a Gaussian kernel density over the logarithms of the cheap objectives,
 standardised (Scott's bandwidth). Deviations: one child at a time instead of generations, so workers
 never wait (each is one of ``brood`` children of one parent); mutations are the space's own, network
-morphisms come in where the estimator inherits weights; without ``cheap`` every child is trained.
+morphisms come in where the estimator inherits weights; children that were tried before are passed
+over; without ``cheap`` the first other one is trained.
 The tests check the density and the draws, and hold the front on NAS-Bench-201 against random
 search.
 """
@@ -41,6 +42,8 @@ class Front:
     """The trials that no other dominates, with their objectives (larger is better)."""
 
     seen: int = 0
+    place: int = 0  # trials of the history looked at
+    tried: set[str] = field(default_factory=set)
     members: list[tuple[tuple[float, ...], Trial]] = field(default_factory=list)
 
 
@@ -54,7 +57,8 @@ class Lemonade(Strategy):
         population: how many architectures are drawn uniformly at first.
         cheap: gives the cheap objectives of an architecture without training, in the order of the
             study's objectives (all but the first), as positive numbers.
-        brood: how many children one is chosen from; needs ``cheap``.
+        brood: how many children of a parent one is chosen from: of those that were not tried
+            before, by the density of their cheap objectives, or the first without ``cheap``.
     """
 
     def __init__(
@@ -88,10 +92,13 @@ class Lemonade(Strategy):
             return Proposal(history.space.sample(rng), FULL, None, None, True)
         known = _scaled([_costs(history, trial) for _, trial in state.members])
         parent = state.members[_thin(known, known, rng)][1]
-        if self.cheap is None or self.brood == 1:
-            child = history.space.mutate(parent.architecture, rng)
-            return Proposal(child, FULL, parent.number)
+        for trial in history[state.place :]:
+            state.tried.add(trial.architecture.key)
+        state.place = len(history)
         brood = [history.space.mutate(parent.architecture, rng) for _ in range(self.brood)]
+        brood = [child for child in brood if child.key not in state.tried] or brood
+        if self.cheap is None:
+            return Proposal(brood[0], FULL, parent.number)
         costs = [list(self.cheap(child)) for child in brood]
         if len(costs[0]) != len(history.objectives) - 1:
             raise StrategyError(

@@ -101,6 +101,7 @@ class Study:
         self.searched = self.history.where(arm="search")
         self._screen = screen
         self._counts = dict.fromkeys(COUNTS, 0)
+        self._cost = 0.0
         self._state = strategy.start()
         self._rng = Random()
         self._fold = strategy.fold if type(strategy).fold is not Strategy.fold else None
@@ -267,21 +268,37 @@ class Study:
             self._count(trial)
 
     def _count(self, trial: Trial) -> None:
-        self._counts["searched"] += trial.arm == "search"
-        self._counts["uniform"] += trial.proposal.uniform
+        self._tally(trial, 1)
+
+    def _tally(self, trial: Trial, sign: int) -> None:
+        """Count a trial that was handed out, or take it back."""
+        fidelity = trial.proposal.fidelity
+        if trial.arm == "search":
+            self._counts["searched"] += sign
+            self._cost += sign * fidelity.cost
+        if trial.proposal.uniform and fidelity.full:  # else it can be compared with no answer
+            self._counts["uniform"] += sign
 
     def _told(self, outcome: Outcome) -> None:
         trial = self.history._tell(outcome)
         if trial.state == "rejected":
-            self._counts["searched"] -= trial.arm == "search"
-            self._counts["uniform"] -= trial.proposal.uniform
+            self._tally(trial, -1)
             self._counts["refused"] += 1
         elif self._fold is not None and trial.arm == "search":
             self._state = self._fold(self._state, trial)
 
     def count(self, what: str) -> int:
-        """How many trials: ``searched`` or ``uniform`` (handed out, not rejected), ``refused``."""
+        """How many trials: ``searched``, ``uniform``, or ``refused``.
+
+        The first two are those handed out and not rejected; uniform ones only at full fidelity,
+        where they can serve as a control.
+        """
         return self._counts[what]
+
+    @property
+    def cost(self) -> float:
+        """The work of the search's trials, in trials at full fidelity."""
+        return self._cost
 
     @property
     def interrupted(self) -> int:

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from nasturtium.architecture import Architecture, Value
 from nasturtium.blocks import Block
 from nasturtium.decision import Decision, OneOf, Subset
-from nasturtium.space.choice import ChoiceSpace, first
+from nasturtium.space.answers import first
+from nasturtium.space.choice import ChoiceSpace
 from nasturtium.space.choose import Reading
 from nasturtium.space.ops import given
 from nasturtium.supernet.relaxation import Labels, Relaxation, labels_of, value_of

@@ -21,7 +21,8 @@ from nasturtium.architecture import Architecture, Value
 from nasturtium.blocks import Block
 from nasturtium.decision import Decision, OneOf, Subset
 from nasturtium.errors import SpaceError
-from nasturtium.space.choice import ChoiceSpace, first
+from nasturtium.space.answers import first
+from nasturtium.space.choice import ChoiceSpace
 
 __all__ = ["Labels", "Relaxation", "Softmax", "labels_of", "value_of"]
 

@@ -64,7 +64,7 @@ def test_samples_have_four_stages():
         assert len(line) == 4
         assert not skips
         assert sum(depth for _, depth in line) == record["depth"]
-    with pytest.raises(Rejected, match="makes 1 stages"):
+    with pytest.raises(Rejected, match="does not end in stage 4"):
         regnet.decide(lambda d: 1 if d.name == "depth" else d.nearest(8))
 
 

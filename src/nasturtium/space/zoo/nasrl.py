@@ -3,7 +3,7 @@
 Zoph & Le (2017), "Neural Architecture Search with Reinforcement Learning", sections 3.3 and 4.1.
 N layers; each asks for its filter's height and width (1, 3, 5, 7 each) and its number of filters
 (24, 36, 48, 64), and for those earlier layers that join its input, besides the layer before. With
-C = 64 kinds of layer there are C^N * 2^((N - 1)(N - 2)/2) networks: 1.5e54 for N = 15.
+C = 64 kinds of layer there are C^N * 2^((N - 1)(N - 2)/2) networks: 3.1e54 for N = 15.
 
 Inputs are concatenated. Global pooling and a linear layer follow the last layer. ``pools`` names
 layers that are followed by a 2x2 max pooling, as in the paper's networks with fixed pooling (13 and

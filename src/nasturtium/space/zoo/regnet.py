@@ -74,14 +74,18 @@ def stages_of(depth: int, w0: int, wa: float, wm: float) -> tuple[list[tuple[int
         (width, depth) of each stage, and whether a power of wm between the first stage and the
         last was skipped.
     """
-    scale = log(wm)
     blocks: dict[int, int] = {}
     power = 0
     for index in range(depth):
-        power = round(log((w0 + wa * index) / w0) / scale)
+        power = _power(index, w0, wa, wm)
         width = round(w0 * wm**power / 8) * 8
         blocks[width] = blocks.get(width, 0) + 1
     return list(blocks.items()), len(blocks) != power + 1
+
+
+def _power(index: int, w0: int, wa: float, wm: float) -> int:
+    """The power of wm nearest to the width of one block, in the logarithm."""
+    return round(log((w0 + wa * index) / w0) / log(wm))
 
 
 def canonical(architecture: Architecture) -> Hashable:
@@ -125,9 +129,11 @@ def regnet(
     w0 = choose.range("w0", 8, 320, step=8, log=True)
     wa = choose.range("wa", 8.0, 256.0, step=0.01, log=True)
     wm = choose.range("wm", 1.5, 3.0, step=0.01)
+    if _power(depth - 1, w0, wa, wm) + 1 != stages:  # at once, before the line is made
+        choose.reject(f"the line does not end in stage {stages}")
     line, skips = stages_of(depth, w0, wa, wm)
-    if skips or len(line) != stages:
-        choose.reject(f"the line makes {len(line)} stages of {line}, not {stages} in a row")
+    if skips:
+        choose.reject(f"the line of {stages} stages skips one")
     ratio = choose("bottleneck", BOTTLENECKS)
     group = choose.range("group", 8, 256, step=8, log=True)
     made = tuple(Stage(number, width, ratio, group) for width, number in line)

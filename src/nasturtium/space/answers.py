@@ -1,0 +1,117 @@
+"""Sources of answers: what makes sampling, building, mutating and toggling differ.
+
+Each is called with a decision and gives the answer; the builder is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import Any, cast, final
+
+from nasturtium.architecture import Architecture, Value
+from nasturtium.decision import Decision, OneOf, Range, Subset
+from nasturtium.errors import SpaceError
+
+__all__ = ["Change", "Checked", "Replay", "Toggle", "first"]
+
+_MISSING: Any = object()
+
+
+@final
+class Checked:
+    """Answers given by code outside; refuses one that the decision does not allow."""
+
+    __slots__ = ("answer",)
+
+    def __init__(self, answer: Callable[[Decision], Value]) -> None:
+        self.answer = answer
+
+    def __call__(self, decision: Decision) -> Value:
+        value = self.answer(decision)
+        if not decision.allows(value):
+            raise SpaceError(
+                f"decision {decision.name!r} was answered {value!r}; it allows "
+                f"{decision.options_text()}"
+            )
+        return value
+
+
+@final
+class Replay:
+    """Answers from a record; refuses a record that does not fit."""
+
+    __slots__ = ("architecture", "space")
+
+    def __init__(self, space: str, architecture: Architecture) -> None:
+        self.space = space
+        self.architecture = architecture
+
+    def __call__(self, decision: Decision) -> Value:
+        value = self.architecture.get(decision.name, _MISSING)
+        if value is _MISSING:
+            raise SpaceError(
+                f"{self.architecture!r} has no answer for decision {decision.name!r} of space "
+                f"{self.space!r} ({decision.options_text()}); space.repair(architecture) "
+                "completes a record"
+            )
+        if not decision.allows(value):
+            raise SpaceError(
+                f"decision {decision.name!r} of space {self.space!r} allows "
+                f"{decision.options_text()}, but the record says {value!r}; "
+                "space.repair(architecture) moves it to the nearest option"
+            )
+        return cast(Value, value)
+
+
+@final
+class Change:
+    """Replays a parent with one decision changed."""
+
+    __slots__ = ("answers", "done", "name", "rng")
+
+    def __init__(self, parent: Architecture, name: str, rng: Random) -> None:
+        self.answers = parent.decisions
+        self.name = name
+        self.rng = rng
+        self.done = False
+
+    def __call__(self, decision: Decision) -> Value:
+        name = decision.name
+        value = self.answers.get(name, _MISSING)
+        if name == self.name and not self.done and value is not _MISSING and decision.count > 1:
+            self.done = True
+            return decision.vary(cast(Value, value), self.rng)
+        if value is not _MISSING and decision.allows(value):
+            return cast(Value, value)
+        return decision.draw(self.rng)
+
+
+@final
+class Toggle:
+    """Replays a record with one answer replaced; newly asked decisions take their first option."""
+
+    __slots__ = ("architecture", "name", "value")
+
+    def __init__(self, architecture: Architecture, name: str, value: Value) -> None:
+        self.architecture = architecture
+        self.name = name
+        self.value = value
+
+    def __call__(self, decision: Decision) -> Value:
+        if decision.name == self.name:
+            return self.value
+        value = self.architecture.get(decision.name, _MISSING)
+        if value is not _MISSING and decision.allows(value):
+            return cast(Value, value)
+        return first(decision)
+
+
+def first(decision: Decision) -> Value:
+    """The first answer of a decision: its first option, its lowest number, its smallest subset."""
+    if isinstance(decision, OneOf):
+        return decision.options[0]
+    if isinstance(decision, Range):
+        return decision.low
+    assert isinstance(decision, Subset)
+    return tuple(decision.options[: decision.least])

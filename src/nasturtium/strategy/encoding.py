@@ -1,0 +1,193 @@
+"""Architectures as rows of numbers, in the way of strategies that learn from finished trials.
+
+Three groups of columns: one-hot answers, as spaces encode them; tallies, how many decisions with
+the same options took each of them (cells that differ by a renaming of nodes have equal tallies);
+and evidence, numbers that cost next to nothing: parameters, multiply-accumulates and activations,
+where they are counted from blocks without building a network, and whatever the caller gives.
+
+The columns of a space grow with what was finished, and with nothing else, so that a study that is
+folded from its log has the same columns in the same order.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+
+from nasturtium.decision import OneOf, Range, Subset
+from nasturtium.errors import EstimateError, SpaceError, StrategyError
+from nasturtium.space.choice import ChoiceSpace
+from nasturtium.space.pool import PoolSpace
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from nasturtium.architecture import Architecture
+    from nasturtium.cost.plan import Counter
+    from nasturtium.space.base import Space
+
+    Matrix = NDArray[np.float32]
+
+__all__ = ["Encoding", "Evidence", "counts"]
+
+Evidence = Callable[["Architecture"], "Sequence[float]"]
+MOST = 20_000  # architectures whose rows are remembered
+
+
+@final
+class Encoding:
+    """Rows of numbers for the architectures of one space.
+
+    Args:
+        space: one with decisions, or a pool of rows.
+        evidence: more numbers of an architecture, always as many; ``None`` for none.
+
+    Raises:
+        StrategyError: a space without decisions.
+    """
+
+    def __init__(self, space: Space, evidence: Evidence | None = None) -> None:
+        self._pool: Matrix | None = None
+        self._space: Any = space
+        self._evidence = evidence
+        self._rows: dict[str, tuple[Matrix, tuple[float, ...]]] = {}
+        self._tally: Matrix | None = None
+        if isinstance(space, ChoiceSpace):
+            self._encoder = space.encoder()
+        elif isinstance(space, PoolSpace):
+            self._pool, self._tally = _of_pool(space.features)
+        else:
+            raise StrategyError(
+                f"surrogates learn from a builder's decisions; {type(space).__name__} "
+                f"{space.name!r} asks none. Use RegularizedEvolution, which only mutates"
+            )
+
+    @property
+    def columns(self) -> int:
+        """One-hot columns so far."""
+        return len(self._encoder.columns) if self._pool is None else self._pool.shape[1]
+
+    def meet(self, architecture: Architecture) -> None:
+        """Take in a finished architecture; new decisions and options append columns."""
+        if self._pool is not None:
+            return
+        before = self.columns
+        self._encoder.encode(architecture)
+        if self.columns != before:
+            self._rows.clear()
+            self._tally = None
+
+    def groups(self, architectures: Sequence[Architecture]) -> tuple[Matrix, Matrix, Matrix]:
+        """One-hot answers, tallies, and evidence: (architectures, columns of the group)."""
+        rows = [self._row(architecture) for architecture in architectures]
+        hot = np.stack([row[0] for row in rows])
+        free = np.array([row[1] for row in rows], dtype=np.float32).reshape(len(rows), -1)
+        if self._tally is None:
+            self._tally = _tallies(self._encoder.columns, self._encoder.discovered)
+        return hot, hot @ self._tally, free
+
+    def _row(self, architecture: Architecture) -> tuple[Matrix, tuple[float, ...]]:
+        known = self._rows.get(architecture.key)
+        if known is None:
+            if len(self._rows) >= MOST:
+                self._rows.clear()
+            free = () if self._evidence is None else tuple(self._evidence(architecture))
+            if not all(map(math.isfinite, free)):
+                raise StrategyError(
+                    f"the evidence of {architecture!r} is {free}; expected finite numbers"
+                )
+            known = self._rows[architecture.key] = (self._hot(architecture), free)
+        return known
+
+    def _hot(self, architecture: Architecture) -> Matrix:
+        if self._pool is not None:
+            known: Matrix = self._pool[self._space.row(architecture)]
+            return known
+        try:
+            row: Matrix = self._encoder.encode(architecture, grow=False)
+        except SpaceError:  # new columns wait until a trial has finished that needs them
+            row = self._encoder.copy().encode(architecture)[: self.columns]
+        return row
+
+
+def counts(space: Space) -> Evidence | None:
+    """Logarithms of parameters, multiply-accumulates and activations; ``None`` where not free.
+
+    They are free where the space's networks are counted from their blocks and the space is bound
+    to its inputs.
+    """
+    inputs = getattr(space, "arguments", {}).get("inputs")
+    if not isinstance(space, ChoiceSpace) or inputs is None:
+        return None
+    from random import Random
+
+    from nasturtium.cost.plan import Counter
+
+    probe = space.sample(Random(0))
+    try:
+        plan = space.plan(probe)
+        if plan is None:
+            return None
+        counter = Counter()
+        counter.count(plan, tuple(inputs))
+    except (SpaceError, EstimateError):
+        return None  # what cannot be counted without building is not free
+    return _Counts(space, counter, tuple(inputs))
+
+
+class _Counts:
+    def __init__(self, space: ChoiceSpace, counter: Counter, inputs: tuple[int, ...]) -> None:
+        self._space, self._counter, self._inputs = space, counter, inputs
+
+    def __call__(self, architecture: Architecture) -> tuple[float, ...]:
+        plan = self._space.plan(architecture)
+        assert plan is not None
+        cost = self._counter.count(plan, self._inputs)
+        return (math.log1p(cost.params), math.log1p(cost.macs), math.log1p(cost.activations))
+
+
+def _tallies(columns: Sequence[str], decisions: Sequence[Any]) -> Matrix:
+    """Which columns are summed: (one-hot columns, tallies)."""
+    alike: dict[Hashable, list[str]] = {}
+    for decision in decisions:
+        if isinstance(decision, (OneOf, Subset)):
+            alike.setdefault((type(decision), decision.options), []).append(decision.name)
+    places: Mapping[str, int] = {column: place for place, column in enumerate(columns)}
+    sums: list[list[int]] = []
+    for decision in decisions:
+        if isinstance(decision, Range):
+            continue
+        names = alike.pop((type(decision), decision.options), [])
+        if len(names) > 1:
+            for option in decision.options:
+                texts = [f"{name}={option}" for name in names]
+                sums.append([places[text] for text in texts if text in places])
+    matrix = np.zeros((len(columns), len(sums)), dtype=np.float32)
+    for tally, summed in enumerate(sums):
+        matrix[summed, tally] = 1.0
+    return matrix
+
+
+def _of_pool(features: NDArray[Any]) -> tuple[Matrix, Matrix]:
+    """One-hot columns of small integers, and the sums over columns with the same values."""
+    values = [np.unique(column) for column in features.T]
+    parts = [column[:, None] == known for column, known in zip(features.T, values, strict=True)]
+    hot = np.concatenate(parts, axis=1).astype(np.float32)
+    alike: dict[tuple[Any, ...], list[int]] = {}
+    start = 0
+    for known in values:
+        alike.setdefault(tuple(known.tolist()), []).append(start)
+        start += len(known)
+    sums = [
+        [start + place for start in starts]
+        for known, starts in alike.items()
+        if len(starts) > 1
+        for place in range(len(known))
+    ]
+    tally = np.zeros((hot.shape[1], len(sums)), dtype=np.float32)
+    for column, summed in enumerate(sums):
+        tally[summed, column] = 1.0
+    return hot, tally

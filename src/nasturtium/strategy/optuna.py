@@ -1,0 +1,191 @@
+"""Any sampler of Optuna as a strategy.
+
+Akiba, Sano, Yanase, Ohta & Koyama (2019), "Optuna: a next-generation hyperparameter optimization
+framework"; its default sampler is TPE (Bergstra et al. 2011).
+
+Implemented: for every proposal the log is told to a fresh in-memory study of Optuna, pending trials
+as running ones, and the sampler answers the builder's decisions one by one, so that conditional
+decisions are asked as they occur. So nothing is kept outside the log, and a study resumes exactly;
+samplers that keep a state of their own beyond a study's trials (CMA-ES, generations of NSGA-II)
+begin anew each time, and serve badly. Deviations: options go by their place in the list; a subset is one
+yes or no for each member, moved to the nearest allowed subset.
+The tests check the laws and that answers reach Optuna as they were; optuna is the extra ``optuna``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING, Any, final
+
+from nasturtium.architecture import Architecture, Value
+from nasturtium.decision import Decision, OneOf, Range, Subset
+from nasturtium.errors import Rejected, StrategyError
+from nasturtium.strategy.surrogate import Points, first
+from nasturtium.study.history import History
+from nasturtium.study.strategy import Strategy
+from nasturtium.study.trial import FULL, Proposal
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+__all__ = ["Optuna"]
+
+SAMPLERS = {
+    "tpe": "TPESampler",
+    "gp": "GPSampler",
+    "random": "RandomSampler",
+    "qmc": "QMCSampler",
+}
+AGAIN = 20  # answers in a row that the space rejects or that were tried
+
+
+@dataclass
+class Told:
+    """The log as Optuna reads it."""
+
+    points: Points = field(default_factory=Points)
+    frozen: list[tuple[dict[str, Any], dict[str, Any]]] = field(default_factory=list)
+
+
+@final
+class Optuna(Strategy):
+    """A sampler of Optuna answers the builder's decisions.
+
+    Args:
+        sampler: ``tpe``, ``gp``, ``random``, ``qmc``, or a function from a seed to a sampler.
+        options: keyword arguments of the named sampler, e.g. ``{"multivariate": True}``.
+    """
+
+    def __init__(
+        self,
+        sampler: str | Callable[[int], Any] = "tpe",
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        if isinstance(sampler, str) and sampler not in SAMPLERS:
+            raise StrategyError(
+                f"Optuna got sampler={sampler!r}; expected one of {', '.join(SAMPLERS)}, or a "
+                "function from a seed to a sampler"
+            )
+        self.sampler = sampler
+        self.options = options
+
+    def start(self) -> Told:
+        return Told()
+
+    def propose(self, state: Told, history: History, rng: Random) -> Proposal:
+        optuna = _optuna()
+        space: Any = history.space
+        if not hasattr(space, "decide"):
+            raise StrategyError(
+                f"Optuna answers a builder's decisions; {type(space).__name__} {space.name!r} asks "
+                "none. Use RegularizedEvolution, which only mutates"
+            )
+        points = state.points
+        points.look(history)
+        for trial in points.trials[len(state.frozen) :]:
+            state.frozen.append(_told(optuna, space, trial.architecture))
+        study = self._study(optuna, rng.getrandbits(32))
+        made, states = optuna.trial.create_trial, optuna.trial.TrialState
+        study.add_trials(
+            made(params=params, distributions=kinds, value=value)
+            for (params, kinds), value in zip(state.frozen, points.targets().tolist(), strict=True)
+        )
+        for trial in history.pending:
+            params, kinds = _told(optuna, space, trial.architecture)
+            study.add_trial(made(params=params, distributions=kinds, state=states.RUNNING))
+        found: Architecture | None = None
+        for _ in range(AGAIN):
+            asked = study.ask()
+            try:
+                found = space.decide(lambda decision, asked=asked: _answer(asked, decision))
+            except Rejected:
+                found = None
+            study.tell(asked, state=states.FAIL)
+            if found is not None and space.canonical(found) not in points.tried:
+                return Proposal(found, FULL)
+        return first(points, history, rng) if found is None else Proposal(found, FULL)
+
+    def _study(self, optuna: ModuleType, seed: int) -> Any:
+        import warnings
+
+        if callable(self.sampler):
+            sampler = self.sampler(seed)
+        else:
+            kind = getattr(optuna.samplers, SAMPLERS[self.sampler])
+            with warnings.catch_warnings():  # options that Optuna calls experimental
+                warnings.simplefilter("ignore")
+                sampler = kind(seed=seed, **(self.options or {}))
+        return optuna.create_study(direction="maximize", sampler=sampler)
+
+
+def _optuna() -> ModuleType:
+    try:
+        import optuna
+    except ImportError:
+        raise StrategyError(
+            "the strategy 'optuna' needs the package optuna: pip install nasturtium[optuna]"
+        ) from None
+    return optuna  # type: ignore[no-any-return]
+
+
+def _answer(asked: Any, decision: Decision) -> Value:
+    """What the sampler answers to a decision."""
+    name = repr(decision)  # a decision with other options is another parameter
+    if isinstance(decision, OneOf):
+        return decision.options[asked.suggest_categorical(name, range(len(decision.options)))]
+    if isinstance(decision, Range):
+        suggest = asked.suggest_int if isinstance(decision.low, int) else asked.suggest_float
+        grid = {} if decision.log else {"step": decision.step}
+        value = suggest(name, decision.low, decision.high, log=decision.log, **grid)
+        return decision.nearest(value)
+    assert isinstance(decision, Subset)
+    members = [m for m in decision.options if asked.suggest_categorical(f"{name} {m}", (0, 1))]
+    return decision.nearest(tuple(members))
+
+
+def _told(
+    optuna: ModuleType, space: Any, architecture: Architecture
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """An architecture as parameters and their distributions."""
+    recorded = _Recorder(optuna.distributions)
+    space.decide(lambda decision: recorded.note(decision, architecture[decision.name]))
+    return recorded.params, recorded.kinds
+
+
+class _Recorder:
+    """Stands where a trial of Optuna would be asked."""
+
+    def __init__(self, distributions: Any) -> None:
+        self._kinds = distributions
+        self.params: dict[str, Any] = {}
+        self.kinds: dict[str, Any] = {}
+        self._values: list[Any] = []
+
+    def note(self, decision: Decision, value: Value) -> Value:
+        if isinstance(decision, OneOf):
+            self._values = [decision.options.index(value)]
+        elif isinstance(decision, Subset):
+            assert isinstance(value, tuple)
+            self._values = [int(member in value) for member in decision.options]
+        else:
+            self._values = [value]
+        _answer(self, decision)
+        return value
+
+    def suggest_categorical(self, name: str, choices: Any) -> Any:
+        return self._put(name, self._kinds.CategoricalDistribution(tuple(choices)))
+
+    def suggest_int(self, name: str, low: int, high: int, *, log: bool, step: int = 1) -> Any:
+        return self._put(name, self._kinds.IntDistribution(low, high, log=log, step=step))
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, log: bool, step: float | None = None
+    ) -> Any:
+        return self._put(name, self._kinds.FloatDistribution(low, high, log=log, step=step))
+
+    def _put(self, name: str, kind: Any) -> Any:
+        self.kinds[name] = kind
+        self.params[name] = self._values.pop(0)
+        return self.params[name]

@@ -1,0 +1,235 @@
+"""What strategies with a surrogate share: the points it learns from, and candidates to choose from.
+
+A surrogate is refitted after every so many finished trials and is a pure function of those: its
+seed is keyed by the log itself. So a study that is interrupted anywhere goes on with the surrogate
+that it had, whichever proposal happens to need it first.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from nasturtium.architecture import Architecture
+from nasturtium.errors import StrategyError
+from nasturtium.strategy.encoding import Encoding, Evidence
+from nasturtium.study.history import History
+from nasturtium.study.trial import FULL, Proposal, Trial
+from nasturtium.train.seeds import mix
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+__all__ = ["Candidate", "Points", "candidates", "expected_improvement", "fitted", "parents", "top"]
+
+Model = TypeVar("Model")
+ATTEMPTS = 4  # variations for each candidate wanted, before fewer have to do
+
+
+@dataclass
+class Points:
+    """Finished trials as a surrogate sees them, and what was tried at all."""
+
+    seen: int = 0  # finished trials taken in
+    place: int = 0  # trials of the history looked at
+    tried: set[Hashable] = field(default_factory=set)  # canonical forms
+    trials: list[Trial] = field(default_factory=list)  # with numbers to learn from
+    ranks: list[tuple[float, float]] = field(default_factory=list)  # of these trials
+    encoding: Encoding | None = None
+    model: tuple[int, Any] = (-1, None)  # points that it was fitted to, and the model
+    extra: Any = None  # what a strategy remembers besides
+
+    def look(
+        self, history: History, evidence: Callable[[History], Evidence | None] | None = None
+    ) -> Encoding:
+        """Take in what was asked and told since the last look."""
+        if self.encoding is None:
+            self.encoding = Encoding(history.space, None if evidence is None else evidence(history))
+        for trial in history[self.place :]:
+            self.tried.add(history.space.canonical(trial.architecture))
+        self.place = len(history)
+        for trial in history.finished[self.seen :]:
+            rank = history.rank(trial)
+            if math.isfinite(rank[1]) and not math.isnan(rank[0]):
+                self.trials.append(trial)
+                self.ranks.append(rank)
+        self.seen = len(history.finished)
+        return self.encoding
+
+    def targets(self, count: int | None = None) -> Array:
+        """Scores of the first points; those that break a bound lie below all that keep it."""
+        ranks = np.array(self.ranks[:count], dtype=np.float64).reshape(-1, 2)
+        worse, scores = np.minimum(-ranks[:, 0], 10.0), ranks[:, 1]
+        broken = worse > 0
+        if not broken.any():
+            return scores
+        if broken.all():
+            return -worse
+        kept = scores[~broken]
+        scores = scores.copy()
+        scores[broken] = kept.min() - (kept.std() or 1.0) * (0.1 + worse[broken])
+        return scores
+
+
+def fitted(points: Points, every: int, fit: Callable[[int, int], Model]) -> Model:
+    """The model of the first points, a multiple of ``every`` where there are so many.
+
+    The encoding knows the columns of these points and of no later ones.
+
+    Args:
+        points: what there is to learn from; at least one.
+        every: points between fits.
+        fit: makes the model of the first so many points, with a seed.
+    """
+    count = len(points.trials)
+    count = max(count // every * every, min(count, every))
+    before = points.model[0]
+    if before != count:
+        assert points.encoding is not None
+        for trial in points.trials[max(before, 0) : count]:
+            points.encoding.meet(trial.architecture)
+        seed = mix(points.trials[0].architecture.key, count)
+        points.model = (count, fit(count, seed))
+    model: Model = points.model[1]
+    return model
+
+
+def top(points: Points, count: int) -> list[Trial]:
+    """The best finished trials, one for each architecture, best first."""
+    order = sorted(
+        range(len(points.trials)),
+        key=lambda place: (points.ranks[place], -points.trials[place].number),
+        reverse=True,
+    )
+    found: dict[str, Trial] = {}
+    for place in order:
+        trial = points.trials[place]
+        found.setdefault(trial.architecture.key, trial)
+        if len(found) == count:
+            break
+    return list(found.values())
+
+
+class Candidate(NamedTuple):
+    """An architecture that was not tried, and the number of the trial that it was mutated from."""
+
+    architecture: Architecture
+    parent: int | None
+
+    def proposal(self) -> Proposal:
+        """The proposal to try it."""
+        return Proposal(self.architecture, FULL, self.parent)
+
+
+def parents(trials: Sequence[Trial], rng: Random) -> Callable[[], Trial]:
+    """Draws a parent, the n-th best with a weight of 1 / n."""
+    weights = [1.0 / (place + 1) for place in range(len(trials))]
+    return lambda: rng.choices(trials, weights)[0]
+
+
+def candidates(
+    points: Points,
+    history: History,
+    rng: Random,
+    *,
+    best: Sequence[Trial],
+    mutants: int,
+    fresh: int = 0,
+    edits: Sequence[int] = (1,),
+) -> list[Candidate]:
+    """Architectures to choose from: no equal ones, and none that was tried, if there are others.
+
+    Args:
+        points: what was tried.
+        history: for its space.
+        rng: draws them.
+        best: parents; each is mutated as often as the others.
+        mutants: wanted; fewer are given where the neighbourhood is used up.
+        fresh: drawn from the whole space.
+        edits: numbers of mutations of a mutant, one of them drawn for each.
+    """
+    space, found = history.space, dict[Hashable, Candidate]()
+
+    def add(architecture: Architecture, parent: int | None) -> None:
+        form = space.canonical(architecture)
+        if form not in points.tried:
+            found.setdefault(form, Candidate(architecture, parent))
+
+    for attempt in range(mutants * ATTEMPTS if best else 0):
+        if len(found) >= mutants:
+            break
+        parent = best[attempt % len(best)]
+        child = parent.architecture
+        for _ in range(edits[int(rng.random() * len(edits))]):
+            child = space.mutate(child, rng)
+        add(child, parent.number)
+    for _ in range(fresh):
+        add(space.sample(rng), None)
+    if not found:  # the neighbourhood, or all of a small space, was tried
+        for _ in range(25 * ATTEMPTS):
+            add(space.sample(rng), None)
+            if found:
+                break
+        else:
+            return [Candidate(space.sample(rng), None)]
+    return list(found.values())
+
+
+def expected_improvement(mean: Array, spread: Array, best: float) -> Array:
+    """How much a normal variable exceeds ``best`` on average (Mockus 1978)."""
+    from scipy.special import ndtr
+
+    gain = (mean - best) / spread
+    density = np.exp(-0.5 * gain**2) / math.sqrt(2.0 * math.pi)
+    expected: Array = spread * (gain * ndtr(gain) + density)
+    return expected
+
+
+def argmax(values: Array, rng: Random) -> int:
+    """The place of the largest value; equal ones are drawn from."""
+    places = np.flatnonzero(values == values.max()).tolist()
+    return int(places[int(rng.random() * len(places))])
+
+
+def first(points: Points, history: History, rng: Random) -> Proposal:
+    """A uniform draw that was not tried, if one is found soon."""
+    for _ in range(25):
+        drawn = history.space.sample(rng)
+        if history.space.canonical(drawn) not in points.tried:
+            break
+    return Proposal(drawn, FULL, None, None, True)
+
+
+def whole(name: str, least: int = 1, **given: int) -> None:
+    """Refuse counts below a least.
+
+    Raises:
+        StrategyError: one is.
+    """
+    wrong = {key: value for key, value in given.items() if value < least}
+    if wrong:
+        text = ", ".join(f"{key}={value}" for key, value in wrong.items())
+        raise StrategyError(f"{name} got {text}; expected at least {least}")
+
+
+def winsorised(targets: Array, reach: float = 2.0) -> Array:
+    """Standardised by the better half; what lies far below the median is drawn near.
+
+    Failed-looking networks (chance accuracy) would otherwise decide the scale of everything.
+    """
+    median = float(np.median(targets))
+    scale = float(targets[targets >= median].std()) or 1.0
+    kept: Array = (np.maximum(targets, median - reach * scale) - median) / scale
+    return kept
+
+
+def numbers(items: Iterable[float]) -> Array:
+    """A vector of float64."""
+    return np.fromiter(items, dtype=np.float64)

@@ -1,0 +1,243 @@
+"""The page as text: what it says of ordinary, odd and empty studies, and where it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from html import unescape
+from types import SimpleNamespace
+
+import pytest
+
+import nasturtium as nas
+from nasturtium.errors import StoreError
+from nasturtium.report import page as module
+from nasturtium.report.page import page, report
+
+SPACE = nas.zoo.nasbench201.using(inputs=(1, 8, 8), cells=1, channels=4)
+
+
+@pytest.fixture(autouse=True)
+def _without_plotly(monkeypatch):
+    """The script is 5 MB; what it does is the browser's test."""
+    monkeypatch.setattr("plotly.offline.get_plotlyjs", lambda: "/* </script> plotly */")
+
+
+def study(**options) -> nas.Study:
+    return nas.Study(SPACE, nas.RandomSearch(), name=options.pop("name", "a study"), **options)
+
+
+def ran(found: nas.Study, values=(0.5, 0.9, 0.7)) -> nas.Study:
+    for index, value in enumerate(values):
+        trial = found.ask("control" if index == 2 else "search")
+        found.tell(trial, {"accuracy": value, "params": 1000.0 * (index + 1)}, seconds=2.0)
+    return found
+
+
+def data_of(text: str):
+    return json.loads(re.search(r'id="data">(.*?)</script>', text, re.S).group(1))
+
+
+def words_of(text: str) -> str:
+    body = text.split("<script")[0].partition("</style>")[2]
+    return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", body)))
+
+
+def test_the_answer_comes_first_with_units():
+    text = page(ran(study()))
+    words = words_of(text)
+    assert "The best network found is trial 1: accuracy 90.00 %, as the search estimated" in words
+    assert "3 networks were estimated: 2 of the search and 1 of the random control" in words
+    assert "The work took 6 s" in words
+    assert "It was not trained in full yet" in words
+    data = data_of(text)
+    assert data["best"] == 1 and data["front"] == [1]
+    assert [m["values"] for m in data["metrics"]] == [[0.5, 0.9, 0.7], [1000, 2000, 3000]]
+    assert '<svg class="network"' in text and "input 1×8×8" in text
+
+
+def test_nothing_is_fetched_and_nothing_leaves_its_element():
+    found = ran(study(name="<script>alert(1)"))
+    found.fail(found.ask(), "</script><img src=x onerror=alert(1)>\u2028")
+    text = page(found, command="nasturtium search '<b>'")
+    assert "<img" not in text and "<script>alert" not in text and "<b>'" not in text
+    assert text.count("</script>") == 3  # the data, plotly, the page's own
+    assert data_of(text)["errors"] == ["</script><img src=x onerror=alert(1)>\u2028"]
+    outside = re.findall(r'(?:src|href)="?([^"#\s>]+)', text.split("<script>")[0])
+    assert outside == ["data:,"]
+
+
+def test_without_evidence_it_says_how_to_gather_it_and_what_the_control_says():
+    found = ran(nas.Study(SPACE, Greedy(), name="greedy"))
+    words = words_of(page(found))
+    assert "No evidence was gathered" in words and "nasturtium evidence STORE:greedy" in words
+    assert "1 trials were drawn uniformly" in words and "accuracy 70.00 %" in words
+    words = words_of(page(ran(study())))
+    assert "the search is random drawing" in words  # all of it was drawn uniformly
+
+
+class Greedy(nas.Strategy):
+    def propose(self, state, history, rng):
+        return nas.Proposal(history.space.sample(rng))
+
+
+def test_a_control_that_was_switched_off_is_said_so():
+    found = nas.Study(SPACE, Greedy())
+    found.log("manifest", {"control": 0})
+    found.tell(found.ask(), {"accuracy": 0.5})
+    assert "The control was switched off, so nothing here says" in words_of(page(found))
+
+
+def test_gathered_evidence_is_told_in_its_own_words():
+    found = ran(study())
+    verdict = {"answer": "no better", "sentence": "No better than chance.", "reason": "Few."}
+    network = {"trial": 1, "mean": 0.8, "low": 0.7, "high": 0.9, "accuracies": [0.8, 0.8]}
+    told = {
+        "verdict": verdict,
+        "words": ["No better than chance.", "Tau is 0.5 < 1."],
+        "network": {**network, "params": 12000, "macs": 3e6},
+        "references": [{"name": "resnet", "mean": None}],
+        "checklist": [{"item": "Seeds", "answer": "two", "state": "partly"}],
+        "curves": {"search": {"best": [float("nan")]}, "control": None},
+    }
+    found.notes.append({"evidence": told})  # as a store gives it back
+    text = page(found)
+    words = words_of(text)
+    assert 'class="lead verdict bad"' in text and words.count("No better than chance.") == 1
+    assert "Tau is 0.5 < 1." in words and "70.00 % to 90.00 %" in words
+    assert "reference: resnetnot knownone training only" in words
+    assert "Seedspartlytwo" in words
+    assert data_of(text)["evidence"]["search"]["best"] == [None]
+
+
+def test_a_finished_network_is_told_from_the_notes_or_as_given():
+    found = ran(study())
+    note = {"finished": {"trial": 0}, "metrics": {"accuracy": 0.81}, "measured": [61.0]}
+    found.log("note", note)
+    words = words_of(page(found))
+    assert "The network that was finished is trial 0" in words
+    assert "Finished after 1 min 1 s of training" in words and "accuracy 81.00 %" in words
+    given = SimpleNamespace(trial=1, metrics={"accuracy": 0.95}, seconds=0.0)
+    words = words_of(page(found, finished=given))
+    assert "The chosen network is trial 1" in words and "accuracy 95.00 %" in words
+
+
+def test_several_objectives_and_bounds():
+    found = ran(study(objectives=("accuracy", "params"), within=("accuracy>60%",)))
+    words = words_of(page(found))
+    assert "as much accuracy as possible and as few parameters as possible" in words
+    assert "at least 60 % accuracy" in words
+    assert "1 networks are on the Pareto front" in words
+    broken = ran(study(within=("accuracy>95%",)))
+    assert "It breaks accuracy>0.95: no trial met every bound" in words_of(page(broken))
+
+
+@pytest.mark.parametrize("empty", [True, False])
+def test_a_study_without_an_answer_says_why_and_draws_no_blank_plot(empty):
+    found = study()
+    for step in range(0 if empty else 3):
+        found.fail(found.ask(), f"loss is nan at step {step}")
+    text = page(found)
+    words = words_of(text)
+    assert 'id="front-plot"' not in text and 'id="progress-plot"' not in text
+    if empty:
+        assert "No trial was asked for yet" in words
+    else:
+        assert "all 3 trials that ran failed" in words
+        assert "3loss is nan at step 00, 1, 2" in words  # one reason, though its numbers differ
+    pending = study()
+    pending.ask()
+    assert "of 1 trials none has finished (1 are not done" in words_of(page(pending))
+
+
+def test_an_older_manifest_may_lack_anything():
+    whole = {
+        "name": "a study",
+        "data": {"name": "digits", "inputs": [1, 8, 8], "classes": 10, "examples": {"train": 9}},
+        "space": {"name": "nasbench201", "arguments": {"cells": "1"}, "decisions": 6},
+        "strategy": {"name": "RandomSearch"},
+        "estimator": {
+            "name": "Together",
+            "free": False,
+            "parts": [{"name": "Train", "keep": True}],
+        },
+        "machine": {"processor": "a chip", "cores": 2},
+        "numerics": {"threads": 1},
+        "tuning": {"2 x 1 threads": 1234.5, "1 x 2 threads": 600.0},
+        "workers": 2,
+        "versions": {"torch": "2.13.0"},
+        "commit": "0123456789abcdef+",
+        "call": {"data": "digits", "trials": 3, "hours": None},
+    }
+    found = ran(study())
+    found.manifest = whole
+    words = words_of(page(found))
+    for part in (
+        "digits, examples of 1×8×8, 10 classes; 9 to train",
+        "nasbench201 (cells=1), 6 decisions",
+        "EstimateTrain (keep=True)",
+        "chosen by measuring 2 combinations: 1,234 images/s with 2 x 1 threads, 600 with",
+        "commit 0123456789ab with changes",
+        "nas.search( 'digits', trials=3, numerics='threads=1', executor='processes(workers=2)', )",
+    ):
+        assert part in words
+    for key in whole:
+        for value in ("?", None, [], {}):
+            found.manifest = {**whole, key: value}
+            assert "The best network found is trial 1" in words_of(page(found))
+    found.manifest = {**whole, "call": {"data": "?"}}
+    assert "made by a program with its own data" in words_of(page(found))
+
+
+def test_a_network_that_cannot_be_built_is_not_drawn_with_the_reason():
+    found = nas.Study(nas.space(unbuildable), nas.RandomSearch())
+    found.tell(found.ask(), {"accuracy": 0.5})
+    assert "is not drawn: building it raised ValueError: too wide" in words_of(page(found))
+
+
+def unbuildable(choose, *, inputs, classes):
+    choose("width", (1, 2))
+
+    def build():
+        raise ValueError("too wide")
+
+    return build
+
+
+def test_the_page_replaces_an_older_one_whole(tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text("old")
+    assert report(ran(study()), path) == path
+    assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert os.listdir(tmp_path) == ["report.html"]
+    assert path.stat().st_mode & 0o777 == 0o666 & ~_mask()
+    assert nas.Study is not None and module.report is report
+
+
+def _mask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def test_a_path_that_cannot_be_written_is_refused_in_one_line(tmp_path, monkeypatch):
+    found = ran(study())
+    with pytest.raises(StoreError, match=r"is a folder; give a file"):
+        report(found, tmp_path)
+    with pytest.raises(StoreError, match=r"there is no folder '.*none'; make it"):
+        report(found, tmp_path / "none" / "report.html")
+
+    def full(path, content):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "replace_file", full)
+    with pytest.raises(StoreError, match=r"cannot be written \(No space left on device\); give"):
+        report(found, tmp_path / "report.html")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_package_is_the_function_as_well(tmp_path):
+    import nasturtium.report as package
+
+    assert package(ran(study()), tmp_path / "a.html").is_file()

@@ -1,0 +1,118 @@
+"""The numbers behind the plots: columns, progress, curves, and their words."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import nasturtium as nas
+from nasturtium.report.plot import columns, curves, progress
+from nasturtium.report.words import kind_of, listed, measured, short, span
+
+
+@nas.space
+def tiny(choose, *, inputs, classes):
+    choose("width", (1, 2, 4))
+    choose("flag", (True, 1.5))
+    return lambda: None
+
+
+def study(**options) -> nas.Study:
+    return nas.Study(tiny, nas.RandomSearch(), **options)
+
+
+def test_columns_hold_every_trial_and_no_number_that_is_not_finite():
+    found = study(within=("params<10",))
+    found.tell(found.ask(), {"accuracy": 0.5, "params": 5, "loss": float("nan")}, seconds=2)
+    found.fail(found.ask("control"), "it broke")
+    found.tell(found.ask(), {"accuracy": 0.9, "params": 50})
+    found.ask()
+    data = columns(found.history)
+    trials = data["trials"]
+    assert trials["number"] == [0, 1, 2, 3]
+    assert trials["arm"] == [0, 1, 0, 0] and trials["state"] == [1, 2, 1, 0]
+    assert trials["ok"] == [1, 0, 0, 0]  # the third breaks its bound
+    assert trials["error"] == [-1, 0, -1, -1] and data["errors"] == ["it broke"]
+    metrics = {metric["name"]: metric for metric in data["metrics"]}
+    assert list(metrics) == ["accuracy", "params"]  # loss has no finite value at all
+    assert metrics["accuracy"]["values"] == [0.5, None, 0.9, None]
+    assert (metrics["accuracy"]["kind"], metrics["params"]["kind"]) == ("share", "count")
+    assert (metrics["accuracy"]["goal"], metrics["params"]["goal"]) == ("max", "min")
+    for decision in data["decisions"]:
+        for row, trial in enumerate(found.history):
+            value = trial.architecture[decision["name"]]
+            shown = decision["options"][decision["at"][row]]
+            assert shown == value and type(shown) is type(value)
+
+
+def test_a_metric_that_is_sometimes_not_finite_says_where():
+    found = study()
+    found.tell(found.ask(), {"accuracy": 0.5, "loss": float("inf")})
+    found.tell(found.ask(), {"accuracy": 0.5, "loss": 1.0})
+    loss = columns(found.history)["metrics"][1]
+    assert loss["values"] == [None, 1] and loss["odd"] == [0]
+
+
+def test_progress_counts_failed_trials_and_parts():
+    found = study(objectives=("min:loss",))
+    half = nas.Fidelity(epochs=0.5)
+    told = [("search", nas.Fidelity(), 3.0), ("search", half, 0.1), ("search", nas.Fidelity(), 2.0)]
+    for _, fidelity, loss in told:
+        trial = found.ask()
+        part = trial._replace(proposal=trial.proposal._replace(fidelity=fidelity, uniform=False))
+        found.history._put(part)
+        found.tell(part, {"loss": loss}, seconds=1.0)
+    found.fail(found.ask(), "broke", seconds=4.0)
+    assert progress(found.history, uniform=False) == [
+        [1, 1, 3, 0],
+        [2.5, 3, 2, 2],  # what was trained in half counts half, and is no rival
+        [3.5, 7, 2, 2],
+    ]
+    assert progress(found.history, uniform=True) == []  # the failed one gave no value
+
+
+def test_curves_are_those_of_trials_that_reported():
+    found = study()
+    trial = found.ask()
+    points = [{"epoch": 1, "accuracy": 0.1}, {"epoch": 2, "accuracy": float("nan"), "loss": 1}]
+    found.tell(trial, {"accuracy": 0.2}, curve=points)
+    found.tell(found.ask(), {"accuracy": 0.1})
+    (curve,) = curves(list(found.history))
+    assert curve["over"] == "epoch" and curve["at"] == [1, 2]
+    assert curve["values"] == {"accuracy": [0.1, None], "loss": [None, 1]}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("accuracy", 0.975, "accuracy 97.50 %"),
+        ("accuracy", 97.5, "accuracy 97.5"),
+        ("params", 2300, "2.3 k parameters"),
+        ("macs", 1.25e6, "1.25 M multiply-accumulates"),
+        ("latency_cpu", 3.214, "latency cpu 3.21 ms"),
+        ("seconds", 125, "seconds 2 min 5 s"),
+        ("loss", float("inf"), "loss not a finite number"),
+    ],
+)
+def test_numbers_have_their_units(name, value, words):
+    assert measured(name, value) == words
+
+
+@given(st.floats(1e-3, 1e11))
+def test_short_numbers_are_near_and_short(value):
+    text = short(value)
+    number, _, suffix = text.partition(" ")
+    scale = {"": 1, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}[suffix]
+    assert float(number) * scale == pytest.approx(value, rel=6e-3) and len(text) <= 9
+
+
+def test_times_and_lists_in_words():
+    assert [span(s) for s in (0.5, 61, 3700, 200_000)] == [
+        "0.5 s",
+        "1 min 1 s",
+        "1 h 2 min",
+        "2 days 8 h",
+    ]
+    assert listed(["a"]) == "a" and listed(["a", "b", "c"]) == "a, b and c"
+    assert kind_of("accuracy", (0.1, 3.0)) == "plain" and kind_of("val_accuracy") == "share"

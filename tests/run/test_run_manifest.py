@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import nasturtium as nas
+from nasturtium.run.manifest import changed, manifest_of, part_of
+from nasturtium.task.make import make_task
+
+
+def manifest(own: Any = None, part: Any = None, **given: Any) -> dict[str, Any]:
+    task = make_task([[0.0, 1.0], [1.0, 0.0]] * 10, [0, 1] * 10, name="pairs")
+    return manifest_of(
+        task,
+        own or nas.zoo.nasbench201,
+        nas.RegularizedEvolution(population=7),
+        part or nas.Train(nas.Recipe(epochs=3)),
+        (nas.Objective("accuracy"),),
+        (nas.Objective("params", "min", 5e4),),
+        {"data": "digits", "space": "x", "strategy": "x", "estimator": "x", **given},
+        nas.Recipe(epochs=3),
+        4,
+        0.1,
+        True,
+    )
+
+
+def test_the_same_study_has_not_changed() -> None:
+    first = manifest()
+    assert first["strategy"] == {"name": "RegularizedEvolution", "population": 7, "sample": 5}
+    assert first["estimator"]["recipe"]["epochs"] == 3
+    assert first["data"]["examples"] == {"train": 12, "valid": 4, "test": 4}
+    changed(first, manifest(), "s")
+    changed(first, {**manifest(), "machine": "another", "call": {}, "commit": "x"}, "s")
+
+
+@pytest.mark.parametrize("entry", ["seed", "data", "space", "strategy", "estimator", "recipe"])
+def test_another_study_is_refused_by_name(entry: str) -> None:
+    now = {**manifest(), entry: "another"}
+    with pytest.raises(nas.StoreError, match=f"study 's' exists with another {entry}: it has"):
+        changed(manifest(), now, "s")
+
+
+def test_only_what_differs_is_shown() -> None:
+    now = manifest()
+    now["recipe"] = {**now["recipe"], "lr": 0.7}
+    with pytest.raises(nas.StoreError, match=r"it has \{'lr': 0.1\}, this call has \{'lr': 0.7\}"):
+        changed(manifest(), now, "s")
+
+
+def test_parts_are_told_by_their_class_and_arguments(tmp_path: Path) -> None:
+    def look(architecture: Any) -> Any:
+        return {}
+
+    assert part_of(nas.Tabular({"a": {}, "b": {}}))["lookup"] == "a mapping of 2"
+    assert part_of(nas.Tabular(look))["lookup"].endswith("look")
+    assert part_of(tmp_path) == str(tmp_path)
+    assert part_of([1, "a", None]) == [1, "a", None]
+
+
+def test_what_is_another_in_every_run_is_no_part_of_it() -> None:
+    class Plain:
+        def __init__(self, deep: int) -> None:
+            self.deep = deep
+
+    def of(value: object) -> dict[str, Any]:
+        return manifest(own=nas.zoo.nasbench201.using(inputs=value))
+
+    old, new = of(object()), of(object())
+    assert old["space"]["arguments"]["inputs"] == "<object object>"
+    changed(old, new, "s")  # else such a study could never be gone on with
+    tabular = [nas.Tabular(partial(dict, [("score", 1.0)])) for _ in range(2)]
+    changed(manifest(part=tabular[0]), manifest(part=tabular[1]), "s")
+    with pytest.raises(nas.StoreError, match="another estimator"):
+        changed(manifest(part=Plain(1)), manifest(part=Plain(2)), "s")
+
+
+def test_the_call_is_kept_as_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own.py").write_text("")
+    (tmp_path / "images").mkdir()
+    monkeypatch.chdir(tmp_path)
+    call = manifest(
+        data="images",
+        space="own.py:net(layers=2)",
+        strategy=nas.RandomSearch(),
+        objectives=("accuracy", nas.Objective("params", "min")),
+        within=("params<5k", nas.Objective("latency", "min", 5.0)),
+        watch=print,
+        executor="here",
+    )["call"]
+    assert call["data"] == str(tmp_path / "images")
+    assert call["space"] == f"{tmp_path / 'own.py'}:net(layers=2)"  # from any folder
+    assert call["strategy"] == "?"
+    assert call["objectives"] == ["accuracy", "min:params"]
+    assert call["within"] == ["params<5k", "latency<5"]
+    assert not {"watch", "executor"} & set(call)

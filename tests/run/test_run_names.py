@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import nasturtium as nas
+from nasturtium.run.executor import Processes
+from nasturtium.run.names import NAMES, made, parsed, resolve
+
+SOURCE = """
+import nasturtium as nas
+
+@nas.space
+def net(choose, *, layers=2):
+    choose("width", tuple(range(layers)))
+    return lambda: None
+
+class Other(nas.Strategy):
+    def propose(self, state, history, rng):
+        return None
+"""
+
+
+def test_every_name_of_the_table_is_there() -> None:
+    kinds = {"space": nas.Space, "strategy": nas.Strategy, "estimator": nas.Estimator}
+    for kind, table in NAMES.items():
+        for name in table:
+            found = resolve(kind, name)
+            if kind == "space":
+                assert isinstance(found, nas.Space), name
+            else:
+                assert issubclass(found, kinds.get(kind, nas.Executor)), name
+
+
+def test_a_text_is_a_name_and_arguments() -> None:
+    assert parsed("strategy", " evolution ") == ("evolution", {})
+    text = "evolution(population=50, sample=(1, 'a'))"
+    assert parsed("strategy", text) == ("evolution", {"population": 50, "sample": (1, "a")})
+    assert parsed("strategy", "random()") == ("random", {})
+    evolution = made("strategy", "evolution(population=7)")
+    assert isinstance(evolution, nas.RegularizedEvolution)
+    assert evolution.population == 7
+    executor = made("executor", "processes(workers=3)")
+    assert isinstance(executor, Processes)
+    assert executor.workers == 3
+
+
+@pytest.mark.parametrize(
+    "text", ["evolution(50)", "evolution(population=", "evolution(population=x)", "evolution(a=1)b"]
+)
+def test_a_text_of_another_form_is_refused(text: str) -> None:
+    with pytest.raises(nas.StrategyError, match="is not understood; write a name, or a name with"):
+        parsed("strategy", text)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "error", "message"),
+    [
+        ("space", "mobilnet", nas.SpaceError, "no space 'mobilnet'; did you mean 'mobilenet'"),
+        ("strategy", "evolutoin", nas.StrategyError, "did you mean 'evolution'"),
+        ("estimator", "trian", nas.EstimateError, r"did you mean 'train'\? \(there are: "),
+        ("strategy", "evolution(size=3)", nas.StrategyError, "unexpected keyword argument 'size'"),
+        ("space", "no.py:net", nas.SpaceError, r"there is no file 'no.py' \(looked in"),
+        ("space", "no.such.module:net", nas.SpaceError, "cannot be imported"),
+        ("space", "nasturtium.zoo_:net", nas.SpaceError, "cannot be imported"),
+    ],
+)
+def test_an_unknown_name_gets_a_hint(
+    kind: str, text: str, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        made(kind, text)
+
+
+def test_parts_of_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "own.py"
+    file.write_text(SOURCE)
+    space = made("space", f"{file}:net(layers=3)")
+    assert space.size().value == 3
+    assert made("space", f"{file}:net") is made("space", f"{file}:net")  # loaded once
+    assert isinstance(made("strategy", f"{file}:Other"), nas.Strategy)
+    with pytest.raises(nas.StrategyError, match="has no 'Othre'; did you mean 'Other'"):
+        made("strategy", f"{file}:Othre")
+    broken = tmp_path / "broken.py"
+    broken.write_text("import nasturtium\n1 / 0\n")
+    for _ in range(2):  # a file that failed is read again, and fails again
+        with pytest.raises(nas.SpaceError, match=r"cannot be loaded: ZeroDivisionError"):
+            made("space", f"{broken}:net")
