@@ -116,9 +116,8 @@ class NasturtiumClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         if isinstance(self.random_state, int):
             seed = self.random_state
         try:
-            task = load(
-                (examples, labels), seed=seed, name="data", fractions=(self.validation_fraction, 0.0)
-            )
+            fractions = (self.validation_fraction, 0.0)
+            task = load((examples, labels), seed=seed, name="data", fractions=fractions)
         except TaskError as error:
             raise ValueError(f"these classes cannot be learnt from: {error}") from error
         space = self.space

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SpaceReport", "check"]
 
-MANY = 64  # answers of one decision that are all tried; of more, this many spread evenly
+MANY = 32  # answers of one decision that are all tried; of more, this many spread evenly
 
 
 @final

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from math import inf, isinf, log10, sqrt
+from math import exp, inf, isinf, log, log10, sqrt
 from random import Random
 from typing import TYPE_CHECKING, final
 
@@ -160,11 +160,30 @@ def size_of(space: ChoiceSpace, paths: int, seed: int) -> Size:
     if not rejected and len(set(leaves)) == 1 and leaves[0].denominator == 1:
         value = int(leaves[0])
         return Size(value, value, value, "fixed", paths)
-    spread = sqrt(sum(float((leaf - mean) ** 2) for leaf in leaves) / max(1, paths - 1))
-    margin = 1.96 * spread / sqrt(paths)
-    return Size(
-        float(mean), max(1.0, float(mean) - margin), float(mean) + margin, "estimated", paths
-    )
+    low, high = _interval([float(leaf) for leaf in leaves])
+    return Size(float(mean), low, high, "estimated", paths)
+
+
+def _interval(leaves: list[float]) -> tuple[float, float]:
+    """A 95 % interval of the mean that minds long tails.
+
+    Few paths carry most of the sum where depths vary, and the normal interval of their mean is
+    then too narrow. It is joined with the one of a log-normal law (Cox's method; Zhou & Gao 1997)
+    of those paths that were not rejected.
+    """
+    number = len(leaves)
+    mean = sum(leaves) / number
+    spread = sqrt(sum((leaf - mean) ** 2 for leaf in leaves) / max(1, number - 1))
+    margin = 1.96 * spread / sqrt(number)
+    low, high = mean - margin, mean + margin
+    logs = [log(leaf) for leaf in leaves if leaf > 0.0]
+    if len(logs) > 1:
+        centre = sum(logs) / len(logs)
+        variance = sum((one - centre) ** 2 for one in logs) / (len(logs) - 1)
+        width = 1.96 * sqrt(variance / len(logs) + variance**2 / (2 * (len(logs) - 1)))
+        middle = centre + variance / 2 + log(len(logs) / number)
+        low, high = min(low, exp(middle - width)), max(high, exp(middle + width))
+    return max(1.0, low), high
 
 
 def _count(space: ChoiceSpace, limit: int) -> int | None:

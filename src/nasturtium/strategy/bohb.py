@@ -8,10 +8,10 @@ Implemented: the best 15 % of the trials (at least a decision more than there ar
 rest give two kernel densities l and g; 64 architectures are drawn from l with bandwidths three
 times as wide, and the one with the largest l / g is tried; one in three is drawn uniformly. BOHB
 models the highest fidelity that has enough trials. Kernels are products over decisions: of
-Aitchison and Aitken for options and subsets, normal for ranges. Deviations: the bandwidth of options
-shrinks with the diversity of the good ones (the rule of the authors' code takes the standard
-deviation of option numbers, which have no order, and makes kernels flat on five options); a
-decision that an architecture is not asked has an answer of its own, instead of a drawn one.
+Aitchison and Aitken for options and subsets, normal for ranges. Deviations: the bandwidth of
+options shrinks with the diversity of the good ones (the rule of the authors' code takes the
+standard deviation of option numbers, which have no order, and makes kernels flat on five options);
+a decision that an architecture is not asked has an answer of its own, instead of a drawn one.
 The tests check densities by hand and the laws; the rows on NAS-Bench-201 are in the documentation.
 """
 

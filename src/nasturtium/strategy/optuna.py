@@ -7,8 +7,8 @@ Implemented: for every proposal the log is told to a fresh in-memory study of Op
 as running ones, and the sampler answers the builder's decisions one by one, so that conditional
 decisions are asked as they occur. So nothing is kept outside the log, and a study resumes exactly;
 samplers that keep a state of their own beyond a study's trials (CMA-ES, generations of NSGA-II)
-begin anew each time, and serve badly. Deviations: options go by their place in the list; a subset is one
-yes or no for each member, moved to the nearest allowed subset.
+begin anew each time, and serve badly. Deviations: options go by their place in the list; a subset
+is one yes or no for each member, moved to the nearest allowed subset.
 The tests check the laws and that answers reach Optuna as they were; optuna is the extra ``optuna``.
 """
 
@@ -117,7 +117,12 @@ class Optuna(Strategy):
             with warnings.catch_warnings():  # options that Optuna calls experimental
                 warnings.simplefilter("ignore")
                 sampler = kind(seed=seed, **(self.options or {}))
-        return optuna.create_study(direction="maximize", sampler=sampler)
+        loud = optuna.logging.get_verbosity()
+        optuna.logging.set_verbosity(optuna.logging.WARNING)  # it announces every study
+        try:
+            return optuna.create_study(direction="maximize", sampler=sampler)
+        finally:
+            optuna.logging.set_verbosity(loud)
 
 
 def _optuna() -> ModuleType:
