@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nasturtium as nas
-from nasturtium.report.plot import columns, curves, progress
+from nasturtium.report.plot import columns, curves
 from nasturtium.report.words import kind_of, listed, measured, short, span
 
 
@@ -52,24 +52,6 @@ def test_a_metric_that_is_sometimes_not_finite_says_where():
     found.tell(found.ask(), {"accuracy": 0.5, "loss": 1.0})
     loss = columns(found.history)["metrics"][1]
     assert loss["values"] == [None, 1] and loss["odd"] == [0]
-
-
-def test_progress_counts_failed_trials_and_parts():
-    found = study(objectives=("min:loss",))
-    half = nas.Fidelity(epochs=0.5)
-    told = [("search", nas.Fidelity(), 3.0), ("search", half, 0.1), ("search", nas.Fidelity(), 2.0)]
-    for _, fidelity, loss in told:
-        trial = found.ask()
-        part = trial._replace(proposal=trial.proposal._replace(fidelity=fidelity, uniform=False))
-        found.history._put(part)
-        found.tell(part, {"loss": loss}, seconds=1.0)
-    found.fail(found.ask(), "broke", seconds=4.0)
-    assert progress(found.history, uniform=False) == [
-        [1, 1, 3, 0],
-        [2.5, 3, 2, 2],  # what was trained in half counts half, and is no rival
-        [3.5, 7, 2, 2],
-    ]
-    assert progress(found.history, uniform=True) == []  # the failed one gave no value
 
 
 def test_curves_are_those_of_trials_that_reported():

@@ -26,7 +26,8 @@ def search(
     recipe: Annotated[
         str | None,
         typer.Option(
-            help='how candidates are trained; text such as "epochs=5,lr=0.05" changes the default'
+            help='how candidates are trained; text such as "epochs=5,lr=0.05" changes the default; '
+            "a space of recipes, as file.py:name, is searched together with the architecture"
         ),
     ] = None,
     strategy: Annotated[

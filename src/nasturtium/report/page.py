@@ -11,11 +11,15 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
+from nasturtium.analyse.evidence import Evidence
+from nasturtium.analyse.weigh import weigh
 from nasturtium.errors import StoreError
+from nasturtium.report import sections
 from nasturtium.report.head import head
 from nasturtium.report.panels import again, network, plots, trials
-from nasturtium.report.plot import columns, curves, progress
-from nasturtium.report.sections import answer, checklist, evidence, failures
+from nasturtium.report.plot import columns, curves
 from nasturtium.study.store import SqlStore
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Trial
@@ -43,6 +47,7 @@ def report(
     path: str | Path = "report.html",
     *,
     finished: Finished | None = None,
+    evidence: Evidence | Mapping[str, Any] | None = None,
     command: str | None = None,
 ) -> Path:
     """Write a study as one HTML page: the answer, its evidence, and every trial.
@@ -54,6 +59,7 @@ def report(
         study: the study, from a search or reopened; one without its space gets no drawing.
         path: where; an existing page is replaced.
         finished: what :func:`nasturtium.finish` gave; what the study's notes tell if not given.
+        evidence: what was gathered; what the log alone says if not given.
         command: the command that makes the same study, if there is one.
 
     Returns:
@@ -77,7 +83,7 @@ def report(
             f"the report {str(path)!r} cannot be written: there is no folder "
             f"{str(path.parent)!r}; make it, or give another path"
         )
-    text = page(study, finished=finished, command=command)
+    text = page(study, finished=finished, evidence=evidence, command=command)
     try:
         _write(path, text.encode())
     except OSError as error:
@@ -88,24 +94,30 @@ def report(
     return path
 
 
-def page(study: Study, *, finished: Finished | None = None, command: str | None = None) -> str:
+def page(
+    study: Study,
+    *,
+    finished: Finished | None = None,
+    evidence: Evidence | Mapping[str, Any] | None = None,
+    command: str | None = None,
+) -> str:
     """The page of :func:`report` as text."""
     from plotly.offline import get_plotlyjs
 
     final = _final(study, finished)
     best = _chosen(study, final)
-    found = _gathered(study)
+    found = _weighed(study, evidence)
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     body = "".join(
         (
             head(study, now),
-            answer(study, best, final),
-            evidence(study, found, _address(study)),
+            sections.answer(study, best, final),
+            sections.evidence(study, found, _address(study)),
             plots(study, best),
             network(study, best),
-            failures(study),
+            sections.failures(study),
             trials(study),
-            checklist(found),
+            sections.checklist(found),
             again(study, command),
         )
     )
@@ -125,12 +137,11 @@ def page(study: Study, *, finished: Finished | None = None, command: str | None 
     )
 
 
-def _data(study: Study, best: Trial | None, found: Mapping[str, Any] | None) -> dict[str, Any]:
+def _data(study: Study, best: Trial | None, found: Mapping[str, Any]) -> dict[str, Any]:
     history = study.history
     shown = list(history.where(arm=("search", "control")).best(10))
     if best is not None and best.number not in {trial.number for trial in shown}:
         shown.insert(0, best)
-    lines = (found or {}).get("curves")
     return {
         **columns(history),
         "study": study.name,
@@ -138,11 +149,7 @@ def _data(study: Study, best: Trial | None, found: Mapping[str, Any] | None) -> 
         "best": None if best is None else best.number,
         "front": [trial.number for trial in study.front],
         "bounds": {bound.metric: str(bound) for bound in history.constraints},
-        "progress": {
-            "search": progress(history, uniform=False),
-            "control": progress(history, uniform=True),
-        },
-        "evidence": _plain(lines) if isinstance(lines, Mapping) else None,
+        "progress": _plain(found.get("curves") or {}),
         "curves": curves(shown),
     }
 
@@ -193,12 +200,14 @@ def _chosen(study: Study, final: Mapping[str, Any] | None) -> Trial | None:
     return found[0] if found else None
 
 
-def _gathered(study: Study) -> Mapping[str, Any] | None:
-    """The latest evidence in the study's notes."""
-    for note in reversed(study.notes):
-        if isinstance(note.get("evidence"), Mapping):
-            return dict(note["evidence"])
-    return None
+def _weighed(study: Study, given: Evidence | Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """The evidence that was gathered, or what the log alone says, as plain JSON."""
+    if given is None:
+        found = study.history.where(arm=("search", "control")).best()
+        answer = found[0] if found else None
+        with np.errstate(invalid="ignore"):  # before the first success the best is -inf
+            given = weigh(study.history, answer=answer, manifest=study.manifest, name=study.name)
+    return given.to_json() if isinstance(given, Evidence) else given
 
 
 def _address(study: Study) -> str:

@@ -93,8 +93,8 @@ def _inputs(study: Study) -> tuple[int, ...]:
     data = study.manifest.get("data")
     shape = data.get("inputs") if isinstance(data, Mapping) else None
     if shape is None:
-        bind = getattr(study.space, "_bind", None)
-        shape = None if bind is None else bind().get("inputs")
+        facts = getattr(study.space, "facts", None)
+        shape = None if facts is None else facts.get("inputs")
     if shape is None:
         raise StoreError("the shape of an example is not known; neither data nor space say it")
     return tuple(shape)

@@ -1,4 +1,4 @@
-"""What the page plots and lists, as plain JSON: columns of trials, progress, learning curves."""
+"""What the page plots and lists, as plain JSON: columns of trials and learning curves."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nasturtium.report.words import kind_of, label
 from nasturtium.study.history import History
 from nasturtium.study.trial import Objective, Trial, parse_objective
 
-__all__ = ["ARMS", "STATES", "acceptable", "columns", "curves", "progress"]
+__all__ = ["ARMS", "STATES", "acceptable", "columns", "curves"]
 
 ARMS = ("search", "control", "reference", "final")
 STATES = ("pending", "finished", "failed", "rejected")
@@ -76,41 +76,6 @@ def acceptable(history: History) -> frozenset[int]:
 
 def _broken(trial: Trial, constraints: Iterable[Objective]) -> Iterable[bool]:
     return (bound.excess(trial.metrics.get(bound.metric, math.nan)) > 0 for bound in constraints)
-
-
-def progress(history: History, *, uniform: bool) -> list[list[float]]:
-    """The best value of the first objective so far, where it changes and at the end.
-
-    Failed trials cost what they took; those that a free count rejected cost nothing.
-
-    Args:
-        history: all trials of a study.
-        uniform: of the uniformly drawn trials (the control, and the strategy's own such draws);
-            else of the search's.
-
-    Returns:
-        points ``[trials, seconds, value, number]``, the first two cumulated; a trial at a lower
-        fidelity counts by its share of the work.
-    """
-    objective = history.objectives[0]
-    good = acceptable(history)
-    points: list[list[float]] = []
-    cost = seconds = 0.0
-    for trial in history:
-        member = trial.proposal.uniform if uniform else trial.arm == "search"
-        if not member or trial.state == "pending" or trial.arm not in ("search", "control"):
-            continue
-        if trial.state == "rejected" and not trial.seconds:
-            continue
-        cost += trial.fidelity.cost
-        seconds += trial.seconds
-        if trial.number in good:
-            value = trial.metrics[objective.metric]
-            if not points or objective.sign * value > objective.sign * points[-1][2]:
-                points.append([cost, seconds, value, trial.number])
-    if points and cost > points[-1][0]:
-        points.append([cost, seconds, *points[-1][2:]])
-    return [[_brief(value) or 0.0 for value in point] for point in points]
 
 
 def curves(trials: Sequence[Trial]) -> list[dict[str, Any]]:

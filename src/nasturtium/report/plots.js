@@ -71,76 +71,60 @@ function paint(id, traces, layout) {
 
 // -- best so far ----------------------------------------------------------------------------------
 
+// The band between a line's low and high ends; nothing where it has no width.
 function band(line, x, name) {
-  const ends = [...x, ...[...x].reverse()];
-  return {
-    type: "scatter",
-    mode: "lines",
-    x: ends,
-    y: [...line.high, ...[...line.low].reverse()],
-    fill: "toself",
-    line: { width: 0 },
-    fillcolor: colour(name) + "2b",
-    name: `${name}, 90 % interval`,
-    hoverinfo: "skip",
-  };
+  const rows = x.map((_, i) => i).filter((i) => line.low[i] !== null && line.high[i] !== null);
+  if (rows.every((i) => line.low[i] === line.high[i])) return [];
+  const there = [...rows, ...[...rows].reverse()];
+  return [
+    {
+      type: "scatter",
+      mode: "lines",
+      x: there.map((i) => x[i]),
+      y: there.map((i, place) => (place < rows.length ? line.high[i] : line.low[i])),
+      fill: "toself",
+      line: { width: 0 },
+      fillcolor: colour(name) + "2b",
+      name: `${name}, 90 % interval`,
+      hoverinfo: "skip",
+    },
+  ];
 }
 
 function progressLines(over) {
-  const traces = [],
-    gathered = DATA.evidence;
+  const traces = [];
   for (const name of ["search", "control"]) {
-    const line = gathered && gathered[name];
-    const base = {
-      type: "scatter",
-      mode: "lines",
-      line: {
-        color: colour(name),
-        width: 2.5,
-        shape: "hv",
-        dash: name === "control" ? "dash" : "solid",
-      },
-    };
-    if (line && line[over]) {
-      const bands = line.low && line.low.some((low, i) => low !== null && low !== line.high[i]);
-      if (bands) traces.push(band(line, line[over], name));
-      // What was continued by a model is dotted; the first of it joins on to what was seen.
-      const guessed = line.extrapolated || [],
-        from = guessed.indexOf(true);
-      const seen = from < 0 ? line.best.length : Math.max(from, 1);
-      const label = name === "control" ? "random control" : name;
+    const line = DATA.progress[name];
+    if (!line || !line.best.length) continue;
+    const x = line[over];
+    const style = { color: colour(name), width: 2.5, shape: name === "search" ? "hv" : "linear" };
+    const base = { type: "scatter", mode: x.length > 1 ? "lines" : "markers" };
+    const label = name === "control" ? "random control" : name;
+    // What was continued by a model is dotted, and joins on to what was seen.
+    const from = line.extrapolated.indexOf(true);
+    const seen = from < 0 ? x.length : Math.max(from, 1);
+    traces.push(...band(line, x, name), {
+      ...base,
+      name: label,
+      x: x.slice(0, seen),
+      y: line.best.slice(0, seen),
+      line: style,
+    });
+    if (seen < x.length)
       traces.push({
         ...base,
-        name: label,
-        x: line[over].slice(0, seen),
-        y: line.best.slice(0, seen),
+        name: label + ", continued by a model",
+        x: x.slice(seen - 1),
+        y: line.best.slice(seen - 1),
+        line: { ...style, dash: "dot" },
       });
-      if (seen < line.best.length)
-        traces.push({
-          ...base,
-          name: label + ", continued by a model",
-          line: { ...base.line, dash: "dot" },
-          x: line[over].slice(seen - 1),
-          y: line.best.slice(seen - 1),
-        });
-    } else if (!gathered && DATA.progress[name].length) {
-      const points = DATA.progress[name];
-      traces.push({
-        ...base,
-        mode: points.length > 60 ? "lines" : "lines+markers",
-        name: name === "control" ? "random control" : name,
-        x: points.map((p) => p[over === "trials" ? 0 : 1]),
-        y: points.map((p) => p[2]),
-        text: points.map((p) => `trial ${p[3]}`),
-      });
-    }
   }
   return traces;
 }
 
 function startProgress() {
   const first = DATA.metrics.find((metric) => metric.objective);
-  const timed = T.seconds.some((seconds) => seconds > 0) || DATA.evidence;
+  const timed = T.seconds.some((seconds) => seconds > 0);
   const buttons = [...document.querySelectorAll("[data-over]")];
   let over = "trials";
   const draw = () => {
@@ -161,10 +145,9 @@ function startProgress() {
       draw();
     });
   }
-  const drawn = DATA.evidence ? DATA.evidence.control : DATA.progress.control.length;
-  byId("progress-words").textContent = drawn
-    ? "The control is what drawing uniformly from the same space gives for the same cost; " +
-      "it includes the strategy's own uniform draws."
+  byId("progress-words").textContent = DATA.progress.control
+    ? "The control is the best that so many uniform draws from the same space are expected to " +
+      "give, by those that were made: the control's and the strategy's own."
     : "There is no control to compare with: no trial was drawn uniformly from the space.";
   if (T.cost.some((cost) => cost < 1))
     byId("progress-words").textContent += " A trial that was trained in part counts in part.";

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from nasturtium.report.plot import progress
 from nasturtium.report.words import kind_of, listed, measured, short, span
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Trial
@@ -153,62 +152,37 @@ def _no_answer(study: Study) -> str:
 # -- the evidence ---------------------------------------------------------------------------------
 
 
-def evidence(study: Study, found: Mapping[str, Any] | None, store: str) -> str:
-    """Whether the answer can be believed: the gathered evidence, or what can be said without."""
-    if found is None:
-        body = "".join(f"<li>{escape(one)}</li>" for one in _without(study))
-        body = (
-            '<p class="lead">No evidence was gathered for this study: whether its answer is better '
-            f"than chance is open.</p><p>Gather it with <code>nasturtium evidence {escape(store)}"
-            "</code>: it trains the best networks of the search and of the random control in full, "
-            f"and reference networks under the same recipe.</p><ul>{body}</ul>"
-        )
-        return section("evidence", "The evidence", body)
+def evidence(study: Study, found: Mapping[str, Any], store: str) -> str:
+    """Whether the answer can be believed, in the words of the evidence.
+
+    Args:
+        study: whose answer it is.
+        found: as ``Evidence.to_json`` gives it.
+        store: what the command line calls the study.
+    """
     verdict = found.get("verdict") or {}
     kind = {"better": "good", "no better": "bad"}.get(str(verdict.get("answer")), "open")
     body = f'<p class="lead verdict {kind}">{escape(str(verdict.get("sentence") or ""))}</p>'
-    if verdict.get("reason"):
-        body += f"<p>{escape(str(verdict['reason']))}</p>"
-    said = {verdict.get("sentence"), verdict.get("reason")}
-    words = [one for one in found.get("words") or () if one not in said]
-    body += f"<ul>{''.join(f'<li>{escape(str(one))}</li>' for one in words)}</ul>" if words else ""
+    if not found.get("finished"):
+        body += _gather(study, store)
+    words = [str(one) for one in found.get("words") or () if one != verdict.get("sentence")]
+    body += f"<ul>{''.join(f'<li>{escape(one)}</li>' for one in words)}</ul>" if words else ""
     return section("evidence", "The evidence", body + _trained(found))
 
 
-def _without(study: Study) -> list[str]:
-    """What the log alone says of the search against random drawing."""
-    goal = study.history.objectives[0]
-    searched = progress(study.history, uniform=False)
-    drawn = progress(study.history, uniform=True)
-    if not drawn and not searched:
-        return []
-    if not drawn:
-        off = study.manifest.get("control") == 0
-        why = "The control was switched off" if off else "No trial was drawn uniformly"
-        return [f"{why}, so nothing here says that the search does better than drawing at random."]
-    cost = drawn[-1][0]
-    history = study.history
-    if all(trial.proposal.uniform for trial in history.where(arm="search")):
-        return [
-            "Every trial of the search was itself drawn uniformly (a strategy that learns starts "
-            "so): up to here the search is random drawing, and nothing shows that it does better."
-        ]
-    level = [point for point in searched if point[0] <= cost]
-    lines = [
-        f"{cost:,.6g} trials were drawn uniformly from the space (the control, and the strategy's "
-        f"own uniform draws); the best of them has {measured(goal.metric, drawn[-1][2])}."
-    ]
-    if level:
-        lines.append(
-            f"The search's best after as many trials has {measured(goal.metric, level[-1][2])}, "
-            f"and after all of its {searched[-1][0]:,.6g} trials "
-            f"{measured(goal.metric, searched[-1][2])}."
+def _gather(study: Study, store: str) -> str:
+    """How the evidence is gathered, or that what was gathered is not on the page."""
+    done = sum("trained" in note for note in study.notes)
+    if done:
+        return (
+            f'<p class="note">{done} networks were trained in full for the evidence, and this page '
+            "was written without them; give the evidence to <code>report</code>.</p>"
         )
-    lines.append(
-        "These are estimates of single trainings, each the best of several, so a small "
-        "difference says nothing."
+    return (
+        "<p>The evidence is not gathered yet: no network was trained in full to compare. "
+        f"<code>nasturtium evidence {escape(store)}</code> trains the best networks of the search "
+        "and of the random control, and reference networks under the same recipe.</p>"
     )
-    return lines
 
 
 def _trained(found: Mapping[str, Any]) -> str:
@@ -250,9 +224,9 @@ def _value(metric: str, value: object) -> str:
     return f"{100 * value:.2f} %" if kind_of(metric, (value,)) == "share" else f"{value:.4g}"
 
 
-def checklist(found: Mapping[str, Any] | None) -> str:
-    """The checklist of good practice, where evidence was gathered."""
-    items = [one for one in (found or {}).get("checklist") or () if isinstance(one, Mapping)]
+def checklist(found: Mapping[str, Any]) -> str:
+    """The checklist of good practice: what the study keeps of it."""
+    items = [one for one in found.get("checklist") or () if isinstance(one, Mapping)]
     if not items:
         return ""
     rows = [

@@ -123,10 +123,19 @@ class Drive:
         return None
 
     def _refuse(self, counted: int) -> NoReturn:
-        bounds = ", ".join(map(str, self.study.history.constraints))
+        study = self.study
+        constraints = study.history.constraints
+        rejected = [trial.metrics for trial in study.history.where(state="rejected")]
+        shown = []
+        for bound in constraints:
+            values = [metrics[bound.metric] for metrics in rejected if bound.metric in metrics]
+            if values:
+                nearest = max(values) if bound.goal == "max" else min(values)
+                shown.append(f"{bound.metric} {nearest:g}")
         raise StrategyError(
-            f"{self.study.count('refused')} trials broke a bound ({bounds}) after they were "
-            f"measured and {counted} did not; loosen the bound or restrict the space"
+            f"{study.count('refused')} trials broke a bound ({', '.join(map(str, constraints))}) "
+            f"after they were measured and {counted} did not; the nearest had {', '.join(shown)}; "
+            "loosen the bound or restrict the space"
         )
 
     def _hand_out(self, trial: Trial) -> None:

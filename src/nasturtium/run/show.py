@@ -93,7 +93,8 @@ def standing(study: Study, trials: int, hours: float | None, elapsed: float) -> 
     checked = len(control.finished) + len(control.where(state="failed"))
     asked = checked + len(control.pending)
     aim = max(trials, searched)
-    wanted = math.ceil(study.manifest.get("control", 0.0) * aim) - study.count("uniform")
+    cost = study.cost / max(1, study.count("searched"))  # of a trial; controls get equal work
+    wanted = math.ceil(study.manifest.get("control", 0.0) * aim * cost) - study.count("uniform")
     done, total = searched + checked, aim + asked + max(0, wanted)
     workers = max(1, study.manifest.get("workers", 1))
     recent = history.finished[-RECENT:]

@@ -165,7 +165,7 @@ class Density:
         if isinstance(decision, Range) and value is not None and other is not None:
             apart = decision.encode(value)[1] - decision.encode(other)[1]
             return math.exp(-0.5 * (apart / width) ** 2) / width
-        kinds = decision.count + 1.0 if decision.count < math.inf else 2.0  # "not asked" is one
+        kinds = float(decision.count) + 1.0 if decision.count < math.inf else 2.0  # one: not asked
         away = width * (kinds - 1.0) / kinds
         return 1.0 - away if value == other else away / (kinds - 1.0)
 

@@ -132,14 +132,15 @@ def _optuna() -> ModuleType:
         raise StrategyError(
             "the strategy 'optuna' needs the package optuna: pip install nasturtium[optuna]"
         ) from None
-    return optuna  # type: ignore[no-any-return]
+    return optuna
 
 
 def _answer(asked: Any, decision: Decision) -> Value:
     """What the sampler answers to a decision."""
     name = repr(decision)  # a decision with other options is another parameter
     if isinstance(decision, OneOf):
-        return decision.options[asked.suggest_categorical(name, range(len(decision.options)))]
+        place: int = asked.suggest_categorical(name, range(len(decision.options)))
+        return decision.options[place]
     if isinstance(decision, Range):
         suggest = asked.suggest_int if isinstance(decision.low, int) else asked.suggest_float
         grid = {} if decision.log else {"step": decision.step}

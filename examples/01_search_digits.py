@@ -1,0 +1,35 @@
+"""Search a network for scikit-learn's digits, train the best in full, and write it to a file.
+
+The same as on the command line:
+
+    nasturtium search digits --trials 24 --recipe epochs=6 --within "params<50k"
+    nasturtium finish study.db --recipe epochs=60 --export digits.onnx
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+import nasturtium as nas
+
+SMOKE = "NASTURTIUM_SMOKE" in os.environ  # seconds instead of minutes
+folder = Path(tempfile.mkdtemp() if SMOKE else ".")
+
+study = nas.search(
+    "digits",
+    within=("params<50k",),
+    trials=2 if SMOKE else 24,
+    recipe="epochs=1" if SMOKE else "epochs=6",
+    executor="here" if SMOKE else None,  # None: measured, all cores
+    store=folder / "study.db",
+)
+best = study.best
+print(f"trial {best.number}: validation accuracy {best.metrics['accuracy']:.4f}")
+for name, value in best.architecture.items():
+    print(f"  {name} = {value}")
+
+finished = nas.finish(study, recipe="epochs=1" if SMOKE else "epochs=60")
+print(f"test accuracy {finished.metrics['accuracy']:.4f}, {finished.metrics['params']:,.0f} params")
+
+file = finished.export(folder / ("digits.pt2" if SMOKE else "digits.onnx"))
+print(f"{file.path}: {file.bytes:,} bytes, differs by {file.difference:.0e} from the network")

@@ -1,0 +1,235 @@
+"""Give the network away: files that are checked, measured, and described by a card beside them.
+
+Mitchell et al. (2019), "Model cards for model reporting", is the pattern of the card; what nobody
+wrote down (intended use, ethical considerations) it says is missing rather than inventing it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+
+from nasturtium.cost.latency import measure, measure_onnx
+from nasturtium.deploy.quantize import quantize_int8
+from nasturtium.deploy.runtime import predict_onnx
+from nasturtium.errors import ExportError
+from nasturtium.run.finish import Finished
+from nasturtium.study.study import Study
+from nasturtium.task.durable import replace_file
+from nasturtium.task.task import Split
+
+__all__ = ["Delivered", "File", "card", "deliver"]
+
+CALIBRATION = 256  # training examples that set the ranges of 8-bit activations
+
+
+@final
+@dataclass(frozen=True)
+class File:
+    """One file of a network, as it was measured after it was written.
+
+    Attributes:
+        path: where it is.
+        format: ``onnx``, ``onnx int8`` or ``torch.export``.
+        bytes: its size.
+        difference: largest difference of its outputs from the model's on real inputs, relative to
+            their scale.
+        accuracy: share of the test examples that the file itself classifies correctly; ``None``
+            where the data have no test split.
+        latency_ms: median milliseconds for one example, one thread, this machine.
+    """
+
+    path: Path
+    format: str
+    bytes: int
+    difference: float
+    accuracy: float | None
+    latency_ms: float
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON."""
+        return {**vars(self), "path": str(self.path)}
+
+
+@final
+@dataclass(frozen=True)
+class Delivered:
+    """What :func:`deliver` wrote.
+
+    Attributes:
+        files: the network's files.
+        card: the model card.
+    """
+
+    files: tuple[File, ...]
+    card: Path
+
+
+def deliver(study: Study, finished: Finished, *paths: str | Path, int8: bool = False) -> Delivered:
+    """Export a finished network to each path, measure every file, and write a model card.
+
+    Args:
+        study: where the network comes from; what was gathered as evidence is in its log.
+        finished: the network.
+        *paths: files that end in ``.onnx`` or ``.pt2`` (a ``torch.export`` program, which loads
+            in plain PyTorch without this library).
+        int8: also write each ONNX file with 8-bit weights and activations, as ``NAME.int8.onnx``,
+            with the accuracy that this costs.
+
+    Returns:
+        the files and the card, which stands beside the first file with the ending ``.md``.
+
+    Raises:
+        ExportError: no path, an operator that cannot be exported, or outputs that differ; what
+            stood there before is kept.
+    """
+    if not paths:
+        raise ExportError("deliver() got no path; give one that ends in .onnx or .pt2")
+    targets = [Path(path) for path in paths]
+    if int8 and not any(path.suffix == ".onnx" for path in targets):
+        raise ExportError("int8 goes through onnxruntime; give a path that ends in .onnx as well")
+    files: list[File] = []
+    for path in targets:
+        written = finished.export(path)
+        files.append(_measured(finished, path, written.bytes, written.difference))
+        if int8 and path.suffix == ".onnx":
+            files.append(_quantized(finished, path))
+    beside = targets[0].with_suffix(".md")
+    replace_file(beside, card(study, finished, files).encode())
+    return Delivered(tuple(files), beside)
+
+
+def _measured(finished: Finished, path: Path, size: int, difference: float) -> File:
+    test = finished.task.test
+    if path.suffix == ".onnx":
+        accuracy = None if test is None else _share(predict_onnx(path, _raw(test)), test)
+        latency = measure_onnx(path).median_ms
+        return File(path, "onnx", size, difference, accuracy, latency)
+    import torch
+
+    program = torch.export.load(path).module()
+    with torch.inference_mode():
+        outputs = None if test is None else program(torch.from_numpy(_raw(test))).numpy()
+    accuracy = None if test is None or outputs is None else _share(outputs, test)
+    latency = measure(program, finished.task.inputs).median_ms
+    return File(path, "torch.export", size, difference, accuracy, latency)
+
+
+def _quantized(finished: Finished, path: Path) -> File:
+    target = path.with_suffix(".int8.onnx")
+    small = quantize_int8(path, target, _raw(finished.task.train)[:CALIBRATION])
+    test = finished.task.test
+    accuracy = None if test is None else _share(predict_onnx(target, _raw(test)), test)
+    latency = measure_onnx(target).median_ms
+    return File(target, "onnx int8", small.bytes, small.difference, accuracy, latency)
+
+
+def _raw(split: Split) -> Any:
+    return np.asarray(split.inputs, dtype=np.float32)
+
+
+def _share(outputs: Any, split: Split) -> float:
+    return float((np.asarray(outputs).argmax(1) == np.asarray(split.labels)).mean())
+
+
+def card(study: Study, finished: Finished, files: Sequence[File]) -> str:
+    """The model card as Markdown: data, network, training, results, evidence, surroundings."""
+    manifest, task = study.manifest, finished.task
+    examples = ", ".join(f"{len(split):,} {name}" for name, split in task.splits.items())
+    lines = [
+        f"# {task.name}: trial {finished.trial} of study {study.name}",
+        "",
+        "A network found by architecture search, trained in full, and measured once on examples "
+        "that neither the search nor the training saw.",
+        "",
+        "## Data",
+        "",
+        f"* {task.name}: {task.classes} classes, examples of shape {task.inputs}; {examples}",
+        f"* fingerprint {task.fingerprint}",
+        f"* classes: {', '.join(task.class_names)}",
+        *(f"* {note}" for note in task.notes),
+        "",
+        "## Results on the test split",
+        "",
+        *_table(("metric", "value"), [(k, f"{v:.6g}") for k, v in finished.metrics.items()]),
+        "",
+        "## Files",
+        "",
+        "Inputs are as in the data (images 0 to 255, float32, channels first), any batch size; "
+        "normalisation is inside. Latency is the median of one example on one thread of the "
+        "machine named below.",
+        "",
+        *_table(
+            ("file", "format", "bytes", "test accuracy", "largest difference", "latency, ms"),
+            [
+                (
+                    file.path.name,
+                    file.format,
+                    f"{file.bytes:,}",
+                    "not measured" if file.accuracy is None else f"{file.accuracy:.4f}",
+                    f"{file.difference:.2g}",
+                    f"{file.latency_ms:.3f}",
+                )
+                for file in files
+            ],
+        ),
+        "",
+        "## Architecture",
+        "",
+        f"Space {finished.architecture.space}, key {finished.architecture.key}.",
+        "",
+        *_table(("decision", "answer"), [(k, str(v)) for k, v in finished.architecture.items()]),
+        "",
+        "## Training",
+        "",
+        f"Weights were {'loaded from an earlier run of the same' if finished.reused else ''}"
+        f"{'' if finished.reused else 'trained afresh by the'} recipe: "
+        f"`{json.dumps(finished.recipe.to_json())}`.",
+        "",
+        "## Evidence",
+        "",
+        *_evidence(study),
+        "",
+        "## Search and surroundings",
+        "",
+        f"* {len(study.history.finished)} finished trials, {_failed(study)} failed; strategy "
+        f"`{json.dumps(manifest.get('strategy'))}`, seed {study.seed}",
+        *(
+            f"* {key}: {json.dumps(manifest[key])}"
+            for key in ("numerics", "machine", "versions", "commit")
+            if manifest.get(key) is not None
+        ),
+        "",
+        "## Not known",
+        "",
+        "Intended use, groups that the results differ between, and ethical considerations: nobody "
+        "wrote them down for this network.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _evidence(study: Study) -> list[str]:
+    for note in reversed(study.notes):
+        gathered = note.get("evidence")
+        if isinstance(gathered, Mapping) and gathered.get("words"):
+            return [f"* {sentence}" for sentence in gathered["words"]]
+    return ["Not gathered for this study: `nasturtium evidence STORE:NAME` compares the search "
+            "with its random control and with reference networks."]  # fmt: skip
+
+
+def _failed(study: Study) -> int:
+    return sum(trial.state == "failed" for trial in study.history)
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    return [
+        f"| {' | '.join(heads)} |",
+        f"|{'---|' * len(heads)}",
+        *(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows),
+    ]

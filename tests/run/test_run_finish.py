@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import nasturtium as nas
+from nasturtium.run.finish import finish, finished, longer
+from nasturtium.study.store import SqlStore
+
+RECIPE = nas.Recipe(epochs=1, lr=0.05, batch_size=32)
+
+
+@nas.space
+def net(choose: Any, *, inputs: Any, classes: int, layers: int = 1) -> Any:
+    width = choose("width", (4, 8))
+
+    def build() -> nn.Module:
+        body: list[nn.Module] = [nn.Linear(int(np.prod(inputs)), width)]
+        for _ in range(layers):
+            body += [nn.ReLU(), nn.Linear(width, width)]
+        return nn.Sequential(nn.Flatten(), *body, nn.Linear(width, classes))
+
+    return build
+
+
+@cache
+def data(seed: int = 0) -> tuple[Any, Any]:
+    labels = np.arange(150) % 3
+    noise = np.random.default_rng(seed).integers(0, 120, (150, 4, 4))
+    return (noise + 80 * np.eye(4, dtype=int)[labels][:, None]).astype(np.uint8), labels
+
+
+def study(store: Path | None = None, trials: int = 2, **more: Any) -> nas.Study:
+    options: dict[str, Any] = {"recipe": RECIPE, "executor": "here", "numerics": "threads=1"}
+    options |= {"strategy": "random", "name": "s", "space": net}
+    return nas.search(data(), store=store, trials=trials, **{**options, **more})
+
+
+def same(first: nn.Module, second: nn.Module) -> bool:
+    states = first.state_dict(), second.state_dict()
+    return all(torch.equal(tensor, states[1][name]) for name, tensor in states[0].items())
+
+
+def test_finished_once_and_loaded_ever_after(tmp_path: Path) -> None:
+    searched = study(tmp_path / "s.db")
+    epochs: list[int] = []
+    network = finish(searched, watch=lambda point: epochs.append(point.epoch))
+    assert epochs == [1, 2, 3, 4]  # four times the study's epochs
+    assert network.recipe == longer(searched) == RECIPE.replace(epochs=4)
+    assert {"accuracy", "balanced_accuracy", "loss", "params", "macs"} <= set(network.metrics)
+    assert network.trial == searched.best.number
+    assert not network.reused
+    assert not network.model.training
+    again = finish(study(tmp_path / "s.db"), data=data())
+    assert again.reused
+    assert again.metrics == network.metrics
+    assert same(again.model, network.model)
+    log = SqlStore(tmp_path / "s.db").text("s")
+    assert [kind for _, kind, _ in log].count("note") == 1
+    assert same(finished(study(tmp_path / "s.db"), data=data()).model, network.model)
+    assert not list((tmp_path / "s.db.files" / "checkpoints" / "s").glob("finish*"))
+    shorter = finish(searched, recipe="epochs=1", whole=False, seed=3, trial=0)
+    assert not shorter.reused
+    assert shorter.recipe.epochs == 1
+    assert "valid_accuracy" in shorter.metrics
+    assert "valid_accuracy" not in network.metrics
+    deeper = finish(searched, build=net.using(layers=3), recipe="epochs=1")
+    assert deeper.metrics["params"] > network.metrics["params"]
+
+
+def test_in_memory_too() -> None:
+    searched = study()
+    first, second = finish(searched, recipe="epochs=1"), finish(searched, recipe="epochs=1")
+    assert (first.reused, second.reused) == (False, True)
+    assert same(first.model, second.model)
+
+
+def test_interrupted_it_gives_the_study_back_and_writes_nothing(tmp_path: Path) -> None:
+    searched = study(tmp_path / "s.db")
+    before = SqlStore(tmp_path / "s.db").text("s")
+
+    def interrupt(point: Any) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        finish(searched, watch=interrupt)
+    assert SqlStore(tmp_path / "s.db").text("s") == before
+    assert not finish(searched).reused
+
+
+def test_not_while_a_driver_searches(tmp_path: Path) -> None:
+    searched = study(tmp_path / "s.db")
+    lease = SqlStore(tmp_path / "s.db").lease("s")
+    with pytest.raises(nas.StoreError, match="study 's' is being driven by process"):
+        finish(searched)
+    lease.release()
+    assert not finish(searched, recipe="epochs=1").reused
+
+
+def test_what_cannot_be_finished_is_said(tmp_path: Path) -> None:
+    searched = study(tmp_path / "s.db")
+    with pytest.raises(nas.StrategyError, match="are not those of study 's'"):
+        finish(searched, data=data(1))
+    searched.task = None
+    with pytest.raises(nas.StrategyError, match=r"made from objects.*finish\(study, data=...\)"):
+        finish(searched)
+    with pytest.raises(nas.StrategyError, match="there is no trial 99"):
+        finish(searched, trial=99, data=data())
+    with pytest.raises(nas.StrategyError, match="has no finished network yet"):
+        finished(searched, data=data())
+    empty = nas.Study(net, nas.RandomSearch())
+    with pytest.raises(nas.StrategyError, match="no finished trial yet"):
+        finish(empty, data=data())
+
+
+def test_an_export_is_named_by_its_ending(tmp_path: Path) -> None:
+    network = finish(study(), recipe="epochs=1")
+    with pytest.raises(nas.ExportError, match=r"ends in .h5; end it in .onnx, or in .pt2"):
+        network.export(tmp_path / "net.h5")
+    network.export(tmp_path / "net.pt2")
+    assert (tmp_path / "net.pt2").exists()
