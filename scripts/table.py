@@ -24,6 +24,7 @@ def main(store: str, file: str) -> int:
     correct = float((answers == task.test.labels).mean())
     latency = measure_onnx(file, task.inputs)
     best, drawn = told["best"]["metrics"]["accuracy"], told["random"]
+    middle = f"{100 * drawn['median']:.2f} % in the middle of {drawn['trials']}"
     shown = [
         ("search", f"{told['trials']['search']} trials, {told['seconds']:.0f} s of training"),
         ("  best on validation", f"{100 * best:.2f} %"),

@@ -111,7 +111,8 @@ def main():
     parser.add_argument("--spread", type=int, default=4)
     given = parser.parse_args()
     print(
-        "data set  trials control top search      better  no better  undecided  median gain  plain t-test"
+        "data set  trials control top search      better  no better  undecided  median gain"
+        "  plain t-test"
     )
     for dataset in given.datasets:
         bench, full = NASBench201(dataset), NASBench201(dataset, epochs=200)

@@ -7,14 +7,16 @@ class with its arguments. Equal blocks compare equal, so a cost can be counted o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, TypeVar, final
 
 from nasturtium.errors import SpaceError
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Block", "block", "chain", "parts_of"]
+__all__ = ["Block", "block", "chain", "like", "parts_of"]
+
+Make = TypeVar("Make", bound="Callable[..., nn.Module]")
 
 
 @final
@@ -46,6 +48,11 @@ class Block:
     def __call__(self, *late: Any, **named: Any) -> nn.Module:
         """Build a fresh module."""
         return self.make(*self.args, *late, **dict(self.kwargs), **named)
+
+    def given(self, *late: Any, **named: Any) -> Block:
+        """The block to which these arguments were given as well."""
+        kwargs = tuple(sorted({**dict(self.kwargs), **named}.items())) if named else self.kwargs
+        return Block(self.make, (*self.args, *late), kwargs)
 
     def __eq__(self, other: object) -> bool:
         if self is other:
@@ -122,6 +129,35 @@ def chain(
     if len(dict(pairs)) != len(pairs):
         raise SpaceError(f"nas.chain got the same name twice in {[name for name, _ in pairs]}")
     return Block(sequential, pairs)
+
+
+def like(equal: Callable[..., Block]) -> Callable[[Make], Make]:
+    """Say which block costs the same as what a function builds (a decorator).
+
+    For functions that only wrap or forward: where a module's class says its cost in closed form,
+    the function then has one too (see :mod:`nasturtium.cost.plan`).
+
+    Args:
+        equal: takes what the function takes, and gives that block.
+
+    Example:
+        >>> from nasturtium.blocks import block, like
+        >>> from torch import nn
+        >>> @like(lambda body: body)
+        ... def shielded(body):
+        ...     return nn.Sequential(body(), nn.Dropout(0.1))
+        >>> shielded.cost((8, 4, 4), block(nn.Identity))
+        Identity()
+    """
+
+    def mark(make: Make) -> Make:
+        def cost(shape: tuple[int, ...], /, *args: Any, **kwargs: Any) -> Block:
+            return equal(*args, **kwargs)
+
+        make.__dict__["cost"] = cost
+        return make
+
+    return mark
 
 
 def parts_of(block: Block) -> tuple[tuple[str, Block], ...] | None:

@@ -101,6 +101,15 @@ def test_the_searchs_curve_is_what_happened():
     assert Curve.from_json(curve.to_json()) == curve
 
 
+def test_a_search_that_began_with_failures_has_a_curve_from_its_first_result():
+    study = study_of([])
+    study.fail(study.ask(), "out of memory", seconds=3.0)
+    for value in (0.5, 0.4):
+        study.tell(study.ask(), {"accuracy": value}, seconds=1.0)
+    curve = search_curve(study.history, ACCURACY)
+    assert (curve.trials, curve.seconds, curve.best) == ((2, 3), (4, 5), (0.5, 0.5))
+
+
 def test_what_is_made_small_falls():
     study = nas.Study(nas.zoo.nasbench201, nas.RandomSearch(), objectives=("loss",))
     for value in (3.0, 2.0, 2.5):

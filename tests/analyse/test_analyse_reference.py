@@ -43,7 +43,7 @@ def test_weights_come_from_the_seed_alone():
 
 
 def test_what_cannot_be_built_is_refused():
-    with pytest.raises(nas.SpaceError, match="no reference network 'resnets'.*'resnet'"):
+    with pytest.raises(nas.SpaceError, match=r"no reference network 'resnets'.*'resnet'"):
         reference("resnets", (3, 32, 32), 10, 1000)
     with pytest.raises(nas.SpaceError, match=r"8x8 pixels or more, and got inputs=\(3, 7, 32\)"):
         reference("resnet", (3, 7, 32), 10, 1000)

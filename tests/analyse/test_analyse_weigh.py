@@ -58,7 +58,7 @@ def test_evidence_survives_json_and_has_no_nan():
 
 def test_evidence_of_another_format_is_refused():
     _, evidence = whole()
-    with pytest.raises(nas.StrategyError, match="evidence of format 9 cannot be read.*format 1"):
+    with pytest.raises(nas.StrategyError, match=r"evidence of format 9 cannot be read.*format 1"):
         Evidence.from_json({**evidence.to_json(), "format": 9})
 
 

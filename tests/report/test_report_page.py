@@ -64,7 +64,7 @@ def test_nothing_is_fetched_and_nothing_leaves_its_element():
     assert "<img" not in text and "<script>alert" not in text and "<b>'" not in text
     assert text.count("</script>") == 3  # the data, plotly, the page's own
     assert data_of(text)["errors"] == ["</script><img src=x onerror=alert(1)>\u2028"]
-    outside = re.findall(r'(?:src|href)="?([^"#\s>]+)', text.split("<script")[0])
+    outside = re.findall(r'<[^>]*\s(?:src|href)="?([^"#\s>]+)', text.split("<script")[0])
     assert outside == ["data:,"]
 
 
@@ -191,8 +191,8 @@ def test_an_older_manifest_may_lack_anything():
     ):
         assert part in words
     for key in whole:
-        for value in ("?", None, [], {}):
-            found.manifest = {**whole, key: value}
+        for value in ({}, {key: None}):
+            found.manifest = {k: v for k, v in whole.items() if k != key} | value
             assert "The best network found is trial 1" in words_of(page(found))
     found.manifest = {**whole, "call": {"data": "?"}}
     assert "made by a program with its own data" in words_of(page(found))

@@ -116,13 +116,11 @@ def test_workers_train_to_the_same_bits_as_here(tmp_path, gathered):
     _, _, evidence, _ = gathered
     other = searched(tmp_path / "study.db")
     other.manifest = {**other.manifest, "executor": "processes", "workers": 1}
-    settings = {"top": 1, "seeds": 1, "spread": 0, "recipe": SMALL["recipe"]}
+    settings = {"top": 1, "seeds": 1, "spread": 0, "recipe": SMALL["recipe"], "references": False}
     found = gather(other, **settings)
     same = {row["trial"]: row["accuracy"] for row in evidence.finished if row["seed"] == 0}
     assert found.finished
     assert all(row["accuracy"] == same[row["trial"]] for row in found.finished)
-    for row, known in zip(found.references, evidence.references, strict=True):
-        assert row["accuracies"][0] == known["accuracies"][0]
     assert not list(other.files.folder.glob("results/*/*"))
 
 
@@ -175,6 +173,7 @@ def test_data_without_test_examples_are_refused():
         recipe="epochs=1",
         trials=1,
         executor="here",
+        numerics="threads=1",
         store=None,
     )
     with pytest.raises(nas.StrategyError, match="have no test examples"):

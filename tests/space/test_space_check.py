@@ -94,3 +94,20 @@ def test_a_check_touches_no_generator() -> None:
     before = torch.random.get_rng_state()
     sound.check(samples=2)
     assert torch.equal(torch.random.get_rng_state(), before)
+
+
+@nas.space
+def particular(choose: Any, *, inputs: tuple[int, ...], classes: int) -> Any:
+    """A kernel that goes with one width only, which is not the first."""
+    width = choose("width", (4, 8, 16))
+    kernel = choose("kernel", (1, 3, 5))
+    if kernel == 5 and width != 16:
+        choose.reject("wide networks only")
+    stem = nas.block(ConvBNReLU, inputs[0], width, kernel)
+    return nas.chain(stem=stem, head=nas.block(nas.Classifier, width, classes))
+
+
+def test_an_option_that_one_context_rejects_is_tried_in_others() -> None:
+    report = particular.check(samples=1)
+    assert report.rejected > 0
+    assert report.options == 6

@@ -8,6 +8,7 @@ missing, by name.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
@@ -58,7 +59,9 @@ def checklist(
         finishing: the recipe of the trainings in full.
         seconds: what the search cost.
     """
-    ask = _Manifest(manifest)
+    # As it reads from the log, so that the answers are the same before and after.
+    ask = _Manifest(json.loads(json.dumps(manifest, sort_keys=True)))
+    finishing = finishing and json.loads(json.dumps(finishing, sort_keys=True))
     return (
         *_release(ask, finishing),
         *_compare(ask, verdict, references, finishing),
@@ -199,7 +202,8 @@ def _data(data: Any) -> str:
     if not isinstance(data, Mapping):
         return str(data)
     parts = data.get("examples", {})
-    sizes = ", ".join(f"{count} {name}" for name, count in parts.items()) or "of unknown size"
+    order = [name for name in ("train", "valid", "test") if name in parts]
+    sizes = ", ".join(f"{parts[name]} {name}" for name in order) or "of unknown size"
     return f"{data.get('name')}, {sizes}, fingerprint {str(data.get('fingerprint'))[:12]}"
 
 

@@ -69,15 +69,14 @@ def search_curve(history: History, objective: Objective) -> Curve | None:
     if not np.isfinite(estimates).any():
         return None
     best = np.maximum.accumulate(estimates)
-    bests = resampled(estimates, max(50, min(RESAMPLES, MEMORY // len(estimates))))
+    bests = resampled(estimates)
+    keep = _thinned(np.flatnonzero(np.isfinite(best)))
+    best, bests = best[keep], bests[:, keep]
     bests = np.where(np.isfinite(bests), bests, best)
     low, high = np.quantile(bests, (TAIL, 1 - TAIL), axis=0)
-    keep = _thinned(np.flatnonzero(np.isfinite(best)))
     low, high = np.minimum(low, best), np.maximum(high, best)
-    return _curve(
-        trials[keep], seconds[keep], best[keep], low[keep], high[keep], np.zeros(len(keep), bool),
-        objective.sign,
-    )  # fmt: skip
+    measured = np.zeros(len(keep), dtype=bool)
+    return _curve(trials[keep], seconds[keep], best, low, high, measured, objective.sign)
 
 
 def _spent(history: History, objective: Objective) -> tuple[Vector, Vector, Vector]:
@@ -94,10 +93,11 @@ def _spent(history: History, objective: Objective) -> tuple[Vector, Vector, Vect
     return np.cumsum(cost), np.cumsum(seconds), np.array(found, dtype=np.float64)
 
 
-def resampled(estimates: Vector, count: int = RESAMPLES) -> Vector:
-    """Best so far in resamples of the trials, which keep their order: (count, trials)."""
+def resampled(estimates: Vector) -> Vector:
+    """Best so far in resamples of the trials, which keep their order: (resamples, trials)."""
     rng = np.random.default_rng(0)
     size = len(estimates)
+    count = max(50, min(RESAMPLES, MEMORY // size))
     drawn = rng.integers(0, size, (count, size))
     kept = np.zeros((count, size), dtype=bool)
     np.put_along_axis(kept, drawn, True, axis=1)

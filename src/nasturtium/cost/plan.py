@@ -1,8 +1,9 @@
 """The cost of a network from its blocks, without building it: equal blocks are counted once.
 
 A chain of blocks costs the sum of its parts. A part whose class says its cost in closed form
-(``cost(shape, ...)``) is asked; any other is built once on the meta device, counted there, and
-remembered by its arguments and the shape that it is given. The closed forms are checked against
+(``cost(shape, ...)``) is asked, and one that costs what another block costs
+(:func:`nasturtium.blocks.like`) is counted as that; any other is built on the meta device and
+counted there. Each is remembered by its arguments and the shape that it is given. The closed forms are checked against
 counting on random arguments by the tests; they are shortcuts, never a second truth.
 """
 
@@ -17,7 +18,7 @@ from nasturtium.blocks import Block, parts_of
 from nasturtium.cost.count import Cost, count, forward_meta
 from nasturtium.errors import EstimateError
 
-__all__ = ["Counter", "Figures", "conv", "expect", "norm"]
+__all__ = ["Counter", "Figures", "conv", "expect", "norm", "total"]
 
 Shape = tuple[int, ...]
 
@@ -75,6 +76,16 @@ def norm(figures: Figures) -> Figures:
     return Figures(params + 2 * shape[0], macs, activations, shape)
 
 
+def total(*parts: Figures, shape: Shape | None = None) -> Figures:
+    """Several parts together; the output is the last one's, unless its ``shape`` is given."""
+    params = macs = activations = 0
+    for part in parts:
+        params += part[0]
+        macs += part[1]
+        activations += part[2]
+    return Figures(params, macs, activations, parts[-1].shape if shape is None else shape)
+
+
 @final
 class Counter:
     """Counts networks from their blocks and remembers every part that it met.
@@ -115,18 +126,20 @@ class Counter:
         return Figures(params, macs, activations, figures.shape)
 
     def _part(self, block: Block, shape: Shape) -> Figures:
-        closed: Callable[..., Figures] | None = getattr(block.make, "cost", None)
-        if closed is not None:
-            if not block.kwargs:
-                return closed(shape, *block.args)
-            return closed(shape, *block.args, **dict(block.kwargs))
         key = (block, shape)
         known = self._known.get(key)
         if known is None:
             if len(self._known) >= self._most:
                 self._known.clear()
-            known = self._known[key] = _counted(block, shape)
+            known = self._known[key] = self._found(block, shape)
         return known
+
+    def _found(self, block: Block, shape: Shape) -> Figures:
+        closed: Callable[..., Figures | Block] | None = getattr(block.make, "cost", None)
+        if closed is None:
+            return _counted(block, shape)
+        found = closed(shape, *block.args, **dict(block.kwargs))
+        return found if isinstance(found, Figures) else self._figures(found, shape)
 
 
 def _counted(block: Block, shape: Shape) -> Figures:

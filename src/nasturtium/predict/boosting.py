@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
+from sklearn.ensemble import HistGradientBoostingRegressor
 
 from nasturtium.errors import EstimateError
 from nasturtium.predict.forest import LEAST
@@ -50,8 +51,6 @@ class Boosting(Predictor):
             )
 
     def fit(self, features: ArrayLike, targets: ArrayLike, seed: int = 0) -> Boosted:
-        from sklearn.ensemble import HistGradientBoostingRegressor
-
         x, y = points(features, targets)
         draw = np.random.default_rng(seed)
         models = []

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, final
 
 import numpy as np
+from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
 
 from nasturtium.errors import EstimateError
 from nasturtium.predict.predictor import Fitted, Prediction, Predictor, matrix, points
@@ -50,8 +51,6 @@ class Forest(Predictor):
             raise EstimateError(f"a forest got kind={self.kind!r}; expected 'extra' or 'random'")
 
     def fit(self, features: ArrayLike, targets: ArrayLike, seed: int = 0) -> Grown:
-        from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
-
         x, y = points(features, targets)
         kind = ExtraTreesRegressor if self.kind == "extra" else RandomForestRegressor
         forest = kind(self.trees, max_features=self.columns, random_state=seed % 2**32)

@@ -56,9 +56,9 @@ class GP(Predictor):
 
     kernel: Literal["rbf", "dot"] = "rbf"
     groups: tuple[int, ...] = ()
-    lengths: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0)
+    lengths: tuple[float, ...] = (0.5, 1.5, 4.0)
     weights: tuple[float, ...] = (0.1, 1.0)
-    noises: tuple[float, ...] = (0.003, 0.03, 0.1, 0.3)
+    noises: tuple[float, ...] = (0.01, 0.1, 0.3)
 
     def __post_init__(self) -> None:
         if self.kernel not in ("rbf", "dot"):
@@ -72,7 +72,7 @@ class GP(Predictor):
 
     def fit(self, features: ArrayLike, targets: ArrayLike, seed: int = 0) -> Posterior:
         x, y = points(features, targets)
-        parts = [_unit(part) if self.kernel == "dot" else part for part in _split(x, self.groups)]
+        parts = self.parts(x)
         mean, scale = float(y.mean()), float(y.std()) or 1.0
         target = (y - mean) / scale
         tables = [part @ part.T if self.kernel == "dot" else _squares(part, part) for part in parts]
@@ -100,6 +100,14 @@ class GP(Predictor):
                 "larger noises"
             )
         return Posterior(self, parts, *best[1], best[2], mean, scale)
+
+    def parts(self, x: NDArray[Any]) -> list[NDArray[Any]]:
+        """The groups of columns; for ``dot`` each row of a group has length one."""
+        parts = np.split(x, np.cumsum(self.groups), axis=1) if self.groups else [x]
+        parts = [part for part in parts if part.shape[1]]
+        if self.kernel == "rbf":
+            return parts
+        return [p / np.maximum(np.sqrt((p**2).sum(1, keepdims=True)), LEAST) for p in parts]
 
 
 @final
@@ -131,6 +139,23 @@ class Posterior(Fitted):
         self._solved = lapack.dtrtrs(solved.lower, solved.whitened, lower=1, trans=1)[0]
         self._amplitude, self._mean, self._scale = solved.amplitude, mean, scale
 
+    def again(self, features: ArrayLike, targets: ArrayLike) -> Posterior:
+        """The process with the same kernel and noise, given other points.
+
+        Raises:
+            EstimateError: as :meth:`GP.fit`, or the kernel is not positive definite on them.
+        """
+        x, y = points(features, targets)
+        parts = self.settings.parts(x)
+        mean, scale = float(y.mean()), float(y.std()) or 1.0
+        solved = _solved(self._kernel(parts, parts), self.noise, (y - mean) / scale)
+        if solved is None:
+            raise EstimateError(
+                f"the kernel is not positive definite on these {len(x)} points; fit anew"
+            )
+        found = (self.weights, self._scales, self.noise)
+        return Posterior(self.settings, parts, *found, solved, mean, scale)
+
     def predict(self, features: ArrayLike) -> Prediction:
         mean, solved, _ = self._conditioned(features)
         variance = self._amplitude * np.maximum(1.0 - (solved**2).sum(0), 0.0)
@@ -147,9 +172,7 @@ class Posterior(Fitted):
 
     def _conditioned(self, features: ArrayLike) -> tuple[Array, Array, list[NDArray[Any]]]:
         columns = sum(part.shape[1] for part in self._parts)
-        parts = _split(matrix(features, columns), self.settings.groups)
-        if self.settings.kernel == "dot":
-            parts = [_unit(part) for part in parts]
+        parts = self.settings.parts(matrix(features, columns))
         cross = self._kernel(self._parts, parts)
         mean = cross.T @ self._solved * self._scale + self._mean
         return mean, lapack.dtrtrs(self._lower, cross, lower=1)[0], parts
@@ -162,17 +185,6 @@ class Posterior(Fitted):
             else:
                 total += weight * np.exp(-_squares(a, b) / size)
         return total / sum(self.weights)
-
-
-def _split(x: NDArray[Any], groups: tuple[int, ...]) -> list[NDArray[Any]]:
-    parts = np.split(x, np.cumsum(groups), axis=1) if groups else [x]
-    return [part for part in parts if part.shape[1]]
-
-
-def _unit(x: NDArray[Any]) -> NDArray[Any]:
-    size = np.sqrt((x**2).sum(1, keepdims=True))
-    unit: NDArray[Any] = x / np.maximum(size, LEAST)
-    return unit
 
 
 def _squares(a: NDArray[Any], b: NDArray[Any]) -> Array:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["SpaceReport", "check"]
 
 MANY = 32  # answers of one decision that are all tried; of more, this many spread evenly
+CONTEXTS = 16  # architectures in which an answer is tried that was rejected in the first
 
 
 @final
@@ -123,14 +124,19 @@ def check(
     for name in encoder.names:
         context = encoder.context(name)
         while True:
+            towards = _Towards(context, name, cover)
             try:
-                architecture = space.run(_Towards(context, name, cover))[0]
+                architecture = space.run(towards)[0]
             except Rejected:
                 rejected += 1
-                left = cover.left.get(name)
-                if not left:
+                left = cover.left.get(name, [])
+                if towards.value not in left:
                     break
-                left.pop()
+                elsewhere = _elsewhere(space, context, name, towards.value, rng)
+                if elsewhere is None:
+                    left.remove(towards.value)
+                else:
+                    tried(elsewhere)
                 continue
             before = len(cover.left.get(name, ()))
             tried(architecture)
@@ -158,6 +164,7 @@ class _Towards:
         self.name = name
         self.cover = cover
         self.reached = False
+        self.value: Value | None = None  # the named decision's answer
 
     def __call__(self, decision: Decision) -> Value:
         self.reached = self.reached or decision.name == self.name
@@ -166,7 +173,27 @@ class _Towards:
             if decision.allows(value):
                 assert value is not None
                 return value
-        return self.cover(decision)
+        answer = self.cover(decision)
+        if decision.name == self.name:
+            self.value = answer
+        return answer
+
+
+def _elsewhere(
+    space: ChoiceSpace, context: Architecture, name: str, value: Value, rng: Random
+) -> Architecture | None:
+    """An architecture with this answer, which was rejected beside the answers of ``context``."""
+    for _ in range(CONTEXTS):
+        other = space.sample(rng)
+        if name not in other:
+            other = context = space.mutate(context, rng)
+        try:
+            found = space.run(Toggle(other, name, value))[0]
+        except Rejected:
+            continue
+        if found.get(name) == value:
+            return found
+    return None
 
 
 def _spread(decision: Decision) -> list[Value]:

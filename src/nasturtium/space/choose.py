@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, NoReturn, cast, final
 
 from nasturtium.architecture import Value
-from nasturtium.blocks import Block
+from nasturtium.blocks import Block, like
 from nasturtium.decision import Decision, OneOf, Range, Subset
 from nasturtium.errors import Rejected, SpaceError
 
@@ -42,6 +42,7 @@ class Reading(ABC):
         return Block(joined, (tuple(inputs), kept, tuple(inputs[label] for label in kept)))
 
 
+@like(lambda label, block, *late, **named: block.given(*late, **named))
 def chosen(label: str, block: Block, *late: Any, **named: Any) -> Any:
     """Build the chosen option under its label, so that its label is part of parameter paths."""
     from nasturtium.space.ops import Chosen

@@ -13,7 +13,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from nasturtium.cost.plan import Figures, conv, expect, norm
+from nasturtium.cost.plan import Figures, conv, expect, norm, total
 
 __all__ = [
     "ACTIVATIONS",
@@ -205,6 +205,15 @@ class Classifier(nn.Sequential):
 class SqueezeExcite(nn.Module):
     """Scales each channel by a gate computed from all channels' means (Hu et al., 2018)."""
 
+    @staticmethod
+    def cost(
+        shape: tuple[int, ...], channels: int, hidden: int, act: str = "relu", gate: str = "sigmoid"
+    ) -> Figures:
+        """In closed form, as :mod:`nasturtium.cost.plan` asks for it."""
+        expect(shape, channels)
+        reduce = conv((channels, 1, 1), hidden, 1, bias=True)
+        return total(reduce, conv(reduce.shape, channels, 1, bias=True), shape=shape)
+
     def __init__(
         self, channels: int, hidden: int, act: str = "relu", gate: str = "sigmoid"
     ) -> None:
@@ -224,6 +233,20 @@ class SqueezeExcite(nn.Module):
 class SepConv(nn.Sequential):
     """Depthwise convolution, then a linear 1x1 convolution: MobileNetV2's block, unexpanded."""
 
+    @staticmethod
+    def cost(
+        shape: tuple[int, ...],
+        inputs: int,
+        outputs: int,
+        kernel: int = 3,
+        stride: int = 1,
+        act: str = "relu6",
+    ) -> Figures:
+        """In closed form, as :mod:`nasturtium.cost.plan` asks for it."""
+        expect(shape, inputs)
+        depthwise = norm(conv(shape, inputs, kernel, stride, inputs))
+        return total(depthwise, norm(conv(depthwise.shape, outputs, 1)))
+
     def __init__(
         self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, act: str = "relu6"
     ) -> None:
@@ -240,6 +263,29 @@ class MBConv(nn.Sequential):
     A 1x1 convolution to ``hidden`` channels, a depthwise convolution, squeeze-and-excitation where
     ``squeeze`` gives it a width, and a linear 1x1 convolution.
     """
+
+    @staticmethod
+    def cost(
+        shape: tuple[int, ...],
+        inputs: int,
+        outputs: int,
+        hidden: int,
+        kernel: int = 3,
+        stride: int = 1,
+        act: str = "relu6",
+        squeeze: int = 0,
+        gate: str = "sigmoid",
+        squeeze_act: str = "relu",
+    ) -> Figures:
+        """In closed form, as :mod:`nasturtium.cost.plan` asks for it."""
+        expect(shape, inputs)
+        expand = norm(conv(shape, hidden, 1))
+        depthwise = norm(conv(expand.shape, hidden, kernel, stride, hidden))
+        project = norm(conv(depthwise.shape, outputs, 1))
+        if not squeeze:
+            return total(expand, depthwise, project)
+        middle = SqueezeExcite.cost(depthwise.shape, hidden, squeeze)
+        return total(expand, depthwise, middle, project)
 
     def __init__(
         self,

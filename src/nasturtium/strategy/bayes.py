@@ -34,6 +34,7 @@ from nasturtium.strategy.surrogate import (
     expected_improvement,
     first,
     fitted,
+    kept,
     top,
     whole,
     winsorised,
@@ -100,12 +101,12 @@ class BayesianOptimization(Strategy):
 
         def fit(count: int, seed: int) -> tuple[Posterior, float, Words]:
             targets = winsorised(state.targets(count))
-            kept = _kept(targets, self.most)
-            some = [state.trials[place].architecture for place in kept]
+            chosen = kept(targets, self.most)
+            some = [state.trials[place].architecture for place in chosen]
             rows, words = self._rows(encoding, some)
             groups = () if self.kernel == "wl" else (encoding.columns,)
             kernel: Literal["rbf", "dot"] = "dot" if self.kernel == "wl" else "rbf"
-            process = GP(kernel, groups).fit(rows, targets[kept], seed)
+            process = GP(kernel, groups).fit(rows, targets[chosen], seed)
             return process, float(targets.max()), words
 
         process, best, words = fitted(state, 1, fit)
@@ -129,14 +130,3 @@ class BayesianOptimization(Strategy):
             words = tuple(dict.fromkeys(word for counts in counted for word in counts))
         rows = [[counts[word] for word in words] for counts in counted]
         return np.array(rows, dtype=np.float32), words
-
-
-def _kept(targets: NDArray[np.float64], most: int) -> NDArray[np.int64]:
-    """Which points are fitted: all, or the best and the latest."""
-    count = len(targets)
-    if count <= most:
-        return np.arange(count)
-    latest = np.arange(count - most // 2, count)
-    order = np.argsort(-targets, kind="stable")
-    best = order[~np.isin(order, latest)][: most - len(latest)]
-    return np.sort(np.concatenate([best, latest]))

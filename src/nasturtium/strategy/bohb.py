@@ -24,17 +24,21 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any, final
 
+import numpy as np
+
 from nasturtium.architecture import Architecture, Value
 from nasturtium.decision import Decision, Range
 from nasturtium.errors import Rejected, StrategyError
 from nasturtium.strategy.halving import Hyperband, Rung, Schedule
-from nasturtium.strategy.surrogate import Points, first, fitted, whole
+from nasturtium.strategy.surrogate import Points, argmax, first, fitted, whole
 from nasturtium.study.history import History
 from nasturtium.study.strategy import Strategy
 from nasturtium.study.trial import FULL, Fidelity, Proposal, Trial
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from numpy.typing import NDArray
 
 __all__ = ["BOHB", "KDE"]
 
@@ -99,15 +103,11 @@ class KDE(Strategy):
             return made[0], made[1]
 
         good, bad = fitted(state, 1, fit)
-        best: tuple[float, Architecture] | None = None
-        for _ in range(self.samples):
-            drawn = good.draw(space, rng, self.factor)
-            if drawn is None or space.canonical(drawn) in state.tried:
-                continue
-            ratio = good.log(drawn) - bad.log(drawn)
-            if best is None or ratio > best[0]:
-                best = ratio, drawn
-        return first(state, history, rng) if best is None else Proposal(best[1], FULL)
+        drawn = [good.draw(space, rng, self.factor) for _ in range(self.samples)]
+        new = [a for a in drawn if a is not None and space.canonical(a) not in state.tried]
+        if not new:
+            return first(state, history, rng)
+        return Proposal(new[argmax(good.logs(new) - bad.logs(new), rng)], FULL)
 
     def enough(self, state: Points) -> bool:
         """Whether there are points for both densities: two more than decisions, at least."""
@@ -131,6 +131,7 @@ class Density:
     ) -> None:
         self.records = records
         self.known = known
+        self._places: dict[str, dict[Value, int]] = {}
         shrink = len(records) ** (-1.0 / (4 + len(known)))
         self.widths = {
             name: min(1.0, max(least, shrink * self._diversity(decision)))
@@ -150,24 +151,34 @@ class Density:
         most = 1.0 - 1.0 / min(decision.count, len(values))
         return math.sqrt((1.0 - sum(share**2 for share in shares)) / most) if most else 0.0
 
-    def log(self, record: Mapping[str, Value]) -> float:
-        """The logarithm of the density at a record."""
-        total = 0.0
-        for other in self.records:
-            kernel = 1.0
-            for name, decision in self.known.items():
-                kernel *= self._kernel(decision, record.get(name), other.get(name))
-            total += kernel
-        return math.log(max(total / len(self.records), 1e-300))
+    def logs(self, records: Sequence[Mapping[str, Value]]) -> NDArray[np.float64]:
+        """The logarithms of the density at some records: (records,)."""
+        kernels = np.ones((len(records), len(self.records)))
+        for name, decision in self.known.items():
+            width = self.widths[name]
+            codes = self._codes(decision, records)[:, None]
+            mine = self._codes(decision, self.records)[None, :]
+            others = 1.0 if isinstance(decision, Range) else float(decision.count)
+            away = width * others / (others + 1.0)  # what is not asked is one more option
+            kernel = np.where(codes == mine, 1.0 - away, away / others)
+            if isinstance(decision, Range):
+                near = np.exp(-0.5 * ((codes - mine) / width) ** 2) / width
+                kernel = np.where((codes >= 0) & (mine >= 0), near, kernel)
+            kernels *= kernel
+        logs: NDArray[np.float64] = np.log(np.maximum(kernels.mean(1), 1e-300))
+        return logs
 
-    def _kernel(self, decision: Decision, value: Value | None, other: Value | None) -> float:
-        width = self.widths[decision.name]
-        if isinstance(decision, Range) and value is not None and other is not None:
-            apart = decision.encode(value)[1] - decision.encode(other)[1]
-            return math.exp(-0.5 * (apart / width) ** 2) / width
-        kinds = float(decision.count) + 1.0 if decision.count < math.inf else 2.0  # one: not asked
-        away = width * (kinds - 1.0) / kinds
-        return 1.0 - away if value == other else away / (kinds - 1.0)
+    def _codes(
+        self, decision: Decision, records: Sequence[Mapping[str, Value]]
+    ) -> NDArray[np.float64]:
+        """Answers as numbers: of a range its place from 0 to 1, else any; -1 if not asked."""
+        name = decision.name
+        if isinstance(decision, Range):
+            return np.array([decision.encode(r[name])[1] if name in r else -1.0 for r in records])
+        places = self._places.setdefault(name, {})
+        return np.array(
+            [float(places.setdefault(r[name], len(places))) if name in r else -1.0 for r in records]
+        )
 
     def draw(self, space: Any, rng: Random, factor: float) -> Architecture | None:
         """A record drawn about one of the points; ``None`` where the space rejects all draws."""

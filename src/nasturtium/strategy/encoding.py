@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from random import Random
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Encoding", "Evidence", "counts"]
 
 Evidence = Callable[["Architecture"], "Sequence[float]"]
+DRAWS = 64  # that evidence is standardised over
 MOST = 20_000  # architectures whose rows are remembered
 
 
@@ -53,6 +55,7 @@ class Encoding:
         self._pool: Matrix | None = None
         self._space: Any = space
         self._evidence = evidence
+        self._scale: tuple[NDArray[Any], NDArray[Any]] | None = None
         self._rows: dict[str, tuple[Matrix, tuple[float, ...]]] = {}
         self._tally: Matrix | None = None
         if isinstance(space, ChoiceSpace):
@@ -81,13 +84,22 @@ class Encoding:
             self._tally = None
 
     def groups(self, architectures: Sequence[Architecture]) -> tuple[Matrix, Matrix, Matrix]:
-        """One-hot answers, tallies, and evidence: (architectures, columns of the group)."""
+        """One-hot answers, tallies, and evidence: (architectures, columns of the group).
+
+        Evidence is standardised over some draws from the space.
+        """
         rows = [self._row(architecture) for architecture in architectures]
         hot = np.stack([row[0] for row in rows])
-        free = np.array([row[1] for row in rows], dtype=np.float32).reshape(len(rows), -1)
+        free = np.array([row[1] for row in rows], dtype=np.float64).reshape(len(rows), -1)
+        if self._scale is None and free.shape[1]:
+            rng = Random(0)
+            drawn = np.array([self._row(self._space.sample(rng))[1] for _ in range(DRAWS)])
+            self._scale = drawn.mean(0), np.maximum(drawn.std(0), 1e-9)
+        if self._scale is not None:
+            free = (free - self._scale[0]) / self._scale[1]
         if self._tally is None:
             self._tally = _tallies(self._encoder.columns, self._encoder.discovered)
-        return hot, hot @ self._tally, free
+        return hot, hot @ self._tally, free.astype(np.float32)
 
     def _row(self, architecture: Architecture) -> tuple[Matrix, tuple[float, ...]]:
         known = self._rows.get(architecture.key)
@@ -122,8 +134,6 @@ def counts(space: Space) -> Evidence | None:
     inputs = getattr(space, "arguments", {}).get("inputs")
     if not isinstance(space, ChoiceSpace) or inputs is None:
         return None
-    from random import Random
-
     from nasturtium.cost.plan import Counter
 
     probe = space.sample(Random(0))

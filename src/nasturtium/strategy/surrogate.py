@@ -8,7 +8,7 @@ that it had, whichever proposal happens to need it first.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-__all__ = ["Candidate", "Points", "candidates", "expected_improvement", "fitted", "parents", "top"]
+__all__ = ["Candidate", "Points", "candidates", "expected_improvement", "fitted", "top"]
 
 Model = TypeVar("Model")
 ATTEMPTS = 4  # variations for each candidate wanted, before fewer have to do
@@ -44,7 +44,6 @@ class Points:
     ranks: list[tuple[float, float]] = field(default_factory=list)  # of these trials
     encoding: Encoding | None = None
     model: tuple[int, Any] = (-1, None)  # points that it was fitted to, and the model
-    extra: Any = None  # what a strategy remembers besides
 
     def look(
         self, history: History, evidence: Callable[[History], Evidence | None] | None = None
@@ -126,12 +125,6 @@ class Candidate(NamedTuple):
     def proposal(self) -> Proposal:
         """The proposal to try it."""
         return Proposal(self.architecture, FULL, self.parent)
-
-
-def parents(trials: Sequence[Trial], rng: Random) -> Callable[[], Trial]:
-    """Draws a parent, the n-th best with a weight of 1 / n."""
-    weights = [1.0 / (place + 1) for place in range(len(trials))]
-    return lambda: rng.choices(trials, weights)[0]
 
 
 def candidates(
@@ -230,6 +223,12 @@ def winsorised(targets: Array, reach: float = 2.0) -> Array:
     return kept
 
 
-def numbers(items: Iterable[float]) -> Array:
-    """A vector of float64."""
-    return np.fromiter(items, dtype=np.float64)
+def kept(targets: Array, most: int) -> NDArray[np.int64]:
+    """The places of at most ``most`` points to learn from: all, or the best and the latest."""
+    count = len(targets)
+    if count <= most:
+        return np.arange(count)
+    latest = np.arange(count - most // 2, count)
+    order = np.argsort(-targets, kind="stable")
+    best = order[~np.isin(order, latest)][: most - len(latest)]
+    return np.sort(np.concatenate([best, latest]))

@@ -31,7 +31,7 @@ from torch import Tensor, nn
 
 from nasturtium.architecture import Architecture
 from nasturtium.blocks import Block, block, chain
-from nasturtium.cost.plan import Figures, conv, expect, norm
+from nasturtium.cost.plan import Figures, conv, expect, norm, total
 from nasturtium.errors import SpaceError
 from nasturtium.space.choice import space
 from nasturtium.space.ops import Classifier, ConvBN, ConvBNReLU, SqueezeExcite
@@ -119,17 +119,12 @@ class Bottleneck(nn.Module):
         enter = norm(conv(shape, inner, 1))
         spatial = norm(conv(enter.shape, inner, 3, stride, inner // group))
         leave = norm(conv(spatial.shape, outputs, 1))
-        made = [enter, spatial, leave]
+        made = [enter, spatial]
         if squeeze:
-            pooled = (inner, 1, 1)
-            made += [
-                conv(pooled, squeeze, 1, bias=True),
-                conv((squeeze, 1, 1), inner, 1, bias=True),
-            ]
+            made.append(SqueezeExcite.cost(spatial.shape, inner, squeeze))
         if stride != 1 or inputs != outputs:
             made.append(norm(conv(shape, outputs, 1, stride)))
-        params, macs, activations, _ = zip(*made, strict=True)
-        return Figures(sum(params), sum(macs), sum(activations), leave.shape)
+        return total(*made, leave)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.spatial(self.enter(x))

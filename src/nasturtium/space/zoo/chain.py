@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from nasturtium.blocks import Block, block
 from nasturtium.blocks import chain as sequence
+from nasturtium.cost.plan import Figures, conv, expect, norm, total
 from nasturtium.space.choice import space
 from nasturtium.space.ops import Classifier, ConvBN, ConvBNReLU
 from nasturtium.space.zoo.skeleton import fitting, image
@@ -42,6 +43,16 @@ WIDTHS = tuple(8 * ceil(2 * 16 ** (index / 11) - 1e-9) for index in range(12))
 @final
 class Basic(nn.Module):
     """Two 3x3 convolutions with a shortcut: (N, C, H, W) to (N, C', H/stride, W/stride)."""
+
+    @staticmethod
+    def cost(shape: tuple[int, ...], inputs: int, outputs: int, stride: int) -> Figures:
+        """In closed form, as :mod:`nasturtium.cost.plan` asks for it."""
+        expect(shape, inputs)
+        first = norm(conv(shape, outputs, 3, stride))
+        body = total(first, norm(conv(first.shape, outputs, 3)))
+        if stride == 1 and inputs == outputs:
+            return body
+        return total(norm(conv(shape, outputs, 1, stride)), body)
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from nasturtium.architecture import Architecture, Value
-from nasturtium.blocks import Block, block, chain
+from nasturtium.blocks import Block, block, chain, like
 from nasturtium.errors import SpaceError
 from nasturtium.space.choice import space
 from nasturtium.space.ops import Classifier, ConvBN, MBConv, Residual, SqueezeExcite
@@ -75,7 +75,7 @@ def _b0() -> Architecture:
 B0 = _b0()
 
 
-def _unexpanded(inputs: int, outputs: int, kernel: int, stride: int, squeeze: int) -> nn.Module:
+def _unexpanded(inputs: int, outputs: int, kernel: int, stride: int, squeeze: int) -> Block:
     parts = [
         ("depthwise", block(ConvBN, inputs, inputs, kernel, stride, groups=inputs)),
         ("act", block(nn.SiLU)),
@@ -83,14 +83,14 @@ def _unexpanded(inputs: int, outputs: int, kernel: int, stride: int, squeeze: in
     ]
     if squeeze:
         parts.insert(2, ("squeeze", block(SqueezeExcite, inputs, squeeze, "swish")))
-    return chain(parts)()
+    return chain(parts)
 
 
 def _layer(gene: Gene, inputs: int, outputs: int, stride: int) -> Block:
     expansion, kernel, squeeze = gene[:3]
     reduced = max(1, int(inputs * squeeze)) if squeeze else 0
     if expansion == 1:
-        body = block(_unexpanded, inputs, outputs, kernel, stride, reduced)
+        body = _unexpanded(inputs, outputs, kernel, stride, reduced)
     else:
         hidden = expansion * inputs
         rest = (hidden, kernel, stride, "swish", reduced, "sigmoid", "swish")
@@ -98,12 +98,13 @@ def _layer(gene: Gene, inputs: int, outputs: int, stride: int) -> Block:
     return block(_residual, body) if stride == 1 and inputs == outputs else body
 
 
+@like(lambda body: body)
 def _residual(body: Block) -> nn.Module:
     return Residual(body())
 
 
-def _conv(inputs: int, outputs: int, kernel: int, stride: int) -> nn.Module:
-    return chain(conv=block(ConvBN, inputs, outputs, kernel, stride), act=block(nn.SiLU))()
+def _conv(inputs: int, outputs: int, kernel: int, stride: int) -> Block:
+    return chain(conv=block(ConvBN, inputs, outputs, kernel, stride), act=block(nn.SiLU))
 
 
 @space
@@ -148,7 +149,7 @@ def efficientnet(
         multiple = 8 if width >= 0.5 else 4
         strides = fitting((2 if side > 64 else 1, *STRIDES), side)
         before = rounded(STEM * width, multiple)
-        parts = [("stem", block(_conv, inputs[0], before, 3, strides[0]))]
+        parts = [("stem", _conv(inputs[0], before, 3, strides[0]))]
         for index, gene in enumerate(genes):
             after = rounded(WIDTHS[index] * gene[-1] * width, multiple)
             layers = []
@@ -158,7 +159,7 @@ def efficientnet(
                 before = after
             parts.append((f"stage{index}", chain(layers)))
         head = rounded(HEAD * width, multiple)
-        parts.append(("head", block(_conv, before, head, 1, 1)))
+        parts.append(("head", _conv(before, head, 1, 1)))
         parts.append(("classifier", block(Classifier, head, classes, dropout)))
         return chain(parts)
 

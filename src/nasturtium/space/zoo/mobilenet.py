@@ -37,6 +37,7 @@ from torch import Tensor, nn
 
 from nasturtium.architecture import Architecture, Value
 from nasturtium.blocks import Block, block, chain
+from nasturtium.cost.plan import Figures, total
 from nasturtium.errors import SpaceError
 from nasturtium.space.choice import space
 from nasturtium.space.ops import Classifier, ConvBN, ConvBNReLU, MBConv, SepConv
@@ -92,6 +93,25 @@ class Layer(nn.Module):
         skip: ``none``; ``identity``: add the input where it has the output's shape;
             ``projection``: add it everywhere, through a 1x1 convolution where it has not.
     """
+
+    @staticmethod
+    def cost(
+        shape: tuple[int, ...],
+        op: str,
+        kernel: int,
+        inputs: int,
+        outputs: int,
+        stride: int,
+        skip: str,
+    ) -> Figures:
+        """In closed form, as :mod:`nasturtium.cost.plan` asks for it."""
+        if op == "sep":
+            body = SepConv.cost(shape, inputs, outputs, kernel, stride)
+        else:
+            body = MBConv.cost(shape, inputs, outputs, EXPANSIONS[op] * inputs, kernel, stride)
+        if skip != "projection" or (stride == 1 and inputs == outputs):
+            return body
+        return total(ConvBN.cost(shape, inputs, outputs, 1, stride), body)
 
     def __init__(
         self, op: str, kernel: int, inputs: int, outputs: int, stride: int, skip: str

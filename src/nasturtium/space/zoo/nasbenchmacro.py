@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from nasturtium.architecture import Architecture
-from nasturtium.blocks import Block, block, chain
+from nasturtium.blocks import Block, block, chain, like
 from nasturtium.errors import SpaceError
 from nasturtium.space.choice import space
 from nasturtium.space.ops import Classifier, ConvBN, ConvBNReLU, MBConv, Residual
@@ -36,13 +36,23 @@ NAMES = tuple(f"layer{index}" for index in range(sum(STAGES)))
 FIRST = (0, 2, 5)  # layers that begin a stage
 
 
-def _identity(inputs: int, outputs: int, stride: int) -> nn.Module:
+def _shortcut(inputs: int, outputs: int, stride: int) -> Block:
     same = stride == 1 and inputs == outputs
-    return nn.Identity() if same else ConvBN(inputs, outputs, 1, stride)
+    return block(nn.Identity) if same else block(ConvBN, inputs, outputs, 1, stride)
 
 
+def _body(expansion: int, kernel: int, inputs: int, outputs: int, stride: int) -> Block:
+    return block(MBConv, inputs, outputs, expansion * inputs, kernel, stride, act="relu")
+
+
+@like(_shortcut)
+def _identity(inputs: int, outputs: int, stride: int) -> nn.Module:
+    return _shortcut(inputs, outputs, stride)()
+
+
+@like(_body)
 def _bottleneck(expansion: int, kernel: int, inputs: int, outputs: int, stride: int) -> nn.Module:
-    body = MBConv(inputs, outputs, expansion * inputs, kernel, stride, act="relu")
+    body = _body(expansion, kernel, inputs, outputs, stride)()
     return Residual(body) if stride == 1 and inputs == outputs else body
 
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from nasturtium.blocks import Block, block, chain
+from nasturtium.blocks import Block, block, chain, like
 from nasturtium.errors import SpaceError
 from nasturtium.space.choice import space
 from nasturtium.space.ops import (
@@ -63,11 +63,12 @@ def _layer(gene: Gene, inputs: int, outputs: int, stride: int, act: str, squeeze
     return block(_residual, body) if stride == 1 and inputs == outputs else body
 
 
+@like(lambda body: body)
 def _residual(body: Block) -> nn.Module:
     return Residual(body())
 
 
-def _head(inputs: int, expanded: int, outputs: int, classes: int, dropout: float) -> nn.Module:
+def _head(inputs: int, expanded: int, outputs: int, classes: int, dropout: float) -> Block:
     return chain(
         expand=block(ConvBN, inputs, expanded, 1),
         expand_act=block(nn.Hardswish),
@@ -75,7 +76,7 @@ def _head(inputs: int, expanded: int, outputs: int, classes: int, dropout: float
         mix=block(nn.Conv2d, expanded, outputs, 1, bias=False),
         mix_act=block(nn.Hardswish),
         classifier=block(Classifier, outputs, classes, dropout),
-    )()
+    )
 
 
 @space
@@ -134,7 +135,7 @@ def ofa(
                 width = after
             parts.append((f"stage{index}", chain(layers)))
         expanded, head = (rounded(w * multiplier, 8) for w in (EXPANDED, HEAD))
-        parts.append(("head", block(_head, width, expanded, head, classes, dropout)))
+        parts.append(("head", _head(width, expanded, head, classes, dropout)))
         return chain(parts)
 
     return build

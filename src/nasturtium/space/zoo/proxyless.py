@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from nasturtium.architecture import Architecture
-from nasturtium.blocks import Block, block, chain
+from nasturtium.blocks import Block, block, chain, like
 from nasturtium.errors import SpaceError
 from nasturtium.space.choice import space
 from nasturtium.space.ops import Classifier, ConvBNReLU, MBConv, Residual, SepConv, Zero
@@ -40,14 +40,21 @@ DEPTHS = (4, 4, 4, 4, 4, 1)
 STRIDES = (2, 2, 2, 1, 2, 1)
 
 
+def _body(expansion: int, kernel: int, inputs: int, outputs: int, stride: int) -> Block:
+    return block(MBConv, inputs, outputs, expansion * inputs, kernel, stride)
+
+
+@like(_body)
 def _bottleneck(expansion: int, kernel: int, inputs: int, outputs: int, stride: int) -> nn.Module:
-    return MBConv(inputs, outputs, expansion * inputs, kernel, stride)
+    return _body(expansion, kernel, inputs, outputs, stride)()
 
 
+@like(lambda inputs, outputs, stride: block(Zero, stride))
 def _zero(inputs: int, outputs: int, stride: int) -> nn.Module:
     return Zero(stride)
 
 
+@like(lambda layer, width: layer.given(width, width, 1))
 def _kept(layer: Block, width: int) -> nn.Module:
     return Residual(layer(width, width, 1))
 
