@@ -13,6 +13,10 @@ from typing import Any
 # package were loaded first. It needs no torch.
 from nasturtium.space.choice import space as space
 
+# "import nasturtium.space.zoo as zoo" looks for zoo in what nasturtium.space is, the decorator, and
+# then among the imported modules, under the name that it finds there.
+space.__name__ = "nasturtium.space"
+
 _HOME = {
     "Architecture": "architecture",
     "Augment": "task.augment",

@@ -11,6 +11,7 @@ import numpy as np
 
 from nasturtium.architecture import Architecture
 from nasturtium.errors import ExportError, StrategyError
+from nasturtium.run.manifest import lasting
 from nasturtium.run.search import bound_space, told_recipe
 from nasturtium.space.base import Space
 from nasturtium.study.study import Study
@@ -212,7 +213,7 @@ def finished(study: Study, *, trial: int | None = None, data: Any = None) -> Fin
         StrategyError: nothing was finished yet, or not from that trial.
     """
     task = task_of(study, data)
-    space = dict(bound_space(study.space, task).describe())
+    space = lasting(bound_space(study.space, task).describe())
     for note in reversed(study.notes):
         identity = note.get("finished", {})
         if identity.get("space") == space and trial in (None, identity["trial"]):
@@ -242,16 +243,14 @@ def longer(study: Study, architecture: Architecture | None = None) -> Recipe:
     return base.replace(epochs=base.epochs * LONGER)
 
 
-def identity_of(
-    trial: int, recipe: Recipe, seed: int, whole: bool, space: Space
-) -> dict[str, Any]:
+def identity_of(trial: int, recipe: Recipe, seed: int, whole: bool, space: Space) -> dict[str, Any]:
     """What makes a training in full the same training."""
     return {
         "trial": trial,
         "recipe": recipe.to_json(),
         "seed": seed,
         "whole": whole,
-        "space": dict(space.describe()),
+        "space": lasting(space.describe()),
     }
 
 

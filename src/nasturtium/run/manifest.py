@@ -18,7 +18,7 @@ from nasturtium.study.trial import Objective
 from nasturtium.task.task import Task
 from nasturtium.train.recipe import Recipe
 
-__all__ = ["changed", "manifest_of", "part_of"]
+__all__ = ["changed", "lasting", "manifest_of", "part_of"]
 
 FORMAT = 1
 # What makes a study another study; budgets, machine and versions may change on the way.
@@ -63,9 +63,9 @@ def manifest_of(
             "split": task.split.to_json(),
             "notes": list(task.notes),
         },
-        "space": _lasting(dict(space.describe())),
-        "strategy": _lasting(part_of(strategy)),
-        "estimator": _lasting(part_of(estimator)),
+        "space": lasting(dict(space.describe())),
+        "strategy": lasting(part_of(strategy)),
+        "estimator": lasting(part_of(estimator)),
         "recipe": recipe.to_json(),
         "objectives": [objective.to_json() for objective in objectives],
         "within": [bound.to_json() for bound in within],
@@ -101,13 +101,13 @@ def part_of(part: object) -> Any:
     return {"name": type(part).__qualname__, **arguments}
 
 
-def _lasting(value: Any) -> Any:
+def lasting(value: Any) -> Any:
     """Without the addresses of objects in texts, which are others in every run."""
     if isinstance(value, str):
         return re.sub(r" at 0x[0-9a-fA-F]+", "", value)
     if isinstance(value, Mapping):
-        return {key: _lasting(one) for key, one in value.items()}
-    return [_lasting(one) for one in value] if isinstance(value, (list, tuple)) else value
+        return {key: lasting(one) for key, one in value.items()}
+    return [lasting(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 def _call(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from nasturtium.decision import Decision
 from nasturtium.errors import Rejected, SpaceError
 from nasturtium.space.answers import Change, Checked, Replay, Toggle, first
 from nasturtium.space.base import Space
+from nasturtium.space.builder import built, check_arguments, facts_of, keywords
 from nasturtium.space.choose import Answer, Choose, Reading
 from nasturtium.space.encode import Encoder
 from nasturtium.space.limits import Limits
@@ -37,7 +38,6 @@ Builder = Callable[..., Callable[[], Any]]
 Predicate = Callable[[Architecture], bool]
 
 ATTEMPTS = 1000
-FACTS: dict[str, Any] = {"inputs": (3, 32, 32), "classes": 10}
 
 
 @final
@@ -157,36 +157,11 @@ class ChoiceSpace(Space):
         """
         if self._facts is not None:
             return self._facts
-        facts = dict(self.arguments)
-        for parameter in _keywords(self.builder):
-            if parameter.name in facts or parameter.default is not parameter.empty:
-                continue
-            if parameter.name not in FACTS:
-                raise SpaceError(
-                    f"space {self.name!r} needs {parameter.name!r}; give it with "
-                    f"space.using({parameter.name}=...)"
-                )
-            facts[parameter.name] = FACTS[parameter.name]
-        self._facts = facts
+        self._facts = facts = facts_of(f"space {self.name!r}", self.builder, self.arguments)
         return facts
 
-    def _built(self, build: object) -> nn.Module:
-        from torch import nn
-
-        if not callable(build) or isinstance(build, nn.Module):
-            raise SpaceError(
-                f"the builder of space {self.name!r} returned {type(build).__name__}; it has to "
-                "return a function (or a nas.block) that builds the module when called"
-            )
-        module = build()
-        if isinstance(module, Block):
-            module = module()
-        if not isinstance(module, nn.Module):
-            raise SpaceError(
-                f"what the builder of space {self.name!r} returned built a "
-                f"{type(module).__name__}; expected an nn.Module"
-            )
-        return module
+    def _built(self, build: object, seed: int | None = None) -> nn.Module:
+        return built(f"space {self.name!r}", build, seed)
 
     # -- the four methods that strategies and estimators know -----------------------------------
 
@@ -245,14 +220,7 @@ class ChoiceSpace(Space):
         Raises:
             SpaceError: the record does not answer what the builder asks.
         """
-        import torch
-
-        build = self._replayed(architecture)
-        if seed is None:
-            return self._built(build)
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
-            return self._built(build)
+        return self._built(self._replayed(architecture), seed)
 
     def joined(self, recipe: RecipeSpace) -> ChoiceSpace:
         """This space and a space of training settings as one: architectures hold both."""
@@ -399,7 +367,7 @@ class ChoiceSpace(Space):
 
         facts = {"inputs": inputs, "classes": classes}
         given = {n: v for n, v in facts.items() if v is not None}
-        names = {p.name for p in _keywords(self.builder)}
+        names = {p.name for p in keywords(self.builder)}
         bound = self.using(**{n: v for n, v in given.items() if n in names}) if given else self
         return check(bound, inputs, classes, samples=samples, seed=seed)
 
@@ -455,22 +423,12 @@ class ChoiceSpace(Space):
         Raises:
             SpaceError: the builder has no such argument.
         """
-        known = [parameter.name for parameter in _keywords(self.builder)]
-        for name in arguments:
-            if name not in known:
-                from difflib import get_close_matches
-
-                near = get_close_matches(name, known, n=1)
-                hint = f"; did you mean {near[0]!r}?" if near else ""
-                raise SpaceError(
-                    f"space {self.name!r} takes no argument {name!r}{hint} (it takes: "
-                    f"{', '.join(known) or 'none'})"
-                )
+        check_arguments(f"space {self.name!r}", self.builder, arguments)
         return self._with(arguments={**self.arguments, **arguments})
 
     def taking(self, **facts: Any) -> ChoiceSpace:
         """Bind those of a task's facts that the builder asks for and that are not bound yet."""
-        known = {parameter.name for parameter in _keywords(self.builder)} - set(self.arguments)
+        known = {parameter.name for parameter in keywords(self.builder)} - set(self.arguments)
         return self.using(**{name: value for name, value in facts.items() if name in known})
 
     def describe(self) -> Mapping[str, Any]:
@@ -549,11 +507,6 @@ def _found(
 
     source: ChoiceSpace = getattr(import_module(module), name)
     return source._with(arguments=arguments, limits=limits, predicates=predicates, recipe=recipe)
-
-
-def _keywords(builder: Builder) -> list[inspect.Parameter]:
-    parameters = list(inspect.signature(builder).parameters.values())[1:]
-    return [p for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
 
 
 @overload

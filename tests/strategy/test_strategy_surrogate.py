@@ -1,0 +1,186 @@
+"""What strategies with a surrogate share: columns, targets, candidates."""
+
+from __future__ import annotations
+
+from random import Random
+
+import numpy as np
+import pytest
+from searching import layered, searched
+
+import nasturtium as nas
+from nasturtium.errors import StrategyError
+from nasturtium.predict.graph import paths
+from nasturtium.space.choice import space
+from nasturtium.space.pool import PoolSpace
+from nasturtium.strategy.cell import cell_graph, has_graph
+from nasturtium.strategy.encoding import Encoding, counts
+from nasturtium.strategy.random import RandomSearch
+from nasturtium.strategy.surrogate import (
+    Points,
+    candidates,
+    expected_improvement,
+    fitted,
+    kept,
+    top,
+    winsorised,
+)
+
+CELLS = nas.zoo.nasbench201.using(inputs=(3, 32, 32), classes=10)
+
+
+def test_columns_are_answers_tallies_and_counts():
+    cell = CELLS.sample(Random(0))
+    encoding = Encoding(CELLS, counts(CELLS))
+    hot, tally, free = encoding.groups([cell, CELLS.sample(Random(1))])
+    assert hot.shape == (2, 30) and hot[0].sum() == 6
+    ops = list(cell.values())
+    options = CELLS.encoder().discovered[0].options
+    assert tally[0].tolist() == [ops.count(option) for option in options]
+    assert free.shape == (2, 3)
+    many = encoding.groups([CELLS.sample(Random(n)) for n in range(200)])[2]
+    assert np.abs(many.mean(0)).max() < 0.5 and 0.7 < many.std(0).min() < 1.4
+
+
+def test_counts_only_where_they_are_free():
+    assert counts(nas.zoo.nasbench201) is None  # not bound to its inputs
+    assert counts(layered) is None
+    params = counts(CELLS)(CELLS.sample(Random(0)))[0]
+    network = CELLS.build(CELLS.sample(Random(0)))
+    assert np.expm1(params) == pytest.approx(sum(p.numel() for p in network.parameters()))
+
+
+def test_a_pool_has_columns_and_tallies():
+    features = np.array([[0, 1, 5], [1, 1, 7], [1, 0, 5]])
+    pool = PoolSpace("three", [{"k": 1}, {"k": 3}, {"k": 5}], features, near=1)
+    hot, tally, free = Encoding(pool).groups(pool.architectures)
+    assert hot.shape == (3, 6) and (hot.sum(1) == 3).all()
+    assert tally.tolist() == [[1, 1], [0, 2], [1, 1]]  # zeros and ones of the first two columns
+    assert free.shape == (3, 0)
+
+
+@space
+def secret(choose):
+    """A decision that hides behind a conjunction which no probing finds."""
+    if all(choose(f"bit{place}", (0, 1, 2, 3)) == 3 for place in range(8)):
+        choose("hidden", ("p", "q"))
+    return lambda: None
+
+
+def test_columns_grow_with_what_was_finished():
+    found = secret.decide(lambda decision: decision.options[-1])
+    assert "hidden" in found
+    encoding = Encoding(secret)
+    before = encoding.columns
+    assert encoding.groups([found])[0].shape == (1, before)  # only looked at
+    assert encoding.columns == before
+    encoding.meet(found)
+    assert encoding.columns == before + 2
+    hot, tally, _ = encoding.groups([found, secret.sample(Random(0))])
+    assert hot.shape == (2, before + 2) and hot[0].sum() == 9
+    assert tally.shape == (2, 4)
+
+
+def test_spaces_without_decisions_are_refused():
+    class Odd(nas.Space):
+        name = "odd"
+        sample = mutate = cross = build = canonical = using = describe = lambda *_: None
+
+    with pytest.raises(StrategyError, match="Odd 'odd' asks none. Use RegularizedEvolution"):
+        Encoding(Odd())
+
+
+@pytest.mark.parametrize("evidence", [lambda a: (1.0, float("nan")), lambda a: (float("inf"),)])
+def test_evidence_has_to_be_finite(evidence):
+    with pytest.raises(StrategyError, match="expected finite numbers"):
+        Encoding(layered, evidence).groups([layered.sample(Random(0))])
+
+
+def test_what_breaks_a_bound_lies_below_what_keeps_it():
+    study = nas.Study(layered, RandomSearch(), within=("latency<5",))
+    for accuracy, latency in ((0.5, 4.0), (0.9, 10.0), (0.7, 3.0), (0.8, 6.0)):
+        study.tell(study.ask(), {"accuracy": accuracy, "latency": latency})
+    points = Points()
+    points.look(study.searched)
+    targets = points.targets()
+    assert targets[[0, 2]].tolist() == [0.5, 0.7]
+    assert targets[1] < targets[3] < 0.5
+    assert [trial.number for trial in top(points, 3)] == [2, 0, 3]
+
+
+def test_winsorised_targets_keep_the_order_of_the_better_half():
+    y = np.array([10.0, 60.0, 90.0, 91.0, 92.0, 93.0, 94.0])
+    drawn = winsorised(y)
+    assert drawn[3] == 0.0 and (np.diff(drawn[3:]) > 0).all()
+    assert drawn[0] == drawn[1] == pytest.approx(-2.0)
+
+
+def test_expected_improvement_is_a_mean():
+    drawn = np.random.default_rng(0).normal(1.0, 2.0, 400_000)
+    found = expected_improvement(np.array([1.0]), np.array([2.0]), 2.5)
+    assert found[0] == pytest.approx(np.maximum(drawn - 2.5, 0.0).mean(), rel=0.01)
+
+
+def test_candidates_are_new_and_different():
+    study = searched(RandomSearch(), 40)
+    points = Points()
+    points.look(study.searched)
+    some = candidates(points, study.searched, Random(0), best=top(points, 3), mutants=50, fresh=20)
+    keys = {candidate.architecture.key for candidate in some}
+    assert len(keys) == len(some) and 50 <= len(some) <= 70
+    assert keys.isdisjoint(trial.architecture.key for trial in study.history)
+    assert {candidate.parent for candidate in some} == {t.number for t in top(points, 3)} | {None}
+
+
+def test_a_space_that_is_used_up_is_searched_on():
+    @space
+    def tiny(choose):
+        choose("bit", (0, 1))
+        return lambda: None
+
+    study = searched(RandomSearch(), 12, where=tiny, metric=lambda a: float(a["bit"]))
+    points = Points()
+    points.look(study.searched)
+    some = candidates(points, study.searched, Random(0), best=top(points, 2), mutants=5)
+    assert len(some) == 1
+
+
+def test_models_follow_from_their_points_alone():
+    study = searched(RandomSearch(), 17)
+    fits = []
+
+    def fit(count, seed):
+        fits.append((count, seed))
+        return count
+
+    points = Points()
+    points.look(study.searched)
+    assert fitted(points, 5, fit) == fitted(points, 5, fit) == 15
+    assert len(fits) == 1
+    early = Points()
+    early.look(searched(RandomSearch(), 15).searched)
+    fitted(early, 5, fit)
+    assert fits[0] == fits[1]
+
+
+def test_the_best_and_the_latest_are_kept():
+    targets = np.arange(10.0)[::-1]
+    assert kept(targets, 20).tolist() == list(range(10))
+    assert kept(targets, 4).tolist() == [0, 1, 8, 9]
+
+
+def test_cells_as_graphs():
+    ops = ("nor_conv_3x3", "none", "skip_connect", "none", "avg_pool_3x3", "nor_conv_1x1")
+    names = ("edge0_1", "edge0_2", "edge1_2", "edge0_3", "edge1_3", "edge2_3")
+    cell = nas.Architecture("nasbench201", dict(zip(names, ops, strict=True)))
+    assert has_graph(cell)
+    assert paths(cell_graph(cell)) == {
+        ("nor_conv_3x3", "avg_pool_3x3"),
+        ("nor_conv_3x3", "skip_connect", "nor_conv_1x1"),
+    }
+    dead = nas.Architecture("nasbench201", dict.fromkeys(names, "none"))
+    assert paths(cell_graph(dead)) == frozenset()
+    vertex = nas.Architecture("nasbench101", {"edges": ((0, 1), (1, 2), (0, 2)), "ops": ("conv",)})
+    assert paths(cell_graph(vertex)) == {("conv",), ()}
+    with pytest.raises(StrategyError, match="give graph="):
+        cell_graph(nas.Architecture("net", {"width": 3}))
