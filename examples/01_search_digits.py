@@ -21,6 +21,7 @@ study = nas.search(
     trials=2 if SMOKE else 24,
     recipe="epochs=1" if SMOKE else "epochs=6",
     executor="here" if SMOKE else None,  # None: measured, all cores
+    numerics="threads=1" if SMOKE else None,
     store=folder / "study.db",
 )
 best = study.best

@@ -58,6 +58,7 @@ if __name__ == "__main__":
         trials=2 if smoke else 20,
         recipe="epochs=1" if smoke else "epochs=6",
         executor="here" if smoke else None,
+        numerics="threads=1" if smoke else None,
         store=None,
     )
     print(study.best.architecture, study.best.metrics["accuracy"])

@@ -47,6 +47,7 @@ if __name__ == "__main__":
         objectives=("robust", "min:params"),
         trials=2 if smoke else 30,
         executor="here" if smoke else None,
+        numerics="threads=1" if smoke else None,
         store=None,
     )
     for trial in study.front:

@@ -28,10 +28,7 @@ def main(store: str, file: str) -> int:
     shown = [
         ("search", f"{told['trials']['search']} trials, {told['seconds']:.0f} s of training"),
         ("  best on validation", f"{100 * best:.2f} %"),
-        (
-            "  random candidates",
-            f"{100 * drawn['median']:.2f} % in the middle of {drawn['trials']}",
-        ),
+        ("  random candidates", middle),
         ("network", f"trial {told['finished'][-1]['trial']}"),
         ("  parameters", f"{network['params']:,.0f}"),
         ("  multiply-adds", in_words("macs", network["macs"])),

@@ -48,7 +48,7 @@ def test_the_answer_comes_first_with_units():
     text = page(ran(study()))
     words = words_of(text)
     assert "The best network found is trial 1: accuracy 90.00 %, as the search estimated" in words
-    assert "3 networks were estimated: 2 of the search and 1 of the random control" in words
+    assert "3 networks estimated: 2 of the search and 1 of the random control" in words
     assert "The work took 6 s" in words
     assert "It was not trained in full yet" in words
     data = data_of(text)
@@ -76,9 +76,7 @@ def test_without_evidence_it_says_how_to_gather_it_and_what_the_log_says():
     assert "nasturtium evidence STORE:greedy" in words and "Checklist" in words
     assert data_of(text)["progress"]["search"]["best"] == [0.5, 0.9]
     found.log("note", {"trained": {"trial": 1}})
-    assert "1 networks were trained in full for the evidence, and this page" in words_of(
-        page(found)
-    )
+    assert "For the evidence 1 network finished training, and this page" in words_of(page(found))
     words = words_of(page(ran(study())))
     assert "so it is random search" in words  # all of it was drawn uniformly
 
@@ -136,7 +134,7 @@ def test_several_objectives_and_bounds():
     words = words_of(page(found))
     assert "as much accuracy as possible and as few parameters as possible" in words
     assert "at least 60 % accuracy" in words
-    assert "1 networks are on the Pareto front" in words
+    assert "The Pareto front has 1 network: no other" in words
     broken = ran(study(within=("accuracy>95%",)))
     assert "It breaks accuracy>0.95: no trial met every bound" in words_of(page(broken))
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import torch
 from torch import nn
 
 import nasturtium as nas
@@ -91,10 +92,10 @@ def test_threads_and_workers_share_the_cores(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_throughput_is_measured_in_images_a_second() -> None:
     chosen = [nas.Architecture("net", {"width": width}) for width in (2, 8)]
-    threads = __import__("torch").get_num_threads()
+    threads = torch.get_num_threads()
     for numerics in (nas.Numerics(), nas.Numerics(memory_format="channels_last")):
         assert throughput(setting(), numerics, chosen, 16, 0.05) > 16
-    assert __import__("torch").get_num_threads() == threads
+    assert torch.get_num_threads() == threads
 
 
 def test_it_is_said_in_a_line() -> None:

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from nasturtium.cli.evidence import evidence, report
 from nasturtium.cli.finish import export, finish
 from nasturtium.cli.look import best, describe, spaces, status
 from nasturtium.cli.search import resume, search
@@ -60,5 +61,16 @@ def _common(
     """Neural architecture search for PyTorch."""
 
 
-for command in (search, resume, status, best, finish, export, spaces, describe):
+for command in (
+    search,
+    resume,
+    status,
+    best,
+    finish,
+    evidence,
+    report,
+    export,
+    spaces,
+    describe,
+):
     app.command()(command)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from nasturtium.report.words import kind_of, listed, measured, short, span
+from nasturtium.report.words import kind_of, listed, many, measured, short, span
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Trial
 
@@ -84,7 +84,9 @@ def answer(study: Study, best: Trial | None, final: Mapping[str, Any] | None) ->
         )
     front = study.front
     if len(history.objectives) > 1:
-        body += f"<p>{len(front)} networks are on the Pareto front: no other is better in every "
+        body += (
+            f"<p>The Pareto front has {many(len(front), 'network')}: no other is better in every "
+        )
         body += f"objective ({escape(listed(o.metric for o in history.objectives))}).</p>"
     return section("answer", "The answer", body + went)
 
@@ -121,7 +123,7 @@ def _counted(history: Sequence[Trial]) -> str:
     parts += [f"{arms['control']:,} of the random control"] if arms["control"] else []
     parts += [f"{arms[arm]:,} {arm}" for arm in ("reference", "final") if arms[arm]]
     count = states["finished"] + states["failed"]
-    text = f"{count:,} network{' was' if count == 1 else 's were'} estimated: {listed(parts)}."
+    text = f"{many(count, 'network')} estimated: {listed(parts)}."
     if states["failed"]:
         text += f" {states['failed']:,} of them failed."
     if states["rejected"]:
@@ -175,7 +177,7 @@ def _gather(study: Study, store: str) -> str:
     done = sum("trained" in note for note in study.notes)
     if done:
         return (
-            f'<p class="note">{done} networks were trained in full for the evidence, and this page '
+            f'<p class="note">For the evidence {many(done, "network")} finished training, and this page '
             "was written without them; give the evidence to <code>report</code>.</p>"
         )
     return (

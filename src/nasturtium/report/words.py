@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable
 
-__all__ = ["COUNTED", "kind_of", "label", "listed", "measured", "short", "span"]
+__all__ = ["COUNTED", "kind_of", "label", "listed", "many", "measured", "short", "span"]
 
 SHARES = frozenset(
     {"accuracy", "error", "f1", "precision", "recall", "auc", "iou", "top1", "top5", "dice"}
@@ -76,6 +76,11 @@ def span(seconds: float) -> str:
         return f"{minutes // 60} h {minutes % 60} min"
     hours = round(seconds / 3600)
     return f"{hours // 24} days {hours % 24} h"
+
+
+def many(count: int, thing: str) -> str:
+    """A number of things: ``1 network``, ``1,000 networks``."""
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
 def listed(parts: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ wrote down (intended use, ethical considerations) it says is missing rather than
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -18,6 +18,7 @@ from nasturtium.cost.latency import measure, measure_onnx
 from nasturtium.deploy.quantize import quantize_int8
 from nasturtium.deploy.runtime import predict_onnx
 from nasturtium.errors import ExportError
+from nasturtium.run.evidence import recall
 from nasturtium.run.finish import Finished
 from nasturtium.study.study import Study
 from nasturtium.task.durable import replace_file
@@ -215,12 +216,7 @@ def card(study: Study, finished: Finished, files: Sequence[File]) -> str:
 
 
 def _evidence(study: Study) -> list[str]:
-    for note in reversed(study.notes):
-        gathered = note.get("evidence")
-        if isinstance(gathered, Mapping) and gathered.get("words"):
-            return [f"* {sentence}" for sentence in gathered["words"]]
-    return ["Not gathered for this study: `nasturtium evidence STORE:NAME` compares the search "
-            "with its random control and with reference networks."]  # fmt: skip
+    return [f"* {sentence}" for sentence in recall(study).words]
 
 
 def _failed(study: Study) -> int:

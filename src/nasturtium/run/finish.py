@@ -44,8 +44,8 @@ class Finished:
     Attributes:
         model: trained, in evaluation mode; takes normalised inputs.
         metrics: on the test split, where the data have one, measured once, after training:
-            ``accuracy``, ``balanced_accuracy``, ``loss``; ``params`` and ``macs``; ``valid_accuracy`` where the
-            validation examples were not trained on.
+            ``accuracy``, ``balanced_accuracy``, ``loss``; ``params`` and ``macs``;
+            ``valid_accuracy`` where the validation examples were not trained on.
         architecture: what was built.
         trial: the number of the trial it came from.
         recipe: how it was trained.

@@ -231,7 +231,7 @@ def bound_space(space: Space | str, task: Task) -> Space:
             f"space={space!r} is {type(found).__name__}; expected a space: decorate the builder "
             "with @nas.space"
         )
-    return found.taking(**task.facts) if isinstance(found, ChoiceSpace) else found
+    return found.taking(**task.facts)
 
 
 def _joined(space: Space, recipe: RecipeSpace) -> Space:

@@ -51,6 +51,10 @@ class Space(ABC):
     def using(self, **arguments: Any) -> Space:
         """The same space under other builder arguments, e.g. ``inputs=(1, 28, 28)``."""
 
+    def taking(self, **facts: Any) -> Space:
+        """The space under those of a task's facts that it asks for and that are not bound yet."""
+        return self
+
     @abstractmethod
     def describe(self) -> Mapping[str, Any]:
         """What identifies the space in a study's manifest, as plain JSON."""

@@ -17,6 +17,7 @@ SPACES = {
     "chain": "chain",
     "darts": "darts",
     "efficientnet": "efficientnet",
+    "evonet": "evonet",
     "mlp": "mlp",
     "mobilenet": "mobilenet",
     "nasbench101": "nasbench101",

@@ -1,0 +1,95 @@
+"""``nasturtium evidence`` and ``nasturtium report``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nasturtium.cli.answer import Json, Quiet, StoreName, going_on
+
+__all__ = ["evidence", "report"]
+
+
+def evidence(
+    study: StoreName,
+    top: Annotated[
+        int, typer.Option(min=1, help="how many networks of search and control are compared")
+    ] = 3,
+    seeds: Annotated[int, typer.Option(min=1, help="trainings of each network")] = 3,
+    spread: Annotated[
+        int, typer.Option(min=0, help="others trained once, for the rank correlation")
+    ] = 4,
+    references: Annotated[bool, typer.Option(help="train reference networks as well")] = True,
+    budget_seconds: Annotated[
+        float | None, typer.Option(help="start no further training after so much time")
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="how; the study's own, four times as long, if not given"),
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(help="the data; those of the study, read again, if not given")
+    ] = None,
+    recall: Annotated[
+        bool, typer.Option("--recall", help="train nothing, tell what is known so far")
+    ] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Say whether a search was worth it: against its random control and reference networks."""
+    from nasturtium.run.reopen import found, reopen
+
+    opened = reopen(*found(study), with_space=True)
+    with going_on():
+        from nasturtium.run import evidence as gathering
+
+        def watch(training: object, done: int, wanted: int) -> None:
+            if not quiet:
+                print(f"trained {done} of {wanted}: {training}", file=sys.stderr)
+
+        told = (
+            gathering.recall(opened)
+            if recall
+            else gathering.gather(
+                opened,
+                top=top,
+                seeds=seeds,
+                spread=spread,
+                references=references,
+                budget_seconds=budget_seconds,
+                recipe=recipe,
+                data=data,
+                watch=watch,
+            )
+        )
+    typer.echo(json.dumps(told.to_json()) if as_json else str(told))
+
+
+def report(
+    study: StoreName,
+    out: Annotated[Path, typer.Option(help="the page; an existing one is replaced")] = Path(
+        "report.html"
+    ),
+    as_json: Json = False,
+) -> None:
+    """Write a study as one HTML page, which opens offline: the answer, evidence, every trial."""
+    from nasturtium.errors import StoreError
+    from nasturtium.report.page import report as write
+    from nasturtium.run.evidence import recall
+    from nasturtium.run.reopen import found, manifest_in, reopen, replay
+
+    store, name = found(study)
+    opened = reopen(store, name, with_space=True)
+    try:
+        command: str | None = replay(manifest_in(store, opened.name))
+    except StoreError:
+        command = None
+    path = write(opened, out, evidence=recall(opened), command=command)
+    if as_json:
+        typer.echo(json.dumps({"path": str(path), "bytes": path.stat().st_size}))
+        return
+    typer.echo(f"{path}  {path.stat().st_size:,} bytes; open it in any browser")

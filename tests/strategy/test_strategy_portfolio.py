@@ -1,0 +1,130 @@
+"""The portfolio: its evidence, its surrogates on probation, and the laws."""
+
+from __future__ import annotations
+
+from random import Random
+
+import numpy as np
+import pytest
+from searching import layered, mean_best, searched, without_equals
+
+import nasturtium as nas
+from nasturtium.contracts import check_strategy
+from nasturtium.errors import StrategyError
+from nasturtium.strategy.portfolio import RECENT, Learner, Portfolio
+from nasturtium.study.event import encode
+from nasturtium.study.store import MemoryStore
+from nasturtium.study.study import Study
+
+SMALL = {"mutants": 20, "fresh": 10}
+
+
+def test_laws():
+    check_strategy(Portfolio(**SMALL), trials=40, cuts=4)
+
+
+def test_laws_with_two_objectives():
+    strategy = Portfolio(**SMALL)
+    check_strategy(strategy, trials=30, cuts=2, objectives=("accuracy", "min:latency"))
+
+
+def test_a_long_study_goes_on_identically():
+    """Beyond the predictions that are made again when a study is folded from its log."""
+
+    def log(store, trials):
+        study = Study(layered, Portfolio(**SMALL), store=store)
+        while len(study.history) < trials:
+            trial = study.ask()
+            study.tell(trial, {"accuracy": int(trial.architecture.key[:8], 16) / 2**32})
+        return [encode(event)[0] for event in store.read("study")]
+
+    whole = log(MemoryStore(), RECENT + 27)
+    store = MemoryStore()
+    log(store, RECENT + 18)
+    assert log(store, RECENT + 27) == whole
+
+
+def test_finds_more_than_random_search():
+    strategy = Portfolio(mutants=50, fresh=20)
+    study = searched(strategy, 30)
+    assert without_equals(study)
+    assert mean_best(strategy, 40, 3) > mean_best(nas.RandomSearch(), 40, 3) + 0.3
+
+
+def test_the_first_trials_spread_over_the_evidence():
+    def size(architecture):
+        return (float(len(architecture)),)
+
+    def spread(strategy):
+        studies = [searched(strategy, 10, seed) for seed in range(20)]
+        sizes = [[len(t.architecture) for t in study.history] for study in studies]
+        return np.mean([np.std(some) for some in sizes]), np.std([np.mean(s) for s in sizes])
+
+    told, plain = spread(Portfolio(evidence=size, **SMALL)), spread(Portfolio(**SMALL))
+    assert told[0] > plain[0] and told[1] < 0.6 * plain[1]
+    study = searched(Portfolio(evidence=size, **SMALL), 3)
+    assert not any(trial.proposal.uniform for trial in study.history)
+
+
+def test_surrogates_that_predict_nothing_give_way_to_evolution():
+    def noise(architecture):
+        return int(architecture.key[:8], 16) / 2**32
+
+    def mutants(metric, doubt):
+        study = searched(Portfolio(doubt=doubt, **SMALL), 50, metric=metric)
+        skills = [learner.skill for learner in study._state.learners.values()]
+        return study, max(skills)
+
+    _, useless = mutants(noise, -1.0)
+    _, useful = mutants(lambda a: sum(v == "a" for v in a.values()), -1.0)
+    assert useless < 0.45 < useful
+    trusting, _ = mutants(noise, -1.0)
+    doubtful, _ = mutants(noise, 1.0)
+    keys = [[t.architecture.key for t in study.history] for study in (trusting, doubtful)]
+    assert keys[0][:10] == keys[1][:10] and keys[0] != keys[1]
+    parents = [t.proposal.parent for t in doubtful.history[31::2]]
+    assert all(parent is not None for parent in parents)
+
+
+def test_skill_is_the_rank_correlation_of_predictions_made_before():
+    learner = Learner(said=[1.0, 2.0, 3.0, 4.0], came=[10.0, 20.0, 30.0, 40.0])
+    assert learner.skill == 0.0  # too few to tell
+    learner = Learner(said=[1.0, 2.0, 3.0, 4.0, 5.0], came=[10.0, 20.0, 30.0, 50.0, 40.0])
+    assert learner.skill == pytest.approx(0.9)
+
+
+def test_two_objectives_are_both_improved():
+    def both(strategy):
+        areas = []
+        for seed in range(3):
+            study = Study(layered, strategy, objectives=("first", "second"), seed=seed)
+            for _ in range(45):
+                trial = study.ask()
+                values = list(trial.architecture.values())
+                study.tell(trial, {"first": values.count("a"), "second": values.count("b")})
+            areas.append(max(min(t.metrics["first"], 6) * t.metrics["second"]
+                             for t in study.history.finished))  # fmt: skip
+        return np.mean(areas)
+
+    assert both(Portfolio(mutants=40)) > both(nas.RandomSearch())
+
+
+def test_counts_are_evidence_on_bound_spaces():
+    cells = nas.zoo.nasbench201.using(inputs=(3, 8, 8), classes=2, cells=1)
+    study = searched(
+        Portfolio(**SMALL), 12, where=cells,
+        metric=lambda a: sum(op == "nor_conv_3x3" for op in a.values()) + Random(a.key).random(),
+    )  # fmt: skip
+    encoding = study._state.points.encoding
+    assert [part.shape[1] for part in encoding.groups([study.best.architecture])] == [30, 5, 3]
+
+
+def test_messages():
+    with pytest.raises(StrategyError, match="evidence='params'; expected 'counts', 'none'"):
+        Portfolio(evidence="params")
+    with pytest.raises(StrategyError, match=r"surrogates=.*'oracle'"):
+        Portfolio(surrogates=("oracle",))
+    with pytest.raises(StrategyError, match="start_with=4; expected at least 5"):
+        Portfolio(start_with=4)
+    with pytest.raises(StrategyError, match="acquisition='ucb'"):
+        Portfolio(acquisition="ucb")
