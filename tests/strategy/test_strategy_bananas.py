@@ -16,7 +16,7 @@ QUICK = MLPEnsemble(members=2, layers=2, epochs=2)
 
 
 def test_laws():
-    check_strategy(BANANAS(every=20, mutants=20, predictor=QUICK), trials=40, cuts=4)
+    check_strategy(BANANAS(every=15, mutants=15, predictor=QUICK), trials=30, cuts=3)
 
 
 def test_finds_more_than_random_search():

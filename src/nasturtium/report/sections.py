@@ -84,10 +84,9 @@ def answer(study: Study, best: Trial | None, final: Mapping[str, Any] | None) ->
         )
     front = study.front
     if len(history.objectives) > 1:
-        body += (
-            f"<p>The Pareto front has {many(len(front), 'network')}: no other is better in every "
-        )
-        body += f"objective ({escape(listed(o.metric for o in history.objectives))}).</p>"
+        names = escape(listed(o.metric for o in history.objectives))
+        body += f"<p>The Pareto front has {many(len(front), 'network')}: no other beats one of "
+        body += f"them in every objective ({names}).</p>"
     return section("answer", "The answer", body + went)
 
 
@@ -177,8 +176,8 @@ def _gather(study: Study, store: str) -> str:
     done = sum("trained" in note for note in study.notes)
     if done:
         return (
-            f'<p class="note">For the evidence {many(done, "network")} finished training, and this page '
-            "was written without them; give the evidence to <code>report</code>.</p>"
+            f'<p class="note">For the evidence {many(done, "network")} finished training, and this '
+            "page was written without them; give the evidence to <code>report</code>.</p>"
         )
     return (
         "<p>The evidence is not gathered yet: no network was trained in full to compare. "

@@ -1,0 +1,171 @@
+"""Graphs as records and up to names, and spaces that grow them."""
+
+from __future__ import annotations
+
+import json
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import nasturtium as nas
+from nasturtium.architecture import Architecture
+from nasturtium.contracts import check_space
+from nasturtium.errors import SpaceError, StrategyError
+from nasturtium.space.graph import GraphSpace
+from nasturtium.space.nodes import Graph, Node
+from nasturtium.strategy.bananas import BANANAS
+from nasturtium.strategy.local import LocalSearch
+from nasturtium.study.store import MemoryStore
+from nasturtium.study.study import Study
+
+
+def out(*sources):
+    return Node("output", sources)
+
+
+def renamed(graph, rng):
+    names = [name for name in graph if name != "output"]
+    others = rng.sample([f"other{n}" for n in range(100)], len(names))
+    to = {"input": "input", "output": "output", **dict(zip(names, others, strict=True))}
+    nodes = list(graph.items())
+    rng.shuffle(nodes)
+    return Graph(
+        {
+            to[name]: node._replace(
+                sources=(
+                    to[node.sources[0]],
+                    *rng.sample([to[s] for s in node.sources[1:]], len(node.sources) - 1),
+                )
+            )
+            for name, node in nodes
+        }
+    )
+
+
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=25, deadline=None)
+def test_isomorphic_graphs_have_one_form(seed):
+    rng = Random(seed)
+    space = nas.zoo.evonet.growing(0, 14)
+    record = space.sample(rng)
+    graph = Graph.of(record)
+    other = renamed(graph, rng)
+    assert other.canonical() == graph.canonical()
+    assert space.canonical(other.architecture("evonet")) == space.canonical(record)
+    assert Graph.of(Architecture.from_json(json.loads(json.dumps(record.to_json())))) == graph
+    child = space.mutate(record, rng)
+    assert space.canonical(child) != space.canonical(record)
+
+
+def test_a_node_read_twice_is_not_two_nodes_that_are_alike():
+    """By what each node computes the two are one; as graphs they are not."""
+    one = Graph({"a": Node("f", ("input",)), "b": Node("g", ("a", "input")), "output": out("b")})
+    shared = one.put("c", Node("g", ("a", "b"))).put("output", out("c"))
+    apart = shared.put("d", Node("f", ("input",))).put("c", Node("g", ("d", "b")))
+    assert shared.canonical() != apart.canonical()
+    # Nodes that nothing tells apart: a wheel of them, begun anywhere.
+    alike = Graph({n: Node("f", ("input",)) for n in "abcd"} | {"output": out("a", *"bcd")})
+    turned = alike.put("output", out("c", *"dba"))
+    assert alike.canonical() == turned.canonical()
+    assert alike.canonical() != alike.put("output", out("a", *"bc")).canonical()
+
+
+def test_nodes_that_nothing_reads_do_not_count():
+    graph = Graph({"a": Node("f", ("input",)), "output": out("a")})
+    assert graph.put("b", Node("g", ("a",))).canonical() == graph.canonical()
+    assert graph.put("a", Node("g", ("input",))).canonical() != graph.canonical()
+
+
+def test_a_node_that_goes_is_read_no_more():
+    graph = Graph(
+        {
+            "a": Node("f", ("input",)),
+            "b": Node("f", ("a",)),
+            "c": Node("f", ("b", "a", "input")),
+            "output": out("c"),
+        }
+    )
+    assert graph.without("b")["c"].sources == ("a", "input")
+    assert graph.without("a")["c"].sources == ("b", "input")
+    assert graph.fresh("vertex") == "vertex0"
+    assert graph.put("vertex7", Node("f", ("a",))).fresh("vertex") == "vertex8"
+    assert graph.before("c") == {"a", "b", "input"}
+    assert hash(graph) == hash(Graph(dict(reversed(list(graph.items())))))
+
+
+@pytest.mark.parametrize(
+    ("nodes", "message"),
+    [
+        ({"a": Node("f", ("input",))}, "needs a node 'output'"),
+        ({"output": out("a")}, "'output' reads 'a', which is no node"),
+        (
+            {"a": Node("f", ("b",)), "b": Node("f", ("a",)), "output": out("a")},
+            "a, b, output read one another in a circle",
+        ),
+    ],
+)
+def test_what_is_no_graph_is_refused(nodes, message):
+    with pytest.raises(SpaceError, match=message):
+        Graph(nodes)
+
+
+def build(graph, *, inputs, classes, most=4):
+    if len(graph) > most:
+        from nasturtium.errors import Rejected
+
+        raise Rejected(f"more than {most} nodes")
+    return lambda: nas.Classifier(inputs[0], classes)
+
+
+def longer(graph, rng, facts):
+    name = graph.fresh("n")
+    grown = graph.put(name, Node("f", graph["output"].sources, (rng.randint(0, 9),)))
+    return grown.put("output", out(name))
+
+
+CHAINS = GraphSpace(build, "chains", Graph({"output": out("input")}), (longer,), steps=(0, 2))
+
+
+def test_a_graph_space_keeps_the_laws_of_spaces():
+    check_space(CHAINS)
+    assert CHAINS.describe()["mutations"] == ["longer"]
+
+
+def test_crossing_takes_settings_of_nodes_that_both_have():
+    mother, father = (CHAINS.growing(3, 3).sample(Random(seed)) for seed in (1, 2))
+    child = CHAINS.cross(mother, father, Random(0))
+    parts = {child[name] == mother[name] for name in ("n0", "n1", "n2")}
+    assert parts == {True, False}
+    assert all(child[name] in (mother[name], father[name]) for name in child)
+
+
+def test_a_space_that_cannot_grow_says_why():
+    with pytest.raises(SpaceError, match=r"none of 1000 mutations applies .*more than 4 nodes"):
+        CHAINS.growing(4, 4).sample(Random(0))
+    with pytest.raises(SpaceError, match="no argument 'mots'; did you mean 'most'"):
+        CHAINS.using(mots=3)
+    with pytest.raises(SpaceError, match="at least one mutation, and the least and most steps"):
+        CHAINS.growing(3, 2)
+    with pytest.raises(SpaceError, match=r"no record of a graph: 'n0' is 3; expected"):
+        CHAINS.build(Architecture("chains", {"n0": 3, "output": ("output", ("n0",), ())}))
+
+
+@pytest.mark.parametrize(
+    ("strategy", "message"),
+    [
+        (LocalSearch(starts=1), "has no neighbours"),
+        (BANANAS(), "surrogates learn from a builder's decisions; GraphSpace 'chains' asks none"),
+    ],
+)
+def test_strategies_that_need_decisions_say_so(strategy, message):
+    study = Study(CHAINS, strategy, objectives=("accuracy",), store=MemoryStore(), name="s")
+    with pytest.raises(StrategyError, match=message):
+        for _ in range(40):
+            study.tell(study.ask(), {"accuracy": 0.5})
+
+
+def test_a_supernet_and_a_recipe_need_decisions():
+    with pytest.raises(SpaceError, match=r"GraphSpace|@nas.space"):
+        nas.Supernet(CHAINS)
