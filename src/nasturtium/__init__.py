@@ -18,8 +18,10 @@ from nasturtium.space.choice import space as space
 space.__name__ = "nasturtium.space"
 
 _HOME = {
+    "ASHA": "strategy.asha",
     "Architecture": "architecture",
     "Augment": "task.augment",
+    "Benchmark": "bench.base",
     "Block": "blocks",
     "ChoiceSpace": "space.choice",
     "Classifier": "space.ops",
@@ -34,20 +36,32 @@ _HOME = {
     "Hardware": "estimate.hardware",
     "Here": "run.executor",
     "History": "study.history",
+    "Hyperband": "strategy.halving",
     "Job": "study.work",
+    "Lemonade": "strategy.lemonade",
+    "LocalSearch": "strategy.local",
+    "MedianStop": "strategy.median",
     "MemoryStore": "study.store",
+    "NASBench101": "bench.nasbench101",
+    "NASBench201": "bench.nasbench201",
+    "NASBenchMacro": "bench.nasbenchmacro",
+    "NSGA2": "strategy.nsga2",
     "NasturtiumClassifier": "run.classifier",
     "NasturtiumError": "errors",
     "Numerics": "train.numerics",
     "Objective": "study.trial",
     "OneOf": "decision",
+    "PoolBenchmark": "bench.pool",
+    "PoolSpace": "space.pool",
     "Processes": "run.executor",
     "Proposal": "study.trial",
+    "Race": "run.race",
     "RandomSearch": "strategy.random",
     "Range": "decision",
     "Reading": "space.choose",
     "Recipe": "train.recipe",
     "RegularizedEvolution": "strategy.evolution",
+    "Reinforce": "strategy.reinforce",
     "Relaxation": "supernet.relaxation",
     "Softmax": "supernet.relaxation",
     "Space": "space.base",
@@ -59,19 +73,24 @@ _HOME = {
     "StrategyError": "errors",
     "Study": "study.study",
     "Subset": "decision",
+    "SuccessiveHalving": "strategy.halving",
     "Supernet": "supernet.supernet",
     "Tabular": "estimate.tabular",
     "Task": "task.task",
     "TaskError": "errors",
     "Together": "estimate.together",
+    "TournamentEvolution": "strategy.tournament",
     "Train": "estimate.train",
     "Trial": "study.trial",
+    "accelnasbench": "bench.accelnasbench",
     "block": "blocks",
     "chain": "blocks",
+    "dartscells": "bench.dartscells",
     "deliver": "run.deliver",
     "finish": "run.finish",
     "gather": "run.evidence",
     "load": "task.sources",
+    "race": "run.race",
     "recall": "run.evidence",
     "recipe": "space.recipe",
     "relax": "supernet.relax",
@@ -79,7 +98,10 @@ _HOME = {
     "search": "run.search",
 }
 
-__all__ = sorted([*_HOME, "space", "zoo"])
+# Packages that can be used as they are: the report is called, the zoo holds spaces.
+_PACKAGES = {"report": "report", "zoo": "space.zoo"}
+
+__all__ = sorted([*_HOME, *_PACKAGES, "space"])
 
 
 def __getattr__(name: str) -> Any:
@@ -87,8 +109,8 @@ def __getattr__(name: str) -> Any:
         value = getattr(import_module(f"nasturtium.{_HOME[name]}"), name)
         globals()[name] = value
         return value
-    if name == "zoo":
-        return import_module("nasturtium.space.zoo")
+    if name in _PACKAGES:
+        return import_module(f"nasturtium.{_PACKAGES[name]}")
     raise AttributeError(f"module 'nasturtium' has no attribute {name!r}")
 
 

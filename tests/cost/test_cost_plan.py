@@ -20,7 +20,8 @@ from nasturtium.space.zoo.chain import Basic
 from nasturtium.space.zoo.mobilenet import OPS, Layer
 
 ARGUMENTS = {"chain": {"residual": True}, "regnet": {"squeeze": 0.25}, "ofa": {"resolutions": (16,)}}
-PLANNED = sorted({*SPACES} - {"darts", "nasnet"})  # whose cells read the two cells before them
+# The cells of darts and nasnet read the two cells before them; evonet asks for no blocks.
+PLANNED = sorted({*SPACES} - {"darts", "evonet", "nasnet"})
 
 
 @given(

@@ -154,7 +154,7 @@ def test_a_study_without_an_answer_says_why_and_draws_no_blank_plot(empty):
         assert "3loss is nan at step 00, 1, 2" in words  # one reason, though its numbers differ
     pending = study()
     pending.ask()
-    assert "of 1 trials none has finished (1 are not done" in words_of(page(pending))
+    assert "of 1 trials none has finished (not done: 1," in words_of(page(pending))
 
 
 def test_an_older_manifest_may_lack_anything():

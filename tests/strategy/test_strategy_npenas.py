@@ -21,7 +21,7 @@ def test_laws():
 
 
 def test_finds_more_than_random_search():
-    strategy = NPENAS(every=5, mutants=50, predictor=GP())
+    strategy = NPENAS(every=5, mutants=50, explore=0.3, predictor=GP())
     assert mean_best(strategy, 60) > mean_best(nas.RandomSearch(), 60) + 0.2
 
 

@@ -15,6 +15,7 @@ import typer
 from nasturtium.cli.evidence import evidence, report
 from nasturtium.cli.finish import export, finish
 from nasturtium.cli.look import best, describe, spaces, status
+from nasturtium.cli.race import race
 from nasturtium.cli.search import resume, search
 from nasturtium.errors import NasturtiumError
 
@@ -69,6 +70,7 @@ for command in (
     finish,
     evidence,
     report,
+    race,
     export,
     spaces,
     describe,

@@ -81,6 +81,14 @@ def _breaking(name: str) -> str:
     return name.replace(".", ".\u200b")
 
 
+def _tail(name: str, letters: int) -> str:
+    """As many of the last parts of a dotted name as have room."""
+    parts = name.split(".")
+    while len(parts) > 1 and len(".".join(parts)) > letters:
+        parts = parts[1:]
+    return ".".join(parts)
+
+
 def _times(box: Box) -> str:
     return f" ×{box.copies}" if box.copies > 1 else ""
 
@@ -124,7 +132,6 @@ def _box(box: Box, laid: Plan, most: int) -> str:
         )
     params, macs = _costs(box)
     share = macs / most if most else 0.0
-    name = box.name.rpartition(".")[2] or box.type
     times = _times(box)
     cost = f"{short(box.params)} par · {short(box.macs)} MAC" if box.params or box.macs else "free"
     about = (
@@ -136,7 +143,9 @@ def _box(box: Box, laid: Plan, most: int) -> str:
         f'<rect x="{x:.1f}" y="{y:.1f}" width="{width}" height="{height}" rx="7"/>'
         f'<rect class="share" x="{x:.1f}" y="{y + height - 5:.1f}" width="{width * share:.1f}" '
         f'height="5" rx="2"/>'
-        + _text(place.x, y + 16, _cut(name + times, 22), "name")
+        + _text(
+            place.x, y + 16, _cut(_tail(box.name or box.type, 20 - len(times)) + times, 22), "name"
+        )
         + _text(place.x, y + 30, _cut(box.type, LETTERS), "small")
         + _text(place.x, y + 43, shape(box.shape), "small")
         + _text(place.x, y + 57, cost, "small")

@@ -14,6 +14,7 @@ from nasturtium.study.trial import Objective
 __all__ = ["head"]
 
 UNKNOWN = "not recorded"
+SPLITS = {"train": "to train", "valid": "to choose by", "test": "to test"}
 RECIPE = ("epochs", "optimizer", "lr", "batch_size")
 
 
@@ -62,12 +63,11 @@ def _data(data: Any) -> str:
         text += f", {data['classes']} classes"
     examples = data.get("examples")
     if isinstance(examples, Mapping):
-        text += "; " + listed(f"{count:,} {_split(name)}" for name, count in examples.items())
+        known = [name for name in SPLITS if name in examples]
+        names = (*known, *(name for name in examples if name not in SPLITS))
+        parts = (f"{examples[name]:,} {SPLITS.get(name, name)}" for name in names)
+        text += f"; {listed(parts)}"
     return text
-
-
-def _split(name: str) -> str:
-    return {"train": "to train", "valid": "to choose by", "test": "to test"}.get(name, name)
 
 
 def _space(space: Any, study: Study) -> str:

@@ -85,7 +85,7 @@ function band(line, x, name) {
       fill: "toself",
       line: { width: 0 },
       fillcolor: colour(name) + "2b",
-      name: `${name}, 90 % interval`,
+      showlegend: false,
       hoverinfo: "skip",
     },
   ];
@@ -147,7 +147,7 @@ function startProgress() {
   }
   byId("progress-words").textContent = DATA.progress.control
     ? "The control is the best that so many uniform draws from the same space are expected to " +
-      "give, by those that were made: the control's and the strategy's own."
+      "give, by those that were made: the control's and the strategy's own. Bands are 90 % intervals."
     : "There is no control to compare with: no trial was drawn uniformly from the space.";
   if (T.cost.some((cost) => cost < 1))
     byId("progress-words").textContent += " A trial that was trained in part counts in part.";
@@ -206,7 +206,7 @@ function startCurves() {
         axis(text, kind),
         {
           showlegend: !narrow(),
-          legend: { x: 1.01, y: 1 },
+          legend: { x: 1.01, y: 0.93 },
         },
       ),
     );

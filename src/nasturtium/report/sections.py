@@ -128,7 +128,7 @@ def _counted(history: Sequence[Trial]) -> str:
     if states["rejected"]:
         text += f" {states['rejected']:,} more broke a bound and were not trained."
     if states["pending"]:
-        text += f" {states['pending']:,} are not done yet."
+        text += f" Not done yet: {states['pending']:,}."
     seconds = sum(trial.seconds for trial in history)
     return text + (f" The work took {span(seconds)}, all workers added up." if seconds else "")
 
@@ -145,8 +145,8 @@ def _no_answer(study: Study) -> str:
         )
     return (
         f"There is no answer yet: of {len(history)} trials none has finished "
-        f"({states['pending']} are not done, {states['failed']} failed, {states['rejected']} broke "
-        "a bound). Resume the study."
+        f"(not done: {states['pending']}, failed: {states['failed']}, out of bounds: "
+        f"{states['rejected']}). Resume the study."
     )
 
 

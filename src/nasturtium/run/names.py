@@ -30,8 +30,24 @@ __all__ = ["NAMES", "made", "parsed", "resolve"]
 NAMES: Mapping[str, Mapping[str, str]] = {
     "space": {name: f"nasturtium.space.zoo.{module}:{name}" for name, module in SPACES.items()},
     "strategy": {
+        "asha": "nasturtium.strategy.asha:ASHA",
         "evolution": "nasturtium.strategy.evolution:RegularizedEvolution",
+        "halving": "nasturtium.strategy.halving:SuccessiveHalving",
+        "hyperband": "nasturtium.strategy.halving:Hyperband",
+        "lemonade": "nasturtium.strategy.lemonade:Lemonade",
+        "local": "nasturtium.strategy.local:LocalSearch",
+        "median": "nasturtium.strategy.median:MedianStop",
+        "nsga2": "nasturtium.strategy.nsga2:NSGA2",
         "random": "nasturtium.strategy.random:RandomSearch",
+        "reinforce": "nasturtium.strategy.reinforce:Reinforce",
+        "tournament": "nasturtium.strategy.tournament:TournamentEvolution",
+    },
+    "benchmark": {
+        "accelnasbench": "nasturtium.bench.accelnasbench:accelnasbench",
+        "dartscells": "nasturtium.bench.dartscells:dartscells",
+        "nasbench101": "nasturtium.bench.nasbench101:NASBench101",
+        "nasbench201": "nasturtium.bench.nasbench201:NASBench201",
+        "nasbenchmacro": "nasturtium.bench.nasbenchmacro:NASBenchMacro",
     },
     "estimator": {
         "hardware": "nasturtium.estimate.hardware:Hardware",
@@ -47,6 +63,7 @@ NAMES: Mapping[str, Mapping[str, str]] = {
 ERRORS: Mapping[str, type[NasturtiumError]] = {
     "space": SpaceError,
     "strategy": StrategyError,
+    "benchmark": EstimateError,
     "estimator": EstimateError,
     "recipe": EstimateError,
     "executor": EstimateError,
@@ -113,7 +130,11 @@ def made(kind: str, text: str) -> Any:
     try:
         if kind == "space":
             return found.using(**arguments) if arguments else found
-        return found(**arguments) if isinstance(found, type) else found
+        inner = arguments.get("strategy")
+        if kind == "strategy" and isinstance(inner, str):
+            arguments["strategy"] = made("strategy", inner)  # asha(strategy="evolution")
+        maker = isinstance(found, type) or kind == "benchmark"
+        return found(**arguments) if maker else found
     except TypeError as error:
         raise ERRORS[kind](f"{kind} {text!r}: {error}") from error
 

@@ -72,7 +72,8 @@ def simulate(
         within: bounds to keep.
 
     Raises:
-        StrategyError: the strategy waits although nothing is pending.
+        StrategyError: the strategy waits although nothing is pending, or the benchmark answers
+            none of its trials.
     """
     study = Study(benchmark.space, strategy, objectives=objectives, within=within, seed=seed)
     history = study.history
@@ -108,6 +109,12 @@ def simulate(
             truth = benchmark.truth(told.architecture)
             changes.append((len(history.finished), now, truth))
     count = len(history.finished)
+    if asked and not count:
+        reason = next((trial.error for trial in history if trial.error), "nothing was answered")
+        raise StrategyError(
+            f"none of {asked} trials of {type(strategy).__name__} could be answered by "
+            f"{benchmark.name}: {reason}"
+        )
     failed = len(history.where(state="failed"))
     columns = tuple(zip(*changes, strict=True)) or ((), (), ())
     return Run(columns[0], columns[1], columns[2], count, failed, now), study

@@ -102,7 +102,7 @@ class ChoiceSpace(Space):
         build = self.builder(choose, **(self.facts if facts is None else facts))
         if self.recipe is not None and whole:
             with choose.scope("recipe"):
-                self.recipe.builder(choose)
+                self.recipe.ask(choose)
         architecture = Architecture.recorded(self.name, choose.made)
         for predicate in self.predicates if whole or self.recipe is None else ():
             if not predicate(architecture):
@@ -442,7 +442,7 @@ class ChoiceSpace(Space):
             "arguments": {name: repr(value) for name, value in sorted(self.arguments.items())},
             "limits": {} if self.limits is None else self.limits.to_json(),
             "predicates": [getattr(p, "__name__", repr(p)) for p in self.predicates],
-            "recipe": None if self.recipe is None else self.recipe.name,
+            "recipe": None if self.recipe is None else repr(self.recipe),
             "decisions": len(encoder.discovered),
             "fingerprint": sha256(text.encode()).hexdigest()[:16],
         }

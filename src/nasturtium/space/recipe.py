@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, final
 
 from nasturtium.architecture import RECIPE, Architecture, Value
 from nasturtium.decision import Decision
 from nasturtium.errors import SpaceError
+from nasturtium.space.builder import check_arguments
 from nasturtium.space.choose import Choose
 
 __all__ = ["RecipeSpace", "recipe"]
@@ -20,13 +21,21 @@ class RecipeSpace:
     """A builder that asks for training settings; made by :func:`recipe`.
 
     Args:
-        builder: ``builder(choose) -> Recipe``.
+        builder: ``builder(choose, ...) -> Recipe``.
+        arguments: keyword arguments bound so far.
     """
 
-    def __init__(self, builder: Callable[[Choose], Any]) -> None:
+    def __init__(
+        self, builder: Callable[..., Any], arguments: Mapping[str, Any] | None = None
+    ) -> None:
         self.builder = builder
         self.name = builder.__name__
+        self.arguments = dict(arguments or {})
         self.__doc__ = builder.__doc__
+
+    def ask(self, choose: Choose) -> Any:
+        """The recipe, its settings asked from a handle."""
+        return self.builder(choose, **self.arguments)
 
     def of(self, architecture: Architecture) -> Any:
         """The recipe that an architecture's ``recipe`` decisions say.
@@ -47,36 +56,49 @@ class RecipeSpace:
 
         choose = Choose(answer, {})
         with choose.scope(RECIPE[:-1]):
-            return self.builder(choose)
+            return self.ask(choose)
+
+    def using(self, **arguments: Any) -> RecipeSpace:
+        """The same settings under other builder arguments, e.g. ``epochs=5``.
+
+        Raises:
+            SpaceError: the builder has no such argument.
+        """
+        check_arguments(f"recipe {self.name!r}", self.builder, arguments)
+        return RecipeSpace(self.builder, {**self.arguments, **arguments})
 
     def __reduce__(self) -> tuple[Any, ...]:
         """By reference where the builder is importable as this object; else by value."""
         module, name = self.builder.__module__, self.builder.__qualname__
-        if getattr(sys.modules.get(module), name, None) is self:
-            return _found, (module, name)
+        found = getattr(sys.modules.get(module), name, None)
+        if isinstance(found, RecipeSpace) and found.builder is self.builder:
+            return _found, (module, name, self.arguments)
         return self.by_value()
 
     def by_value(self) -> tuple[Any, ...]:
         """How it is pickled where its module cannot be imported."""
-        return RecipeSpace, (self.builder,)
+        return RecipeSpace, (self.builder, self.arguments)
 
     def __repr__(self) -> str:
-        return f"<recipe space {self.name}>"
+        bound = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
+        return f"<recipe space {self.name}({bound})>"
 
 
-def _found(module: str, name: str) -> RecipeSpace:
-    found: RecipeSpace = getattr(import_module(module), name)
-    return found
+def _found(module: str, name: str, arguments: Mapping[str, Any]) -> RecipeSpace:
+    source: RecipeSpace = getattr(import_module(module), name)
+    return RecipeSpace(source.builder, arguments)
 
 
-def recipe(builder: Callable[[Choose], Any]) -> RecipeSpace:
+def recipe(builder: Callable[..., Any]) -> RecipeSpace:
     """Make a space of training settings of a builder (a decorator).
+
+    Its keyword parameters, if it has any, are bound by ``using(...)``.
 
     Example:
         >>> import nasturtium as nas
         >>> @nas.recipe
-        ... def settings(choose):
-        ...     return nas.Recipe(lr=choose.range("lr", 0.01, 0.5, log=True), epochs=3)
+        ... def settings(choose, *, epochs=3):
+        ...     return nas.Recipe(lr=choose.range("lr", 0.01, 0.5, log=True), epochs=epochs)
         >>> joint = nas.zoo.nasbench201.joined(settings)
         >>> from random import Random
         >>> architecture = joint.sample(Random(0))

@@ -60,6 +60,7 @@ __all__ = ["Portfolio"]
 EVERY = 5  # results between fits of the forest, and of the process's kernel
 SCREEN = 8  # draws for each stratum of the evidence
 RECENT = 60  # predictions that a surrogate is judged by
+MARGIN = 0.1  # of skill, by which another surrogate has to be better
 PARENTS = 5
 MOST = 200  # points of the process
 POPULATION, SAMPLE = 10, 3  # of evolution
@@ -106,7 +107,7 @@ class Portfolio(Strategy):
         fresh: candidates from the whole space.
         evidence: ``counts``, ``none``, or a function from an architecture to numbers that are
             worth knowing and cost next to nothing, always as many; the first one is spread over.
-        surrogates: which of ``process`` and ``forest`` are at work.
+        surrogates: which of ``process`` and ``forest`` are at work, the preferred one first.
         doubt: the rank correlation below which evolution makes every other proposal.
         acquisition: ``improvement``, or ``thompson``: draws from the predictions.
     """
@@ -158,7 +159,7 @@ class Portfolio(Strategy):
         self._learn(state, encoding)
         count = len(points.trials)
         targets = _targets(state, count, count)
-        learner = max((state.learners[name] for name in self.surrogates), key=lambda s: s.skill)
+        learner = self._followed(state)
         judged = len(learner.said) >= self.start_with
         if judged and learner.skill < self.doubt and points.place % 2:
             return _evolved(points, history, targets, rng)
@@ -195,6 +196,14 @@ class Portfolio(Strategy):
         stratum = int(points.place * 0.6180339887 % 1.0 * self.start_with)
         chosen = draws[int(ranked[SCREEN * stratum + int(rng.random() * SCREEN)])]
         return Proposal(chosen.architecture)
+
+    def _followed(self, state: Desk) -> Learner:
+        """The surrogate that is followed: a later one has to be clearly better."""
+        followed = state.learners[self.surrogates[0]]
+        for name in self.surrogates[1:]:
+            if state.learners[name].skill > followed.skill + MARGIN:
+                followed = state.learners[name]
+        return followed
 
     def _learn(self, state: Desk, encoding: Encoding) -> None:
         """Go through the results in turn: each is predicted, and then learned from.
