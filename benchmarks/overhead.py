@@ -46,14 +46,15 @@ def nasturtium_memory(name: str) -> Callable[[Table, Path], Step]:
     return lambda table, folder: _nasturtium(name, table, None)
 
 
-def nasturtium_sqlite(name: str) -> Callable[[Table, Path], Step]:
-    return lambda table, folder: _nasturtium(name, table, folder / "study.db")
+def nasturtium_sqlite(name: str, sync: float = 0.05) -> Callable[[Table, Path], Step]:
+    return lambda table, folder: _nasturtium(name, table, folder / "study.db", sync)
 
 
-def _nasturtium(name: str, table: Table, store: Path | None) -> Step:
+def _nasturtium(name: str, table: Table, path: Path | None, sync: float = 0.0) -> Step:
     import nasturtium as nas
 
     strategies = {"random": nas.RandomSearch(), "evolution": nas.RegularizedEvolution(100, 10)}
+    store = None if path is None else nas.SqlStore(path, sync=sync)
     study = nas.Study(nas.zoo.nasbench201, strategies[name], store=store)
 
     def step() -> int:
@@ -206,6 +207,10 @@ CONTENDERS: dict[str, dict[str, tuple[str, Callable[[Table, Path], Step]]]] = {
     },
     "random search, durable": {
         "nasturtium (SQLite)": ("nasturtium", nasturtium_sqlite("random")),
+        "nasturtium (SQLite, every commit forced to disk)": (
+            "nasturtium",
+            nasturtium_sqlite("random", 0.0),
+        ),
         "optuna (SQLite)": ("optuna", optuna("random", "sqlite")),
         "optuna (journal)": ("optuna", optuna("random", "journal")),
         "rustuna (SQLite)": ("rustuna", rustuna("random", "sqlite")),

@@ -48,7 +48,7 @@ def main() -> int:
             number = sum(studies.values())
             place = Path(folder) / str(number)
             place.mkdir()
-            left = options.kills - sum(killed.values())
+            left = min(40, options.kills - sum(killed.values()))
             try:
                 store, kills = killing.kill_until_done(
                     case,

@@ -19,7 +19,11 @@ from nasturtium.space.zoo.anynet import Bottleneck
 from nasturtium.space.zoo.chain import Basic
 from nasturtium.space.zoo.mobilenet import OPS, Layer
 
-ARGUMENTS = {"chain": {"residual": True}, "regnet": {"squeeze": 0.25}, "ofa": {"resolutions": (16,)}}
+ARGUMENTS = {
+    "chain": {"residual": True},
+    "regnet": {"squeeze": 0.25},
+    "ofa": {"resolutions": (16,)},
+}
 # The cells of darts and nasnet read the two cells before them; evonet asks for no blocks.
 PLANNED = sorted({*SPACES} - {"darts", "evonet", "nasnet"})
 

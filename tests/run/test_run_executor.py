@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
@@ -268,7 +267,10 @@ for space in (net, made("space", "own/file.py:other")):
     setting = Setting("s", 0, space)
     crew.start(setting, Mine(Twice(), closure(5)))
     crew.submit(nas.Job(0, nas.Proposal(space.sample(Random(0))), setting))
-    outcome, = crew.wait(60)
+    outcomes = []
+    while not outcomes:
+        outcomes = crew.wait(60)
+    (outcome,) = outcomes
     print(outcome.error, outcome.metrics["score"])
     crew.stop()
 assert "torch" not in sys.modules
@@ -310,8 +312,7 @@ def test_parts_of_the_main_program_and_of_files_travel(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    first = 2 * Random(0).choice((1, 2, 3)) + 5
     lines = done.stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["None", "None"]
-    assert float(lines[0].split()[1]) in (7.0, 9.0, 11.0), first
+    assert float(lines[0].split()[1]) in (7.0, 9.0, 11.0)
     assert float(lines[1].split()[1]) in (19.0, 21.0)

@@ -6,7 +6,8 @@ import pytest
 
 import nasturtium as nas
 from nasturtium.run.executor import Processes
-from nasturtium.run.names import NAMES, made, parsed, resolve
+from nasturtium.run.names import NAMES, made, parsed, recipe_space, resolve
+from nasturtium.space.recipe import RecipeSpace
 
 SOURCE = """
 import nasturtium as nas
@@ -27,8 +28,8 @@ def test_every_name_of_the_table_is_there() -> None:
     for kind, table in NAMES.items():
         for name in table:
             found = resolve(kind, name)
-            if kind == "space":
-                assert isinstance(found, nas.Space), name
+            if kind in ("space", "recipe"):
+                assert isinstance(found, nas.Space if kind == "space" else RecipeSpace), name
             else:
                 assert issubclass(found, kinds.get(kind, nas.Executor)), name
 
@@ -87,3 +88,19 @@ def test_parts_of_a_file(tmp_path: Path) -> None:
     for _ in range(2):  # a file that failed is read again, and fails again
         with pytest.raises(nas.SpaceError, match=r"cannot be loaded: ZeroDivisionError"):
             made("space", f"{broken}:net")
+
+
+def test_a_recipe_is_settings_or_the_name_of_a_space_of_them(tmp_path: Path) -> None:
+    assert recipe_space("epochs=5,lr=0.05") is None
+    assert recipe_space(" lr = 0.1") is None
+    assert recipe_space("") is None
+    asked = recipe_space("training(epochs=3)")
+    assert asked is not None and asked.arguments == {"epochs": 3}
+    with pytest.raises(nas.EstimateError, match="no recipe 'trainin'; did you mean 'training'"):
+        recipe_space("trainin")
+    with pytest.raises(nas.SpaceError, match="'training' takes no argument 'epoch'; did you mean"):
+        recipe_space("training(epoch=3)")
+    file = tmp_path / "mine.py"
+    file.write_text(SOURCE)
+    with pytest.raises(nas.EstimateError, match=r"is ABCMeta; expected settings such as"):
+        recipe_space(f"{file}:Other")

@@ -27,7 +27,9 @@ def search(
         str | None,
         typer.Option(
             help='how candidates are trained; text such as "epochs=5,lr=0.05" changes the default; '
-            "a space of recipes, as file.py:name, is searched together with the architecture"
+            "a space of recipes (training, randaugment(epochs=5), file.py:name) is searched "
+            "together with the architecture",
+            autocompletion=completing("recipe"),
         ),
     ] = None,
     strategy: Annotated[

@@ -3,8 +3,9 @@
 A chain of blocks costs the sum of its parts. A part whose class says its cost in closed form
 (``cost(shape, ...)``) is asked, and one that costs what another block costs
 (:func:`nasturtium.blocks.like`) is counted as that; any other is built on the meta device and
-counted there. Each is remembered by its arguments and the shape that it is given. The closed forms are checked against
-counting on random arguments by the tests; they are shortcuts, never a second truth.
+counted there. Each is remembered by its arguments and the shape that it is given. The closed forms
+are checked against counting on random arguments by the tests; they are shortcuts, never a second
+truth.
 """
 
 from __future__ import annotations

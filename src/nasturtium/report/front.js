@@ -100,8 +100,8 @@ function drawFront() {
     });
   const words = { min: "less", max: "more" };
   byId("front-words").textContent = kept.length
-    ? `The line joins the ${kept.length} network${kept.length > 1 ? "s" : ""} that no other beats ` +
-      `both across (${words[x.goal]} is better) and upwards (${words[y.goal]} is better).`
+    ? `The line joins the ${kept.length} network${kept.length > 1 ? "s" : ""} that no other ` +
+      `beats both across (${words[x.goal]} is better) and upwards (${words[y.goal]} is better).`
     : "";
   if (traces[0].name === "does not count")
     byId("front-words").textContent +=

@@ -29,7 +29,7 @@ def plots(study: Study, best: Trial | None) -> str:
         "Every network, and the front",
         '<p>Each point is a trial; touch one to see its architecture. <span id="front-words">'
         f'</span></p>{pick}<div class="pair"><div id="front-plot" class="plot"></div>'
-        '<div id="chosen" class="detail" aria-live="polite"></div></div>',
+        '<div id="chosen" class="detail" tabindex="0" aria-live="polite"></div></div>',
     )
     over = (
         '<p class="picks" role="group" aria-label="what lies across"><button data-over="trials" '

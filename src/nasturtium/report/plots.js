@@ -147,7 +147,8 @@ function startProgress() {
   }
   byId("progress-words").textContent = DATA.progress.control
     ? "The control is the best that so many uniform draws from the same space are expected to " +
-      "give, by those that were made: the control's and the strategy's own. Bands are 90 % intervals."
+      "give, by those that were made: the control's and the strategy's own. " +
+      "Bands are 90 % intervals."
     : "There is no control to compare with: no trial was drawn uniformly from the space.";
   if (T.cost.some((cost) => cost < 1))
     byId("progress-words").textContent += " A trial that was trained in part counts in part.";

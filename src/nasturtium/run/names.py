@@ -7,6 +7,7 @@ A text names a part, optionally with arguments: ``evolution``, ``evolution(popul
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -23,9 +24,10 @@ from nasturtium.errors import (
     SpaceError,
     StrategyError,
 )
+from nasturtium.space.recipe import RecipeSpace
 from nasturtium.space.zoo import SPACES
 
-__all__ = ["NAMES", "made", "parsed", "resolve"]
+__all__ = ["NAMES", "made", "parsed", "recipe_space", "resolve"]
 
 NAMES: Mapping[str, Mapping[str, str]] = {
     "space": {name: f"nasturtium.space.zoo.{module}:{name}" for name, module in SPACES.items()},
@@ -53,7 +55,10 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "hardware": "nasturtium.estimate.hardware:Hardware",
         "train": "nasturtium.estimate.train:Train",
     },
-    "recipe": {},
+    "recipe": {
+        name: f"nasturtium.space.zoo.recipes:{name}"
+        for name in ("autoaugment", "randaugment", "training")
+    },
     "executor": {
         "here": "nasturtium.run.executor:Here",
         "processes": "nasturtium.run.executor:Processes",
@@ -124,11 +129,15 @@ def resolve(kind: str, name: str) -> Any:
 
 
 def made(kind: str, text: str) -> Any:
-    """The part that a text names: an instance of a class, or a space under its arguments."""
+    """The part that a text names: an instance of a class, or a space under its arguments.
+
+    Raises:
+        NasturtiumError: nothing is called that, or it does not take these arguments.
+    """
     name, arguments = parsed(kind, text)
     found = resolve(kind, name)
     try:
-        if kind == "space":
+        if kind in ("space", "recipe"):
             return found.using(**arguments) if arguments else found
         inner = arguments.get("strategy")
         if kind == "strategy" and isinstance(inner, str):
@@ -137,6 +146,23 @@ def made(kind: str, text: str) -> Any:
         return found(**arguments) if maker else found
     except TypeError as error:
         raise ERRORS[kind](f"{kind} {text!r}: {error}") from error
+
+
+def recipe_space(text: str) -> RecipeSpace | None:
+    """The space of recipes that a text names; ``None`` where it sets a recipe (``epochs=5``).
+
+    Raises:
+        NasturtiumError: it does neither.
+    """
+    if not text.strip() or re.match(r"\s*\w+\s*=", text):
+        return None
+    found = made("recipe", text)
+    if not isinstance(found, RecipeSpace):
+        raise EstimateError(
+            f"recipe {text!r} is {type(found).__name__}; expected settings such as "
+            "epochs=5,lr=0.05, or a space of recipes: decorate its builder with @nas.recipe"
+        )
+    return found
 
 
 def _module(kind: str, name: str) -> ModuleType:

@@ -94,13 +94,14 @@ def reopen(log: Store, name: str | None = None, *, with_space: bool = False) -> 
     title = str(manifest["name"])
     space: Space = Absent(str(manifest["space"].get("name", "space")))
     if with_space:
-        text = manifest["call"]["space"]
-        if text == UNSAID:
+        call = manifest["call"]
+        joint = manifest["space"].get("recipe") is not None
+        if call["space"] == UNSAID or (joint and call["recipe"] == UNSAID):
             raise StoreError(
-                f"study {title!r} was made by a program with its own space; call "
-                "nas.finish(study) in that program, where the space is"
+                f"study {title!r} was made by a program with its own space or recipe; call "
+                "nas.finish(study) in that program, where they are"
             )
-        space = _made(text, manifest["data"])
+        space = _made(call["space"], call["recipe"] if joint else "", manifest["data"])
     return Study(
         space,
         RandomSearch(),  # never asked
@@ -112,14 +113,16 @@ def reopen(log: Store, name: str | None = None, *, with_space: bool = False) -> 
     )
 
 
-def _made(text: str, data: Mapping[str, Any]) -> Space:
-    from nasturtium.run.names import made
+def _made(text: str, recipe: str, data: Mapping[str, Any]) -> Space:
+    from nasturtium.run.names import made, recipe_space
     from nasturtium.space.choice import ChoiceSpace
 
     space = made("space", text)
-    if isinstance(space, ChoiceSpace):
-        return space.taking(inputs=tuple(data["inputs"]), classes=data["classes"])
     assert isinstance(space, Space)
+    space = space.taking(inputs=tuple(data["inputs"]), classes=data["classes"])
+    settings = recipe_space(recipe)
+    if settings is not None and isinstance(space, ChoiceSpace):
+        return space.joined(settings)
     return space
 
 

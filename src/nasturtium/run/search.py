@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from random import Random
-from typing import Any, cast
+from typing import Any
 
 from nasturtium.errors import (
     EstimateError,
@@ -24,7 +24,7 @@ from nasturtium.estimate.train import Train
 from nasturtium.run.drive import Drive
 from nasturtium.run.executor import Executor, Here, Processes, cores
 from nasturtium.run.manifest import changed, manifest_of
-from nasturtium.run.names import made, parsed, resolve
+from nasturtium.run.names import made, parsed, recipe_space
 from nasturtium.run.reopen import manifest_in
 from nasturtium.run.tune import Tuning, tune
 from nasturtium.space.base import Space
@@ -78,8 +78,8 @@ def search(
             (``train/<class>/*.png``), arrays ``(X, y)``, torch-style data sets, or a ``Task``.
         space: a space, its name, or ``file.py:name``.
         recipe: how candidates are trained; text such as ``"epochs=5,lr=0.05"`` changes the default;
-            a space of recipes (``@nas.recipe``, or ``file.py:name``) is searched together with the
-            architecture.
+            a space of recipes (``training``, ``randaugment(epochs=5)``, ``@nas.recipe``, or
+            ``file.py:name``) is searched together with the architecture.
         strategy: who proposes; text such as ``"evolution(population=50)"`` gives arguments.
         estimator: what gives the metrics: ``train``, ``hardware``, or your own.
         objectives: metrics to make large or small, the first decides single questions.
@@ -125,10 +125,9 @@ def search(
         )
     task = load(data, seed=seed)
     bound = bound_space(space, task)
-    if isinstance(recipe, str) and ".py:" in recipe:
-        recipe = cast(RecipeSpace, resolve("recipe", recipe))
-    if isinstance(recipe, RecipeSpace):
-        bound, recipe = _joined(bound, recipe), None
+    asked = recipe_space(recipe) if isinstance(recipe, str) else recipe
+    if isinstance(asked, RecipeSpace):
+        bound, recipe = joined(bound, asked), None
     policy: Strategy = made("strategy", strategy) if isinstance(strategy, str) else strategy
     if not isinstance(policy, Strategy):
         raise _misplaced("strategy", policy, Strategy)
@@ -234,7 +233,12 @@ def bound_space(space: Space | str, task: Task) -> Space:
     return found.taking(**task.facts)
 
 
-def _joined(space: Space, recipe: RecipeSpace) -> Space:
+def joined(space: Space, recipe: RecipeSpace) -> Space:
+    """A space of architectures and training settings.
+
+    Raises:
+        SpaceError: the space asks for no decisions.
+    """
     if not isinstance(space, ChoiceSpace):
         raise SpaceError(
             f"space {space.name!r} cannot be joined with recipe {recipe.name!r}: only spaces made "
@@ -243,12 +247,21 @@ def _joined(space: Space, recipe: RecipeSpace) -> Space:
     return space.joined(recipe)
 
 
-def told_recipe(recipe: Recipe | str | None, usual: Recipe) -> Recipe:
-    """The recipe, where text changes the usual one."""
+def told_recipe(recipe: Recipe | RecipeSpace | str | None, usual: Recipe) -> Recipe:
+    """The recipe, where text changes the usual one.
+
+    Raises:
+        EstimateError: it sets nothing, or is a space of recipes.
+    """
     if isinstance(recipe, Recipe):
         return recipe
     if recipe is None:
         return usual
+    if isinstance(recipe, RecipeSpace) or recipe_space(recipe) is not None:
+        raise EstimateError(
+            f"recipe={str(recipe)!r} asks for settings, which only a search decides; give them "
+            "here, e.g. epochs=5,lr=0.05"
+        )
     changes = parsed("estimator", f"recipe({recipe})")[1]
     return Recipe.from_json({**usual.to_json(), **changes})
 

@@ -442,7 +442,7 @@ class ChoiceSpace(Space):
             "arguments": {name: repr(value) for name, value in sorted(self.arguments.items())},
             "limits": {} if self.limits is None else self.limits.to_json(),
             "predicates": [getattr(p, "__name__", repr(p)) for p in self.predicates],
-            "recipe": None if self.recipe is None else repr(self.recipe),
+            "recipe": None if self.recipe is None else str(self.recipe),
             "decisions": len(encoder.discovered),
             "fingerprint": sha256(text.encode()).hexdigest()[:16],
         }

@@ -79,9 +79,13 @@ class RecipeSpace:
         """How it is pickled where its module cannot be imported."""
         return RecipeSpace, (self.builder, self.arguments)
 
+    def __str__(self) -> str:
+        """The name with the bound arguments, as the command line takes them."""
+        bound = ", ".join(f"{name}={value!r}" for name, value in sorted(self.arguments.items()))
+        return f"{self.name}({bound})" if bound else self.name
+
     def __repr__(self) -> str:
-        bound = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
-        return f"<recipe space {self.name}({bound})>"
+        return f"<recipe space {self}>"
 
 
 def _found(module: str, name: str, arguments: Mapping[str, Any]) -> RecipeSpace:

@@ -1,21 +1,26 @@
-"""Augmentation of whole batches on the device that trains: flip, crop, cutout, mixup.
+"""Augmentation of whole batches on the device that trains: flip, crop, policy, cutout, mixup.
 
 Sources: shifted crops and flips as in the CIFAR-10 experiments of He et al., "Deep Residual
 Learning" (2016), section 4.2; DeVries and Taylor, "Improved Regularization of Convolutional Neural
 Networks with Cutout" (2017); Zhang et al., "mixup: Beyond Empirical Risk Minimization" (2018), with
-one mixing weight per batch as in their code. Here crops and cutout fill with 0 after normalisation,
-which is the mean colour, where some implementations pad with black before it.
+one mixing weight per batch as in their code; for policies see :mod:`nasturtium.task.policy`. Here
+crops and cutout fill with 0 after normalisation, which is the mean colour, where some
+implementations pad with black before it.
 """
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from nasturtium.errors import TaskError
+from nasturtium.task.policy import Policy, apply_policy, checked_policy
 
 __all__ = ["Augment"]
 
@@ -29,6 +34,10 @@ class Augment:
         crop: shift every image by up to this many pixels each way; what comes in is 0.
         cutout: side of the square, in pixels, set to 0 around a random centre; 0 is off.
         mixup: alpha of the Beta(alpha, alpha) law of the mixing weight; 0 is off.
+        policy: sub-policies, of which each image draws one: tuples of steps ``(operation,
+            probability, magnitude)``, with an operation of :data:`nasturtium.task.policy.OPS` and
+            shares from 0 to 1. Between crop and cutout; empty is off.
+        draws: how many sub-policies an image draws, which are applied one after the other.
 
     Example:
         >>> generator = torch.Generator().manual_seed(0)
@@ -42,16 +51,37 @@ class Augment:
     crop: int = 0
     cutout: int = 0
     mixup: float = 0.0
+    policy: Policy = ()
+    draws: int = 1
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "policy", checked_policy(self.policy))
+        if not isinstance(self.draws, int) or self.draws < 1:
+            raise TaskError(f"Augment(draws={self.draws!r}); expected a whole number, 1 or more")
         for name in ("crop", "cutout", "mixup"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise TaskError(
                     f"Augment({name}={getattr(self, name)}); expected 0 (off) or a positive number"
                 )
 
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values that ``from_json`` reads back; a policy only where there is one."""
+        plain = dataclasses.asdict(self)
+        return {k: v for k, v in plain.items() if self.policy or k not in ("policy", "draws")}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Augment:
+        """Read what ``to_json`` wrote."""
+        return cls(**data)
+
     def apply(
-        self, x: Tensor, y: Tensor, generator: torch.Generator, *, classes: int | None = None
+        self,
+        x: Tensor,
+        y: Tensor,
+        generator: torch.Generator,
+        *,
+        classes: int | None = None,
+        ends: tuple[Tensor, Tensor] | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Return augmented inputs and their targets.
 
@@ -60,6 +90,8 @@ class Augment:
             y: (N,) int64 labels, or (N, classes) soft targets.
             generator: source of every random number, on the device of ``x``.
             classes: number of classes, where mixup has to make soft targets of labels.
+            ends: black and white in the scale of ``x``, for a policy; the least and the greatest
+                number of the batch if not given.
 
         Returns:
             Inputs of the same shape; targets as they were, or (N, classes) soft targets if mixup
@@ -70,9 +102,12 @@ class Augment:
                 x = _flip(x, generator)
             if self.crop:
                 x = _crop(x, self.crop, generator)
+            if self.policy:
+                ends = (x.amin(), x.amax()) if ends is None else ends
+                x = apply_policy(x, self.policy, self.draws, ends, generator)
             if self.cutout:
                 x = _cutout(x, self.cutout, generator)
-        elif self.flip or self.crop or self.cutout:
+        elif self.flip or self.crop or self.cutout or self.policy:
             raise TaskError(
                 f"{self} is for images, but the inputs have the shape {tuple(x.shape[1:])}; only "
                 "mixup applies to vectors"

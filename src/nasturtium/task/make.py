@@ -9,15 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasturtium.errors import TaskError
-from nasturtium.task.layout import (
-    as_inputs,
-    as_labels,
-    as_values,
-    class_table,
-    digest,
-    statistics,
-)
+from nasturtium.task.encoding import Encoding
+from nasturtium.task.frame import filled
+from nasturtium.task.labels import as_labels, as_values, class_table
+from nasturtium.task.layout import as_inputs, digest, statistics
 from nasturtium.task.split import SplitRecord, TooFew, stratified
+from nasturtium.task.storage import Storage
 from nasturtium.task.task import Split, Task
 
 __all__ = ["make_task"]
@@ -36,6 +33,9 @@ def make_task(
     size: int | tuple[int, int] | None = None,
     layout: str | None = None,
     notes: Sequence[str] = (),
+    missing: str = "error",
+    encoding: Encoding | None = None,
+    storage: Storage | None = None,
 ) -> Task:
     """Make a task from arrays; what is not given is divided off, stratified and seeded.
 
@@ -52,6 +52,10 @@ def make_task(
         size: resize the images to this height and width.
         layout: ``"NCHW"`` or ``"NHWC"`` where the shape alone does not tell.
         notes: what was done to the data before.
+        missing: what becomes of NaN in vectors: ``"error"``, or ``"median"`` of the feature's
+            training examples.
+        encoding: how vectors came of the columns of a table.
+        storage: where large arrays are made; in memory if not given.
 
     Raises:
         TaskError: if inputs or labels do not fit; the message says how.
@@ -65,11 +69,21 @@ def make_task(
     share_valid, share_test = _checked(fractions)
     if seed < 0:
         raise TaskError(f"seed={seed}; expected 0 or more")
+    if missing not in ("error", "median"):
+        raise TaskError(f"missing={missing!r}; expected 'error' or 'median'")
+    storage = storage or Storage()
     given = {"train": (inputs, labels), "valid": valid, "test": test}
     arrays: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {}
     for part, pair in given.items():
         if pair is not None:
-            x = as_inputs(pair[0], part=part, layout=layout, size=size)
+            x = as_inputs(
+                pair[0],
+                part=part,
+                layout=layout,
+                size=size,
+                storage=storage,
+                gaps=missing == "median",
+            )
             arrays[part] = (x, as_values(pair[1], part=part, examples=len(x)))
     table, names = class_table(arrays["train"][1], class_names)
     parts = {
@@ -95,10 +109,13 @@ def make_task(
     splits = {
         part: parts[part]
         if part in parts and len(index) == len(parts[part])
-        else Split(parts["train"].inputs[index], pool[index])
+        else Split(storage.taken(f"{part}_inputs", parts["train"].inputs, index), pool[index])
         for part, index in indices.items()
     }
     _check_classes(splits, names)
+    if missing == "median":
+        splits, encoding, filling = filled(splits, encoding, storage)
+        notes = (*notes, *filling)
     mean, std = statistics(splits["train"].inputs)
     return Task(
         name=name,
@@ -119,6 +136,7 @@ def make_task(
             (array for split in parts.values() for array in (split.inputs, split.labels)), names
         ),
         notes=tuple(notes),
+        encoding=encoding,
     )
 
 

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from nasturtium.errors import TaskError
 from nasturtium.task.durable import sync_folder
+from nasturtium.task.encoding import Encoding
 from nasturtium.task.split import Indices, SplitRecord
+from nasturtium.task.storage import mapped_file
 
 __all__ = ["Split", "Task"]
 
@@ -58,6 +60,8 @@ class Task:
         split_indices: for each split, the positions of its examples in the data it came from.
         fingerprint: SHA-256 of the data and labels as given: not of their path or the split.
         notes: what was done to the data on the way (images resized, files skipped).
+        encoding: how vectors came of the columns of a table, to encode new rows with; ``None``
+            for other data.
     """
 
     name: str
@@ -71,6 +75,7 @@ class Task:
     split_indices: Mapping[str, Indices]
     fingerprint: str
     notes: tuple[str, ...] = field(default=())
+    encoding: Encoding | None = None
 
     @property
     def inputs(self) -> tuple[int, ...]:
@@ -98,11 +103,16 @@ class Task:
         splits = {"train": self.train, "valid": self.valid}
         return splits if self.test is None else splits | {"test": self.test}
 
-    def save(self, folder: str | Path) -> None:
+    def save(self, folder: str | Path, *, building: Path | None = None) -> None:
         """Write the task to a new folder of ``.npy`` files and a ``task.json``.
 
         The folder appears whole or not at all. Where it holds the same task already, it is left
-        as it is, so that many processes may save one task.
+        as it is, so that many processes may save one task. Arrays that are files of this very
+        task already are linked, not copied, where the disk allows it.
+
+        Args:
+            folder: where; made by this.
+            building: a folder whose files were made for this task and belong to nothing else.
 
         Raises:
             TaskError: if the folder holds something else.
@@ -114,7 +124,9 @@ class Task:
         temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
         try:
             for name, split in self.splits.items():
-                _write_array(temporary / f"{name}_inputs.npy", split.inputs)
+                inputs = temporary / f"{name}_inputs.npy"
+                if not self._linked(inputs, split.inputs, building):
+                    _write_array(inputs, split.inputs)
                 _write_array(temporary / f"{name}_labels.npy", split.labels)
                 _write_array(temporary / f"{name}_indices.npy", self.split_indices[name])
             with (temporary / "task.json").open("w", encoding="utf-8") as file:
@@ -164,13 +176,35 @@ class Task:
                 split_indices=indices,
                 fingerprint=header["fingerprint"],
                 notes=tuple(header["notes"]),
+                encoding=Encoding.from_json(header["encoding"]) if "encoding" in header else None,
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise TaskError(
                 f"the task in {folder} is damaged ({error}); remove the folder and save it again"
             ) from error
 
+    def _linked(self, path: Path, array: NDArray[Any], building: Path | None) -> bool:
+        """Give a file that is this array another name; false if there is none."""
+        source = mapped_file(array)
+        if source is None:
+            return False
+        if source.parent != building:
+            try:
+                header = _read_header(source.parent)
+            except TaskError:
+                return False  # a file of somebody else, who may change it
+            if any(header[key] != self._header()[key] for key in ("fingerprint", "split")):
+                return False
+        try:
+            os.link(source, path)
+        except OSError:  # another disk, or one without links
+            return False
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+        return True
+
     def _header(self) -> dict[str, Any]:
+        encoding = {} if self.encoding is None else {"encoding": self.encoding.to_json()}
         return {
             "format": _FORMAT,
             "name": self.name,
@@ -181,6 +215,7 @@ class Task:
             "split": self.split.to_json(),
             "fingerprint": self.fingerprint,
             "notes": list(self.notes),
+            **encoding,
         }
 
     def _same_as(self, folder: Path) -> None:

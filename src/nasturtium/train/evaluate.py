@@ -76,6 +76,13 @@ class Batches:
         """Return inputs as float32 with mean 0 and deviation 1."""
         return torch.addcmul(self.shift, inputs.float(), self.scale)
 
+    def ends(self) -> tuple[Tensor, Tensor]:
+        """Return black and white, normalised: 0 and 255 of bytes, else the least and greatest."""
+        low, high = torch.aminmax(self.inputs)
+        if self.inputs.dtype == torch.uint8:
+            low, high = torch.zeros_like(low), torch.full_like(high, 255)
+        return self.normalised(low), self.normalised(high)
+
     def laid_out(self, inputs: Tensor) -> Tensor:
         """Return inputs in the memory format of the network."""
         if self.format is torch.contiguous_format:

@@ -76,6 +76,7 @@ class Loop:
         place = (task, device, numerics)
         self.train = Batches.place(task.train, *place, resolution=resolution, chosen=chosen)
         self.valid = Batches.place(task.valid, *place, resolution=resolution)
+        self.ends = self.train.ends() if recipe.augment.policy else None
         self.examples = self._examples()
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         if not self.parameters:
@@ -111,7 +112,9 @@ class Loop:
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             x = train.normalised(train.inputs[chosen])
-            x, y = recipe.augment.apply(x, train.labels[chosen], augmenting, classes=train.classes)
+            x, y = recipe.augment.apply(
+                x, train.labels[chosen], augmenting, classes=train.classes, ends=self.ends
+            )
             with casts(self.numerics):
                 loss = self._loss(self.model(train.laid_out(x)), y)
             self._step(loss)

@@ -98,7 +98,7 @@ class Recipe:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values that ``from_json`` reads back."""
-        return dataclasses.asdict(self)
+        return {**dataclasses.asdict(self), "augment": self.augment.to_json()}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Recipe:
@@ -109,5 +109,5 @@ class Recipe:
         """
         values = checked_fields(cls, data)
         if "augment" in values:
-            values["augment"] = Augment(**checked_fields(Augment, values["augment"]))
+            values["augment"] = Augment.from_json(checked_fields(Augment, values["augment"]))
         return cls(**values)

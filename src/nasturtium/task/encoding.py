@@ -1,0 +1,243 @@
+"""How the columns of a table (of pandas, or alike) become vectors, remembered for new rows.
+
+Nothing here imports a library of tables: a frame is what has columns, and gives each by its name
+as something that NumPy can read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasturtium.errors import TaskError
+from nasturtium.task.labels import is_missing
+
+__all__ = ["Column", "Encoding"]
+
+Array = NDArray[Any]
+
+_MOST = 1000  # categories of a column; one that has more is text, or names the examples
+
+
+@final
+@dataclass(frozen=True)
+class Column:
+    """How a column of a table becomes features.
+
+    Attributes:
+        name: the column's name.
+        categories: the categories as text, one feature each; ``None`` for numbers.
+        median: what stands for a missing number; ``None`` where none may be missing.
+    """
+
+    name: str
+    categories: tuple[str, ...] | None = None
+    median: float | None = None
+
+
+@final
+@dataclass(frozen=True)
+class Encoding:
+    """How the columns of a table become a vector, so that new rows can be encoded alike.
+
+    Numbers stay as they are. Booleans, texts and categories become one feature for each category
+    that the training table has, 1 where it is the row's and else 0; a category that the training
+    table has not is none of them.
+
+    Attributes:
+        columns: in the order of their features.
+        median: whether missing values are taken: numbers as medians, categories as none.
+    """
+
+    columns: tuple[Column, ...]
+    median: bool = False
+
+    @classmethod
+    def of(cls, frame: Any, *, part: str = "train", median: bool = False) -> Encoding:
+        """Find how to encode a table.
+
+        Raises:
+            TaskError: if a column holds neither numbers nor categories, or too many categories.
+        """
+        names = [str(name) for name in frame.columns]
+        if not names:
+            raise TaskError(f"the {part} table has no columns but the labels; expected features")
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise TaskError(f"the {part} table has the column {twice[0]!r} twice; rename one")
+        columns = []
+        for key in frame.columns:
+            values, gone, numeric = _read(frame, key, part)
+            if numeric:
+                columns.append(Column(str(key)))
+                continue
+            categories = np.unique(values[~gone])
+            if len(categories) > _MOST:
+                raise TaskError(
+                    f"column {str(key)!r} of the {part} table has {len(categories):,} categories; "
+                    f"expected up to {_MOST:,}: leave it out, or turn it into numbers"
+                )
+            columns.append(Column(str(key), tuple(categories.tolist())))
+        return cls(tuple(columns), median)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Name of each feature: ``column``, or ``column=category``."""
+        return tuple(
+            name
+            for column in self.columns
+            for name in (
+                [column.name]
+                if column.categories is None
+                else [f"{column.name}={category}" for category in column.categories]
+            )
+        )
+
+    def apply(self, frame: Any, *, part: str = "new") -> Array:
+        """Return the rows of a table as (N, F) float32; columns that are not encoded are left out.
+
+        Raises:
+            TaskError: if a column is absent or of another kind, or values are missing.
+        """
+        keys = {str(key): key for key in frame.columns}
+        if absent := [column.name for column in self.columns if column.name not in keys]:
+            raise TaskError(
+                f"the {part} table has no column {absent[0]!r}; it has {', '.join(keys)}"
+            )
+        out = np.zeros((len(frame), len(self.names)), np.float32)
+        gaps: dict[str, int] = {}
+        infinite: dict[str, int] = {}
+        at = 0
+        for column in self.columns:
+            words = column.categories is not None
+            values, gone, numeric = _read(frame, keys[column.name], part, words=words)
+            if gone.any():
+                gaps[column.name] = int(gone.sum())
+            if column.categories is not None:
+                for category in column.categories:
+                    out[:, at] = (values == category) & ~gone
+                    at += 1
+                continue
+            if not numeric:
+                raise TaskError(
+                    f"column {column.name!r} of the {part} table holds no numbers; the training "
+                    "table has numbers there"
+                )
+            with np.errstate(over="ignore"):
+                out[:, at] = values
+            if too_large := int(np.isinf(out[:, at]).sum()):
+                infinite[column.name] = too_large
+            if column.median is not None:
+                out[gone, at] = column.median
+            at += 1
+        if infinite:
+            raise TaskError(
+                f"the {part} table has infinite values in {_counts(infinite)}; remove or replace "
+                "them"
+            )
+        if gaps and not self.median:
+            raise TaskError(
+                f"the {part} table has missing values in {_counts(gaps)}; fill them, leave those "
+                "rows or columns out, or pass missing='median' to nasturtium.load"
+            )
+        return out
+
+    def strangers(self, frame: Any, *, part: str) -> list[str]:
+        """Say which columns have categories that the training table has not, in how many rows."""
+        keys = {str(key): key for key in frame.columns}
+        found = []
+        for column in self.columns:
+            if column.categories is not None and column.name in keys:
+    values, gone, _ = _read(frame, keys[column.name], part, words=True)
+                count = int((~np.isin(values, column.categories) & ~gone).sum())
+                if count:
+                    found.append(
+                        f"{count} {part} rows have a category in {column.name!r} that train has not"
+                    )
+        return found
+
+    def with_medians(self, medians: Sequence[float]) -> Encoding:
+        """Return the encoding with the median of each feature; those of categories go unused."""
+        columns, at = [], 0
+        for column in self.columns:
+            if column.categories is None:
+                columns.append(replace(column, median=medians[at]))
+                at += 1
+            else:
+                columns.append(column)
+                at += len(column.categories)
+        return replace(self, columns=tuple(columns))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values that ``from_json`` reads back."""
+        return {
+            "median": self.median,
+            "columns": [
+                {
+                    "name": column.name,
+                    "categories": None if column.categories is None else list(column.categories),
+                    "median": column.median,
+                }
+                for column in self.columns
+            ],
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Encoding:
+        """Read what ``to_json`` wrote."""
+        return cls(
+            tuple(
+                Column(
+                    column["name"],
+                    None if column["categories"] is None else tuple(column["categories"]),
+                    column["median"],
+                )
+                for column in data["columns"]
+            ),
+            data["median"],
+        )
+
+
+def _read(
+    frame: Any, key: Any, part: str, *, words: bool = False
+) -> tuple[Array, NDArray[np.bool_], bool]:
+    """Return a column's values, which of them are missing, and whether they are numbers.
+
+    Numbers are float64 with NaN where one is missing, categories are texts, and with ``words``
+    numbers are texts too.
+    """
+    column = frame[key]
+    sorts = words or str(column.dtype).lower().startswith(("categor", "enum"))
+    values = np.asarray(column)
+    if values.dtype.kind in "Mmc":
+        raise TaskError(
+            f"column {str(key)!r} of the {part} table is {column.dtype}; expected numbers, "
+            "booleans, texts or categories: turn it into numbers, or leave it out"
+        )
+    if values.dtype.kind in "iuf" and not sorts:
+        numbers = values.astype(np.float64)
+        return numbers, np.isnan(numbers), True
+    if values.dtype.kind not in "biufOUST":
+        raise TaskError(f"column {str(key)!r} of the {part} table is {column.dtype}")
+    plain = values.tolist()
+    gone = np.array([is_missing(value) for value in plain], bool)
+    if not sorts and getattr(column.dtype, "kind", "O") in "iuf":  # numbers with pandas' NA
+        numbers = np.array(
+            [np.nan if lost else value for value, lost in zip(plain, gone, strict=True)], np.float64
+        )
+        return numbers, gone, True
+    texts = ["" if lost else _word(value) for value, lost in zip(plain, gone, strict=True)]
+    return np.array(texts, np.str_), gone, False
+
+
+def _word(value: object) -> str:
+    """Return a category as text, one text for 1 and 1.0."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _counts(columns: Mapping[str, int]) -> str:
+    shown = [f"{name!r} ({count:,})" for name, count in columns.items()]
+    return ", ".join(shown[:10]) + (f" and {len(shown) - 10} more" if len(shown) > 10 else "")
