@@ -342,7 +342,7 @@ def show(report: dict[str, Any]) -> None:
             if common and result is not first:
                 last = common[-1]
                 times = result["at"][last]["median"] / first["at"][last]["median"]
-                ratio = f"{times:.3g}x at {int(last):,}"
+                ratio = f"{times:{',.0f' if times >= 100 else '.2g'}}x at {int(last):,}"
             cells = [cell(result["at"].get(str(mark))) for mark in MARKS]
             print("| " + " | ".join([name, *cells, ratio, kept(result["bytes"])]) + " |")
     print("\nversions: " + ", ".join(f"{n} {v}" for n, v in report["versions"].items()))

@@ -83,7 +83,10 @@ def report(
     from nasturtium.run.reopen import found, manifest_in, reopen, replay
 
     store, name = found(study)
-    opened = reopen(store, name, with_space=True)
+    try:
+        opened = reopen(store, name, with_space=True)
+    except StoreError:  # its space lives in a program: the page goes without the drawing
+        opened = reopen(store, name)
     try:
         command: str | None = replay(manifest_in(store, opened.name))
     except StoreError:

@@ -33,7 +33,7 @@ def head(study: Study, written: str) -> str:
         ("Seed", str(manifest.get("seed", study.seed))),
         ("Page written", written),
     ]
-    started = manifest.get("started")
+    started = (manifest.get("measured") or {}).get("started")
     if started:
         facts.insert(-1, ("Study started", str(started)))
     if not manifest:

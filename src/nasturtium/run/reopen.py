@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, final
 
 from nasturtium.architecture import Architecture
 from nasturtium.errors import StoreError
+from nasturtium.run.manifest import FORMAT
 from nasturtium.space.base import Space
 from nasturtium.strategy.random import RandomSearch
 from nasturtium.study.store import SqlStore, Store
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["found", "manifest_in", "parted", "reopen", "replay"]
 
+NEEDED = ("name", "space", "objectives", "within", "seed", "call", "data", "numerics")
 UNSAID = "?"  # stands in a manifest's call for an object that no text names
 
 
@@ -70,13 +72,27 @@ def manifest_in(log: Store, name: str | None) -> Mapping[str, Any]:
     for event in log.read(wanted):
         if event.kind == "manifest":
             assert isinstance(event.data, Mapping)
-            return event.data
+            return _readable(event.data, wanted)
         break
     near = get_close_matches(wanted, names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise StoreError(
         f"the store has no study {wanted!r}{hint} (it has: {', '.join(names) or 'none'})"
     )
+
+
+def _readable(manifest: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """The manifest, if this version can read it."""
+    missing = [entry for entry in NEEDED if entry not in manifest]
+    if manifest.get("format") != FORMAT or missing:
+        raise StoreError(
+            f"study {name!r} was written by another version: its manifest has format "
+            f"{manifest.get('format')!r}"
+            + (f" and lacks {', '.join(missing)}" if missing else "")
+            + f"; this one reads format {FORMAT}; open it with nasturtium "
+            f"{manifest.get('versions', {}).get('nasturtium', 'of its time')}"
+        )
+    return manifest
 
 
 def reopen(log: Store, name: str | None = None, *, with_space: bool = False) -> Study:

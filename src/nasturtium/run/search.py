@@ -7,6 +7,7 @@ import tempfile
 import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -170,7 +171,10 @@ def search(
             executor, numerics, before, setting, worker, settings.batch_size, say
         )
         if not before:
-            study.log("manifest", {"name": named, **identity, **tuning})
+            study.log(
+                "manifest",
+                {"name": named, **identity, **tuning, "measured": {"started": _now()}},
+            )
         _prepare(study, setting, policy, worker, say)
         drive = Drive(
             study,
@@ -220,6 +224,10 @@ def resume(store: Store | str | Path, name: str | None = None, **changes: Any) -
 
 
 # -- the steps ----------------------------------------------------------------------------------
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def bound_space(space: Space | str, task: Task) -> Space:
@@ -448,7 +456,8 @@ def _prepare(
         ("strategy", strategy, Strategy),
         ("estimator", estimator, Estimator),
     ):
-        if type(part).prepare is not base.prepare:
+        parts = part.parts if isinstance(part, Together) else (part,)
+        if any(type(one).prepare is not base.prepare for one in parts):
             say("prepare")
             part.prepare(Work(setting, role, lambda data: study.log("prepared", data)))
 

@@ -74,7 +74,7 @@ class BayesianOptimization(Strategy):
         start_with: int = 10,
         kernel: Literal["hamming", "wl"] = "hamming",
         graph: GraphOf | None = None,
-        mutants: int = 150,
+        mutants: int = 100,
         fresh: int = 50,
         most: int = 300,
     ) -> None:

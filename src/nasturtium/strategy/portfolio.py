@@ -23,6 +23,7 @@ The ablations on four tables are in the documentation.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -60,7 +61,7 @@ __all__ = ["Portfolio"]
 EVERY = 5  # results between fits of the forest, and of the process's kernel
 SCREEN = 8  # draws for each stratum of the evidence
 RECENT = 60  # predictions that a surrogate is judged by
-MARGIN = 0.1  # of skill, by which another surrogate has to be better
+JUDGED = 15  # predictions, before which a surrogate is not doubted
 PARENTS = 5
 MOST = 200  # points of the process
 POPULATION, SAMPLE = 10, 3  # of evolution
@@ -115,7 +116,7 @@ class Portfolio(Strategy):
     def __init__(
         self,
         start_with: int = 10,
-        mutants: int = 150,
+        mutants: int = 100,
         fresh: int = 50,
         evidence: str | Evidence = "counts",
         surrogates: Sequence[str] = SURROGATES,
@@ -160,7 +161,7 @@ class Portfolio(Strategy):
         count = len(points.trials)
         targets = _targets(state, count, count)
         learner = self._followed(state)
-        judged = len(learner.said) >= self.start_with
+        judged = len(learner.said) >= JUDGED
         if judged and learner.skill < self.doubt and points.place % 2:
             return _evolved(points, history, targets, rng)
         order = np.lexsort((np.arange(count), -targets)).tolist()
@@ -198,11 +199,13 @@ class Portfolio(Strategy):
         return Proposal(chosen.architecture)
 
     def _followed(self, state: Desk) -> Learner:
-        """The surrogate that is followed: a later one has to be clearly better."""
+        """The surrogate that is followed: a later one has to be better by two standard errors."""
         followed = state.learners[self.surrogates[0]]
         for name in self.surrogates[1:]:
-            if state.learners[name].skill > followed.skill + MARGIN:
-                followed = state.learners[name]
+            learner = state.learners[name]
+            error = 1.0 / math.sqrt(max(1, min(len(learner.said), RECENT)))
+            if learner.skill > followed.skill + 2.0 * error:
+                followed = learner
         return followed
 
     def _learn(self, state: Desk, encoding: Encoding) -> None:

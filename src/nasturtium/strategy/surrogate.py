@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Candidate", "Points", "candidates", "expected_improvement", "fitted", "top"]
 
 Model = TypeVar("Model")
-ATTEMPTS = 4  # variations for each candidate wanted, before fewer have to do
+ATTEMPTS = 2  # variations for each candidate wanted, before fewer have to do
 
 
 @dataclass
@@ -166,7 +166,7 @@ def candidates(
     for _ in range(fresh):
         add(space.sample(rng), None)
     if not found:  # the neighbourhood, or all of a small space, was tried
-        for _ in range(25 * ATTEMPTS):
+        for _ in range(100):
             add(space.sample(rng), None)
             if found:
                 break

@@ -359,6 +359,28 @@ class Study:
         """The finished trials of search and control that no other beats in all objectives."""
         return self.history.where(arm=("search", "control")).front()
 
+    def report(self, path: str | Path = "report.html", **options: Any) -> Path:
+        """Write the study as one HTML page (see :func:`nasturtium.report.page.report`)."""
+        # Looked up when asked for: the page stands on a higher floor, which imports this one.
+        from importlib import import_module
+
+        made: Path = import_module("nasturtium.report.page").report(self, path, **options)
+        return made
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the state, and the best trial's metrics."""
+        from html import escape
+
+        done = f"{len(self.history.finished)} of {len(self.history)} trials finished"
+        found = self.history.where(arm=("search", "control")).best()
+        rows = "".join(
+            f"<tr><td>{escape(name)}</td><td>{value:.6g}</td></tr>"
+            for trial in found
+            for name, value in trial.metrics.items()
+        )
+        best = f"<p>best: trial {found[0].number}</p><table>{rows}</table>" if found else ""
+        return f"<p><b>{escape(self.name)}</b>: {done}</p>{best}"
+
     def __repr__(self) -> str:
         done = len(self.history.finished)
         return f"<study {self.name}: {done} of {len(self.history)} trials finished>"

@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasturtium.errors import TaskError
-from nasturtium.task.labels import is_missing
 
-__all__ = ["Column", "Encoding"]
+__all__ = ["Column", "Encoding", "is_missing"]
 
 Array = NDArray[Any]
 
@@ -151,7 +150,7 @@ class Encoding:
         found = []
         for column in self.columns:
             if column.categories is not None and column.name in keys:
-    values, gone, _ = _read(frame, keys[column.name], part, words=True)
+                values, gone, _ = _read(frame, keys[column.name], part, words=True)
                 count = int((~np.isin(values, column.categories) & ~gone).sum())
                 if count:
                     found.append(
@@ -199,6 +198,18 @@ class Encoding:
             ),
             data["median"],
         )
+
+
+def is_missing(value: object) -> bool:
+    """Tell whether a value is ``None``, NaN, or what pandas marks missing values with."""
+    if value is None:
+        return True
+    try:
+        return bool(value != value)
+    except TypeError:  # pandas' NA is neither true nor false
+        return True
+    except ValueError:  # an array
+        return False
 
 
 def _read(

@@ -6,6 +6,7 @@ else they become RGB, and a transparent layer is dropped.
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -19,8 +20,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from nasturtium.errors import TaskError
+from nasturtium.task.storage import Storage, spans
 
-__all__ = ["SUFFIXES", "Folder", "Pictures", "pixels", "read_folder"]
+__all__ = ["SUFFIXES", "Folder", "Listing", "Pictures", "list_folder", "pixels", "read_folder", "upright"]
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 _NAMES = {"train": ("train",), "valid": ("valid", "val", "validation"), "test": ("test",)}
@@ -56,8 +58,38 @@ class Folder:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class Listing:
+    """The files of a folder of images.
+
+    Attributes:
+        classes: for each split, the files of each class.
+    """
+
+    classes: dict[str, dict[str, list[Path]]]
+
+    @property
+    def files(self) -> list[Path]:
+        """All files, in order."""
+        return [path for found in self.classes.values() for files in found.values() for path in files]
+
+
+def list_folder(folder: Path) -> Listing:
+    """List ``folder/<class>/*``, or ``folder/train/<class>/*`` with ``valid`` and ``test`` or not.
+
+    Raises:
+        TaskError: if there are no classes, or a class is empty.
+    """
+    return Listing({part: _list_classes(root) for part, root in _roots(folder).items()})
+
+
 def read_folder(
-    folder: Path, *, size: int | tuple[int, int] | None = None, skip_unreadable: bool = False
+    folder: Path,
+    *,
+    size: int | tuple[int, int] | None = None,
+    skip_unreadable: bool = False,
+    storage: Storage | None = None,
+    listing: Listing | None = None,
 ) -> Folder:
     """Read ``folder/<class>/*``, or ``folder/train/<class>/*`` with ``valid`` and ``test`` or not.
 
@@ -65,11 +97,14 @@ def read_folder(
         folder: holds PNG, JPEG, WebP or BMP images; hidden files and other types are left alone.
         size: height and width for all images; else their most common size.
         skip_unreadable: leave damaged images out, with a note, instead of raising.
+        storage: where the arrays are made; in memory if not given.
+        listing: what ``list_folder`` found, if that was asked before.
 
     Raises:
         TaskError: if there are no classes, a class is empty, or an image cannot be read.
     """
-    listed = {part: _list_classes(root) for part, root in _roots(folder).items()}
+    storage = storage or Storage()
+    listed = (listing or list_folder(folder)).classes
     names = tuple(listed["train"])
     for part, classes in listed.items():
         for name in classes:
@@ -94,23 +129,28 @@ def read_folder(
     if others := sum(found != shape for found, _ in fine):
         notes.append(f"{others} of {len(fine)} images resized to {shape[0]} x {shape[1]}")
     kept = [entry for entry in paths if entry[2] not in bad]
-    images = _mapped(lambda path: _decode(path, shape, grey), [path for *_, path in kept])
-    bad |= {entry[2] for entry, image in zip(kept, images, strict=True) if image is None}
+    example = (1 if grey else 3, *shape)
+    storage.need(len(kept) * math.prod(example), f"the {len(kept)} images of {folder}")
+    parts = {}
+    for part in listed:
+        files = [(name, path) for of, name, path in kept if of == part]
+        inputs = storage.empty(f"{part}_decoded", (len(files), *example), np.uint8)
+        names_of: list[str] = []
+        for span in spans(len(files), example):
+            images = _mapped(lambda path: _decode(path, shape, grey), [p for _, p in files[span]])
+            for (name, path), image in zip(files[span], images, strict=True):
+                if image is None:
+                    bad.add(path)
+                else:
+                    inputs[len(names_of)] = image
+                    names_of.append(name)
+        parts[part] = Pictures(inputs[: len(names_of)], np.array(names_of))
     _check_readable(bad, folder, skip_unreadable)
     if bad:
         notes.append(f"{len(bad)} unreadable images skipped: {_some(bad, folder)}")
-    parts = {}
-    for part in listed:
-        chosen = [
-            (name, image)
-            for (of, name, _), image in zip(kept, images, strict=True)
-            if of == part and image is not None
-        ]
-        if not chosen:
+    for part, found in parts.items():
+        if not len(found.labels):
             raise TaskError(f"{part} of {folder} has no readable image")
-        parts[part] = Pictures(
-            np.stack([image for _, image in chosen]), np.array([name for name, _ in chosen])
-        )
     return Folder(parts, names, tuple(notes))
 
 
@@ -125,6 +165,15 @@ def pixels(image: Image.Image, *, grey: bool, shape: tuple[int, int] | None = No
         image = image.resize((shape[1], shape[0]), Image.Resampling.BILINEAR)
     array = np.asarray(image)
     return array[np.newaxis] if grey else np.ascontiguousarray(array.transpose(2, 0, 1))
+
+
+def upright(image: Image.Image) -> tuple[int, int]:
+    """Return the height and width that a picture has when it is turned as its camera says."""
+    # Pillow decodes a PNG without an early "exif" chunk to look for a late one.
+    known = image.format != "PNG" or "exif" in image.info
+    turned = known and image.getexif().get(_ORIENTATION) in _TURNED
+    width, height = image.size
+    return (width, height) if turned else (height, width)
 
 
 def is_grey(image: Image.Image) -> bool:
@@ -180,11 +229,7 @@ def _head(path: Path) -> tuple[tuple[int, int], bool] | None:
     """Return (height, width) and whether a picture is grey, from its first bytes."""
     try:
         with Image.open(path) as image:
-            # Pillow decodes a PNG without an early "exif" chunk to look for a late one.
-            known = image.format != "PNG" or "exif" in image.info
-            turned = known and image.getexif().get(_ORIENTATION) in _TURNED
-            width, height = image.size
-            return ((width, height) if turned else (height, width)), is_grey(image)
+            return upright(image), is_grey(image)
     except _UNREADABLE:
         return None
 

@@ -10,9 +10,10 @@ import torch
 from numpy.typing import NDArray
 
 from nasturtium.errors import TaskError
+from nasturtium.task.encoding import is_missing
 from nasturtium.task.layout import as_array
 
-__all__ = ["as_labels", "as_values", "class_table", "is_missing"]
+__all__ = ["as_labels", "as_values", "class_table"]
 
 Array = NDArray[Any]
 
@@ -117,15 +118,3 @@ def _known(labels: object, part: str) -> object:
             "leave those examples out"
         )
     return np.array(array.tolist())
-
-
-def is_missing(value: object) -> bool:
-    """Tell whether a value is ``None``, NaN, or what pandas marks missing values with."""
-    if value is None:
-        return True
-    try:
-        return bool(value != value)
-    except TypeError:  # pandas' NA is neither true nor false
-        return True
-    except ValueError:  # an array
-        return False

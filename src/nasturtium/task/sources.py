@@ -38,6 +38,7 @@ class _Source:
     class_names: Sequence[str] | None = None
     layout: str | None = None
     notes: list[str] = field(default_factory=list)
+    encoding: Encoding | None = None
 
 
 def load(
@@ -50,6 +51,9 @@ def load(
     size: int | tuple[int, int] | None = None,
     layout: str | None = None,
     skip_unreadable: bool = False,
+    missing: str = "error",
+    cache: str | Path | None = None,
+    memory: int | None = None,
 ) -> Task:
     """Make a task of data; splits that are not given are divided off, stratified and seeded.
 
@@ -64,6 +68,9 @@ def load(
               ``x_valid``, ``y_valid``), or of ``X``, ``y``;
             * ``(inputs, labels)``, NumPy or torch, or ``((inputs, labels), (inputs, labels))`` for
               training and test examples;
+            * ``(table, labels)`` or ``(table, "column of the labels")``, where the table is a pandas
+              frame: numbers stay, booleans, texts and categories become one feature each of their
+              values (``task.encoding`` does the same to new rows);
             * a map-style data set of (PIL image, tensor or array; label) pairs or of dictionaries
               with an image and a label; or two of them, for training and test examples;
             * a mapping with the keys ``train``, and ``valid`` or ``test`` or both, to pairs of
@@ -77,6 +84,14 @@ def load(
         size: height and width to resize images to.
         layout: ``"NCHW"`` or ``"NHWC"`` where the shape of images does not tell.
         skip_unreadable: leave damaged image files out instead of raising.
+        missing: what becomes of missing values in tables and vectors: ``"error"``, or ``"median"``
+            of the training examples (a missing category is none of the categories).
+        cache: folder for what does not fit in ``memory``: decoded, converted and divided in chunks
+            and mapped from there, never held as a whole. A folder of images is decoded once: while
+            its files and these settings stay the same, the next call takes what the cache holds.
+        memory: bytes that the inputs may take in memory; half of the machine's memory if not
+            given, or nothing, so that all goes to files, where ``cache`` is given. What is an
+            array in memory already may stay there.
 
     Raises:
         TaskError: if the data are not usable; the message says what to do.
@@ -90,23 +105,79 @@ def load(
         return data
     if isinstance(data, str | Path) and (Path(data) / "task.json").is_file():
         return Task.load(data)
-    source = _find(data, size, skip_unreadable)
+    folder = None if cache is None else Path(cache).expanduser()
+    if memory is None and folder is not None:
+        memory = 0
+    settings = {
+        "seed": seed,
+        "name": name,
+        "class_names": class_names,
+        "fractions": fractions,
+        "size": size,
+        "skip_unreadable": skip_unreadable,
+    }
+    listing = _listed(data)
+    ready = None
+    if folder is not None and listing is not None:
+        root = Path(data)  # type: ignore[arg-type]
+        ready = folder / f"{root.resolve().name}-{folder_key(listing.files, root, settings)}"
+        if (ready / "task.json").is_file():
+            return Task.load(ready)
+    try:
+        with Storage(folder, memory, ready) as storage:
+            source = _find(data, size, skip_unreadable, missing, storage, listing)
+            task = _made(
+                source,
+                name=name,
+                class_names=class_names,
+                fractions=fractions,
+                seed=seed,
+                size=size,
+                layout=layout,
+                missing=missing,
+                storage=storage,
+            )
+            if storage.folder is None:
+                return task
+            ready = ready or storage.folder.parent / f"{task.name}-{_digest(task)}"
+            task.save(ready, building=storage.folder)
+            return Task.load(ready)
+    except Kept as kept:
+        return Task.load(kept.folder)
+
+
+def _made(source: _Source, **options: Any) -> Task:
     if "train" not in source.parts:
         raise TaskError(f"the data have {', '.join(source.parts)} but no train; expected 'train'")
     inputs, labels = source.parts["train"]
+    storage: Storage = options["storage"]
+    given = {part: x for part, (x, _) in source.parts.items() if hasattr(x, "nbytes")}
+    size = sum(math.prod(x.shape) * (1 if x.dtype.itemsize == 1 else 4) for x in given.values())
+    resident = not any(isinstance(x, np.memmap) for x in given.values())
+    storage.need(size, "the inputs", resident=resident)
+    known = {"name": source.name, "class_names": source.class_names, "layout": source.layout}
     return make_task(
         inputs,
         labels,
         valid=source.parts.get("valid"),
         test=source.parts.get("test"),
-        name=name or source.name,
-        class_names=class_names or source.class_names,
-        fractions=fractions,
-        seed=seed,
-        size=size,
-        layout=layout or source.layout,
         notes=source.notes,
+        encoding=source.encoding,
+        **{**options, **{key: options[key] or value for key, value in known.items()}},
     )
+
+
+def _digest(task: Task) -> str:
+    """Identifies the data and how they are divided."""
+    return sha256(repr((task.fingerprint, task.split)).encode()).hexdigest()[:16]
+
+
+def _listed(data: object) -> Listing | None:
+    """The files of a folder of images; ``None`` of other data."""
+    if not isinstance(data, str | Path) or (isinstance(data, str) and data in BUNDLED):
+        return None
+    path = Path(data).expanduser()
+    return list_folder(path) if path.is_dir() else None
 
 
 def _find(data: object, size: int | tuple[int, int] | None, skip: bool) -> _Source:
