@@ -1,13 +1,13 @@
 """Try every search space: sizes, speeds, and that costs from blocks are those of the networks.
 
-Of random networks of every space it counts, without any difference allowed,
+Of random networks of every space it holds against each other, without any difference allowed,
 
 * parameters, multiply-accumulates and activations from the network's blocks (where the space has
-  them) and from the whole network on the meta device;
-* multiply-accumulates against ``torch.utils.flop_counter``, on as many networks as ``--flops`` says.
+  them) and of the whole network, on the meta device;
+* multiply-accumulates and ``torch.utils.flop_counter``, for as many networks as ``--flops`` says.
 
-and times sampling, mutating and counting, in processor time. Networks take images of 3 x 32 x 32 and
-have 10 classes, unless told otherwise.
+It times sampling, mutating and counting, in processor time. Networks take images of 3 x 32 x 32
+and have 10 classes, unless told otherwise.
 
     python scripts/reproduce/spaces.py --samples 1000 --out docs/methods/spaces.md
 """

@@ -30,6 +30,8 @@ def test_every_name_of_the_table_is_there() -> None:
             found = resolve(kind, name)
             if kind in ("space", "recipe"):
                 assert isinstance(found, nas.Space if kind == "space" else RecipeSpace), name
+            elif kind == "benchmark":
+                assert callable(found), name
             else:
                 assert issubclass(found, kinds.get(kind, nas.Executor)), name
 

@@ -100,4 +100,8 @@ def describe(
     if as_json:
         typer.echo(json.dumps(told))
         return
-    print_rows([(key, str(value)) for key, value in told.items() if value])
+    lines = []
+    for key, value in told.items():
+        texts = value if isinstance(value, list) else [str(value)] if value else []
+        lines += [("" if place else key, text) for place, text in enumerate(texts)]
+    print_rows(lines)

@@ -7,13 +7,17 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nasturtium.errors import SpaceError
+from nasturtium.errors import EstimateError, SpaceError
 from nasturtium.run.names import NAMES, made
 from nasturtium.run.reopen import UNSAID, parted
 from nasturtium.space.base import Space
 from nasturtium.space.choice import ChoiceSpace
+from nasturtium.space.graph import GraphSpace
+
+if TYPE_CHECKING:
+    from torch import nn
 
 __all__ = ["is_study", "listed", "of_space", "of_study"]
 
@@ -38,7 +42,9 @@ def listed() -> list[dict[str, str]]:
 
 
 def of_space(text: str) -> dict[str, Any]:
-    """What a space is: its size, paper, arguments, decisions, and an example.
+    """What a space is: its size, paper, arguments, decisions, and an example, drawn.
+
+    Values are texts, or lists of lines.
 
     Raises:
         SpaceError: there is no such space.
@@ -49,21 +55,24 @@ def of_space(text: str) -> dict[str, Any]:
     if not isinstance(space, Space):
         raise SpaceError(f"{text} is {type(space).__name__}; expected a space, see @nas.space")
     told: dict[str, Any] = {"space": space.name, "about": _first(space.__doc__)}
-    if isinstance(space, ChoiceSpace):
-        module = sys.modules.get(space.builder.__module__)
+    made_of = space if isinstance(space, (ChoiceSpace, GraphSpace)) else None
+    if made_of is not None:
+        module = sys.modules.get(made_of.builder.__module__)
         told["paper"] = _paper(module.__doc__ if module is not None else None)
-        told["arguments"] = ", ".join(_arguments(space))
+        told["arguments"] = ", ".join(_arguments(made_of))
     told["size"] = _size(space)
     if isinstance(space, ChoiceSpace):
-        for place, decision in enumerate(space.discover()):
-            told["decisions" if place == 0 else " " * place] = f"{decision.name}: " + (
-                decision.options_text()
-            )
-    example = space.sample(Random(0))
+        told["decisions"] = [f"{one.name}: {one.options_text()}" for one in space.discover()]
+    if isinstance(space, GraphSpace):
+        told["mutations"] = [f"{one.__name__}: {_first(one.__doc__)}" for one in space.mutations]
+    drawn = [space.sample(Random(seed)) for seed in range(5)]
+    example = max(drawn, key=len) if isinstance(space, GraphSpace) else drawn[0]
     with torch.device("meta"):  # it may be larger than this machine
-        params = sum(parameter.numel() for parameter in space.build(example).parameters())
+        network = space.build(example)
     told["example"] = ", ".join(f"{key}={value}" for key, value in example.items())
-    told["its parameters"] = f"{params:,}"
+    told["its parameters"] = f"{sum(one.numel() for one in network.parameters()):,}"
+    if made_of is not None and "inputs" in made_of.facts:
+        told["its parts"] = _parts(network, tuple(made_of.facts["inputs"]))
     return told
 
 
@@ -75,7 +84,7 @@ def of_study(manifest: Mapping[str, Any]) -> dict[str, str]:
         "study": manifest["name"],
         "data": f"{data['name']}, {data['classes']} classes, inputs {tuple(data['inputs'])}; "
         f"{counts}",
-        "space": f"{manifest['space']['name']}, {manifest['space'].get('decisions')} decisions",
+        "space": f"{manifest['space']['name']}, {_asks(manifest['space'])}",
     }
     for part in ("strategy", "estimator"):
         text = call[part]
@@ -95,7 +104,28 @@ def of_study(manifest: Mapping[str, Any]) -> dict[str, str]:
     return told
 
 
+def _parts(network: nn.Module, inputs: tuple[int, ...]) -> list[str]:
+    """The network drawn on inputs of the bound shape, or of CIFAR-10's where none is."""
+    from nasturtium.run.tree import tree
+
+    shape = "x".join(map(str, inputs))
+    try:
+        return [f"on inputs of {shape}", *tree(network, inputs)]
+    except EstimateError as error:
+        return [f"not drawn, since inputs of {shape} do not fit: {error}"]
+
+
+def _asks(space: Mapping[str, Any]) -> str:
+    """What a space's description says that it is made of."""
+    if "mutations" in space:
+        return f"{len(space['mutations'])} mutations"
+    asked = f"{space.get('decisions')} decisions"
+    return asked if space.get("recipe") is None else f"{asked}, with recipe {space['recipe']}"
+
+
 def _size(space: Space) -> str:
+    if isinstance(space, GraphSpace):
+        return "without bound"
     size = getattr(space, "size", None)
     return str(size()) if callable(size) else "not counted"
 
@@ -111,7 +141,7 @@ def _paper(text: str | None) -> str:
     return " ".join(parts[1].split()) if len(parts) > 1 else ""
 
 
-def _arguments(space: ChoiceSpace) -> list[str]:
+def _arguments(space: ChoiceSpace | GraphSpace) -> list[str]:
     shown = []
     for parameter in list(inspect.signature(space.builder).parameters.values())[1:]:
         if parameter.name in space.arguments:

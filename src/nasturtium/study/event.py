@@ -8,7 +8,6 @@ kind                  data
 ``asked``             a :class:`Trial`, pending
 ``rejected``          a :class:`Trial` that a free count refused
 ``told``, ``failed``  an :class:`Outcome`
-``reported``          ``{"number": n, "step": i, "metrics": {...}}``
 ``note``              anything a later stage adds, e.g. what was finished and exported
 ====================  =============================================================
 

@@ -59,7 +59,9 @@ def read_dataset(
     if len(dataset) == 0:
         raise TaskError(f"the {part} data set is empty; expected examples")
     storage = storage or Storage()
-    storage.need(len(dataset) * _size(_example(dataset, 0, part)[0], part, shape), f"the {part} examples")
+    storage.need(
+        len(dataset) * _size(_example(dataset, 0, part)[0], part, shape), f"the {part} examples"
+    )
     held: list[Any] = []
     labels, seen = [], Counter[_Kind]()
     for index in range(len(dataset)):

@@ -22,7 +22,16 @@ from PIL import Image, ImageOps
 from nasturtium.errors import TaskError
 from nasturtium.task.storage import Storage, spans
 
-__all__ = ["SUFFIXES", "Folder", "Listing", "Pictures", "list_folder", "pixels", "read_folder", "upright"]
+__all__ = [
+    "SUFFIXES",
+    "Folder",
+    "Listing",
+    "Pictures",
+    "list_folder",
+    "pixels",
+    "read_folder",
+    "upright",
+]
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 _NAMES = {"train": ("train",), "valid": ("valid", "val", "validation"), "test": ("test",)}
@@ -71,7 +80,9 @@ class Listing:
     @property
     def files(self) -> list[Path]:
         """All files, in order."""
-        return [path for found in self.classes.values() for files in found.values() for path in files]
+        return [
+            path for found in self.classes.values() for files in found.values() for path in files
+        ]
 
 
 def list_folder(folder: Path) -> Listing:

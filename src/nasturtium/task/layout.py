@@ -171,9 +171,7 @@ def _compact_type(array: Array, part: str) -> np.dtype[Any]:
     raise TaskError(f"{part} inputs are {array.dtype}; expected numbers")
 
 
-def _resized_shape(
-    array: Array, size: int | tuple[int, int], part: str
-) -> tuple[int, int, int]:
+def _resized_shape(array: Array, size: int | tuple[int, int], part: str) -> tuple[int, int, int]:
     if array.ndim != 4:
         raise TaskError(f"size={size} was given, but {part} inputs are vectors, not images")
     height, width = (size, size) if isinstance(size, int) else size

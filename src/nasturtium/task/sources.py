@@ -1,44 +1,22 @@
-"""Make a task of whatever holds the data: a name, a path, arrays, or data sets."""
+"""Make a task of whatever holds the data: a name, a path, arrays, tables or data sets."""
 
 from __future__ import annotations
 
-import difflib
-import zipfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nasturtium.errors import TaskError
-from nasturtium.task.dataset import class_names_of, is_dataset, read_dataset
-from nasturtium.task.folder import read_folder
 from nasturtium.task.make import make_task
+from nasturtium.task.read import BUNDLED, Given, Reader, listed
+from nasturtium.task.storage import Kept, Storage, folder_key
 from nasturtium.task.task import Task
 
 __all__ = ["BUNDLED", "load"]
-
-BUNDLED = ("breast_cancer", "digits", "iris", "wine")
-
-_PARTS = {"train": "train", "valid": "valid", "validation": "valid", "val": "valid", "test": "test"}
-_ACCEPTED = (
-    "a name (" + ", ".join(BUNDLED) + "), a path to a folder of images or an .npz file, "
-    "(inputs, labels), ((train inputs, labels), (test inputs, labels)), a data set, "
-    "(train data set, test data set), or {'train': ..., 'valid': ..., 'test': ...}"
-)
-
-
-@dataclass
-class _Source:
-    """Arrays of each split, and what is known of them."""
-
-    name: str
-    parts: dict[str, tuple[Any, Any]]
-    class_names: Sequence[str] | None = None
-    layout: str | None = None
-    notes: list[str] = field(default_factory=list)
-    encoding: Encoding | None = None
 
 
 def load(
@@ -68,9 +46,9 @@ def load(
               ``x_valid``, ``y_valid``), or of ``X``, ``y``;
             * ``(inputs, labels)``, NumPy or torch, or ``((inputs, labels), (inputs, labels))`` for
               training and test examples;
-            * ``(table, labels)`` or ``(table, "column of the labels")``, where the table is a pandas
-              frame: numbers stay, booleans, texts and categories become one feature each of their
-              values (``task.encoding`` does the same to new rows);
+            * ``(table, labels)`` or ``(table, "column of the labels")`` of a pandas frame: numbers
+              stay, booleans, texts and categories become one feature for each of their values
+              (``task.encoding`` does the same to new rows);
             * a map-style data set of (PIL image, tensor or array; label) pairs or of dictionaries
               with an image and a label; or two of them, for training and test examples;
             * a mapping with the keys ``train``, and ``valid`` or ``test`` or both, to pairs of
@@ -116,16 +94,16 @@ def load(
         "size": size,
         "skip_unreadable": skip_unreadable,
     }
-    listing = _listed(data)
+    listing = listed(data)
     ready = None
     if folder is not None and listing is not None:
-        root = Path(data)  # type: ignore[arg-type]
+        root = Path(data).expanduser()  # type: ignore[arg-type]
         ready = folder / f"{root.resolve().name}-{folder_key(listing.files, root, settings)}"
         if (ready / "task.json").is_file():
             return Task.load(ready)
     try:
         with Storage(folder, memory, ready) as storage:
-            source = _find(data, size, skip_unreadable, missing, storage, listing)
+            source = Reader(size, skip_unreadable, missing == "median", storage, listing).find(data)
             task = _made(
                 source,
                 name=name,
@@ -146,7 +124,8 @@ def load(
         return Task.load(kept.folder)
 
 
-def _made(source: _Source, **options: Any) -> Task:
+def _made(source: Given, **options: Any) -> Task:
+    """Make the task, once it is known how large the inputs are."""
     if "train" not in source.parts:
         raise TaskError(f"the data have {', '.join(source.parts)} but no train; expected 'train'")
     inputs, labels = source.parts["train"]
@@ -170,115 +149,3 @@ def _made(source: _Source, **options: Any) -> Task:
 def _digest(task: Task) -> str:
     """Identifies the data and how they are divided."""
     return sha256(repr((task.fingerprint, task.split)).encode()).hexdigest()[:16]
-
-
-def _listed(data: object) -> Listing | None:
-    """The files of a folder of images; ``None`` of other data."""
-    if not isinstance(data, str | Path) or (isinstance(data, str) and data in BUNDLED):
-        return None
-    path = Path(data).expanduser()
-    return list_folder(path) if path.is_dir() else None
-
-
-def _find(data: object, size: int | tuple[int, int] | None, skip: bool) -> _Source:
-    if isinstance(data, str) and data in BUNDLED:
-        return _bundled(data)
-    if isinstance(data, str | Path):
-        return _path(data, size, skip)
-    if isinstance(data, Mapping):
-        if unknown := [key for key in data if key not in _PARTS]:
-            raise TaskError(
-                f"the data have the key {unknown[0]!r}; expected 'train', 'valid' and 'test'"
-            )
-        return _parts({_PARTS[key]: value for key, value in data.items()}, size)
-    if isinstance(data, tuple) and len(data) == 2:
-        if all(_is_pair(part) or is_dataset(part) for part in data):
-            return _parts({"train": data[0], "test": data[1]}, size)
-        return _parts({"train": data}, size)
-    if is_dataset(data):
-        return _parts({"train": data}, size)
-    hint = ""
-    if hasattr(data, "dataset") and is_dataset(data.dataset):
-        hint = " (of a data loader, pass loader.dataset)"
-    raise TaskError(f"data of type {type(data).__name__} arrived{hint}; expected {_ACCEPTED}")
-
-
-def _is_pair(value: object) -> bool:
-    """Tell whether a value is (inputs, labels), rather than inputs."""
-    return isinstance(value, tuple) and len(value) == 2
-
-
-def _parts(parts: Mapping[str, Any], size: int | tuple[int, int] | None) -> _Source:
-    source = _Source("arrays", {})
-    shape = (size, size) if isinstance(size, int) else size
-    for part, value in parts.items():
-        if _is_pair(value):
-            source.parts[part] = value
-        elif is_dataset(value):
-            inputs, labels, layout = read_dataset(value, part=part, notes=source.notes, shape=shape)
-            source.parts[part] = (inputs, labels)
-            source.layout = source.layout or layout
-            source.name = type(value).__name__
-            source.class_names = source.class_names or class_names_of(value)
-            if layout is not None and shape is None:
-                shape = inputs.shape[2:]
-        else:
-            raise TaskError(
-                f"{part} is a {type(value).__name__}; expected (inputs, labels) or a data set with "
-                "len and [index] that gives (input, label)"
-            )
-    return source
-
-
-def _path(data: str | Path, size: int | tuple[int, int] | None, skip: bool) -> _Source:
-    path = Path(data).expanduser()
-    if path.is_dir():
-        folder = read_folder(path, size=size, skip_unreadable=skip)
-        parts = {part: (found.inputs, found.labels) for part, found in folder.parts.items()}
-        name = path.resolve().name
-        return _Source(name, parts, folder.class_names, "NCHW", list(folder.notes))
-    if path.is_file():
-        if path.suffix.lower() == ".npz":
-            return _npz(path)
-        raise TaskError(f"{path} is a file of an unknown type; expected an .npz file or a folder")
-    if isinstance(data, Path) or path.suffix or len(path.parts) > 1:
-        raise TaskError(f"{path} does not exist; expected a folder of images or an .npz file")
-    near = difflib.get_close_matches(path.name.lower(), BUNDLED, 1, 0.5)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    raise TaskError(
-        f"{data!r} is neither a path nor a known name; {hint}the names are {', '.join(BUNDLED)}"
-    )
-
-
-def _npz(path: Path) -> _Source:
-    try:
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise TaskError(
-            f"{path} cannot be read as an .npz file of plain arrays ({error})"
-        ) from error
-    parts = {
-        part: (arrays[f"x_{part}"], arrays[f"y_{part}"])
-        for part in ("train", "valid", "test")
-        if f"x_{part}" in arrays and f"y_{part}" in arrays
-    }
-    if "X" in arrays and "y" in arrays:
-        parts.setdefault("train", (arrays["X"], arrays["y"]))
-    if "train" not in parts:
-        raise TaskError(
-            f"{path} holds {', '.join(arrays) or 'nothing'}; expected x_train, y_train, x_test and "
-            "y_test, or X and y"
-        )
-    return _Source(path.stem, parts)
-
-
-def _bundled(name: str) -> _Source:
-    from sklearn import datasets  # takes most of a second, and only these names need it
-
-    bunch = getattr(datasets, f"load_{name}")()
-    if name == "digits":
-        inputs = np.rint(bunch.images * (255 / 16)).astype(np.uint8)
-    else:
-        inputs = bunch.data.astype(np.float32)
-    return _Source(name, {"train": (inputs, bunch.target)}, [str(n) for n in bunch.target_names])

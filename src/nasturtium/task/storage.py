@@ -118,7 +118,7 @@ class Storage:
         if self.folder is None:
             return np.empty(shape, dtype)
         path = self.folder / f"{name}.npy"
-        array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)  # type: ignore[no-untyped-call]
+        array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
         try:  # a map that finds no room when it is written to kills the process
             with path.open("r+b") as file:
                 os.posix_fallocate(file.fileno(), 0, path.stat().st_size)

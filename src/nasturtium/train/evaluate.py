@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+import math
+from collections.abc import Generator
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from nasturtium.task.layout import resized
 from nasturtium.task.split import Indices
+from nasturtium.task.storage import mapped_file, memory_budget
 from nasturtium.task.task import Split, Task
 from nasturtium.train.numerics import Numerics
+from nasturtium.train.stream import Stream
 
 __all__ = ["Batches", "casts", "evaluate", "placed"]
 
@@ -21,8 +27,11 @@ __all__ = ["Batches", "casts", "evaluate", "placed"]
 class Batches:
     """A split on a device, uint8 where it was, normalised batch by batch.
 
+    Inputs that are too large for the device stay where they are and come in batches; the numbers
+    are the same.
+
     Attributes:
-        inputs: (N, C, H, W) or (N, F), uint8 or float32.
+        inputs: (N, C, H, W) or (N, F), uint8 or float32; or a stream of them.
         labels: (N,) int64.
         scale: 1 / std, of the shape (1, C, 1, 1) or (1, F).
         shift: - mean / std, likewise.
@@ -30,7 +39,7 @@ class Batches:
         classes: number of classes.
     """
 
-    inputs: Tensor
+    inputs: Tensor | Stream
     labels: Tensor
     scale: Tensor
     shift: Tensor
@@ -47,21 +56,49 @@ class Batches:
         *,
         resolution: float = 1.0,
         chosen: Indices | None = None,
+        memory: int | None = None,
     ) -> Batches:
-        """Move a split, or the ``chosen`` examples of it, at a share of its height and width."""
+        """Move a split, or the ``chosen`` examples of it, at a share of its height and width.
+
+        Args:
+            split: the examples.
+            task: gives the normalisation.
+            device: where they go.
+            numerics: gives the memory format.
+            resolution: share of height and width of images.
+            chosen: which examples; all if ``None``.
+            memory: bytes that the inputs may take on the device; if they take more, they are
+                streamed. Half of what is free on a CUDA device if not given, and else half of the
+                machine's memory for mapped inputs; what is in memory stays there.
+        """
         inputs, labels = split.inputs, split.labels
-        if chosen is not None:
-            inputs, labels = inputs[chosen], labels[chosen]
+        shape = None
         if resolution != 1.0 and inputs.ndim == 4:
             height, width = (max(1, round(side * resolution)) for side in inputs.shape[2:])
-            inputs = resized(inputs, height, width)
-        if not inputs.flags.writeable:  # torch warns of arrays that it could not protect
-            inputs = inputs.copy()
+            shape = (height, width)
+        rows = len(inputs) if chosen is None else len(chosen)
+        if memory is None:
+            memory = _room(split, device)
+        placed: Tensor | Stream
+        if memory is not None and rows * _bytes(inputs, shape) > memory:
+            placed = Stream(inputs, chosen, shape, device)
+        else:
+            if chosen is not None:
+                inputs = inputs[chosen]
+            if shape is not None:
+                inputs = resized(inputs, *shape)
+            if not inputs.flags.writeable:  # torch warns of arrays that it could not protect
+                inputs = inputs.copy()
+            placed = torch.from_numpy(inputs).to(device)
+        if chosen is not None:
+            labels = labels[chosen]
+        if not labels.flags.writeable:
+            labels = labels.copy()
         axes = (1, -1) + (1,) * (inputs.ndim - 2)
         std = torch.tensor(task.std, dtype=torch.float64)
         mean = torch.tensor(task.mean, dtype=torch.float64)
         return cls(
-            torch.from_numpy(inputs).to(device),
+            placed,
             torch.from_numpy(labels).to(device),
             (1 / std).float().reshape(axes).to(device),
             (-mean / std).float().reshape(axes).to(device),
@@ -71,6 +108,22 @@ class Batches:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def inputs_of(self, order: Tensor | None, size: int) -> Generator[Tensor]:
+        """Give the inputs in batches; to be closed where they are not all taken.
+
+        Args:
+            order: (M,) positions, on the CPU; all in order if ``None``.
+            size: examples of a batch.
+        """
+        if isinstance(self.inputs, Stream):
+            with closing(self.inputs.batches(order, size)) as batches:
+                yield from batches
+        elif order is None:
+            yield from self.inputs.split(size)
+        else:
+            for rows in order.to(self.inputs.device).split(size):
+                yield self.inputs[rows]
 
     def normalised(self, inputs: Tensor) -> Tensor:
         """Return inputs as float32 with mean 0 and deviation 1."""
@@ -94,10 +147,10 @@ class Batches:
         model.eval()
         loss = torch.zeros((), dtype=torch.float64, device=self.labels.device)
         hits = torch.zeros(self.classes, dtype=torch.int64, device=self.labels.device)
-        with torch.inference_mode(), casts(numerics):
-            for start in range(0, len(self), batch_size):
-                labels = self.labels[start : start + batch_size]
-                x = self.normalised(self.inputs[start : start + batch_size])
+        parts = closing(self.inputs_of(None, batch_size))
+        with torch.inference_mode(), casts(numerics), parts as batches:
+            for labels, inputs in zip(self.labels.split(batch_size), batches, strict=True):
+                x = self.normalised(inputs)
                 logits = _first(model(self.laid_out(x))).float()
                 loss += functional.cross_entropy(logits, labels, reduction="sum")
                 right = labels[logits.argmax(1) == labels]
@@ -157,6 +210,19 @@ def casts(numerics: Numerics) -> AbstractContextManager[object]:
     if numerics.precision == "fp32":
         return nullcontext()
     return torch.autocast(torch.device(numerics.device).type, numerics.dtype)
+
+
+def _bytes(inputs: NDArray[Any], shape: tuple[int, int] | None) -> int:
+    """Bytes of an example, at another height and width if there is one."""
+    sides = inputs.shape[1:] if shape is None else (inputs.shape[1], *shape)
+    return math.prod(sides) * inputs.itemsize
+
+
+def _room(split: Split, device: torch.device) -> int | None:
+    """Bytes that inputs may take on a device; ``None`` where they are in its memory already."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0]) // 2
+    return None if mapped_file(split.inputs) is None else memory_budget()
 
 
 def _first(output: Tensor | tuple[Tensor, ...]) -> Tensor:

@@ -7,6 +7,7 @@ import math
 import re
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from hashlib import sha256
 from typing import Any
 
@@ -50,6 +51,7 @@ class Loop:
         seed: of order, augmentation and dropout.
         data: share of the training examples.
         resolution: share of height and width.
+        memory: bytes that the inputs of a split may take on the device; measured if not given.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Loop:
         seed: int,
         data: float,
         resolution: float,
+        memory: int | None = None,
     ) -> None:
         self.model = placed(model, device, numerics)
         self.recipe = recipe
@@ -74,8 +77,10 @@ class Loop:
                 task.train.labels, data, seed=mix(task.split.seed, "data"), keep=0
             )
         place = (task, device, numerics)
-        self.train = Batches.place(task.train, *place, resolution=resolution, chosen=chosen)
-        self.valid = Batches.place(task.valid, *place, resolution=resolution)
+        share = {"resolution": resolution, "memory": memory}
+        self.train = Batches.place(task.train, *place, chosen=chosen, **share)
+        self.valid = Batches.place(task.valid, *place, **share)
+        self.balance = self.train.balance() if recipe.balance else None
         self.ends = self.train.ends() if recipe.augment.policy else None
         self.examples = self._examples()
         self.parameters = [p for p in model.parameters() if p.requires_grad]
@@ -98,31 +103,33 @@ class Loop:
         recipe, train = self.recipe, self.train
         torch.manual_seed(mix(self.seed, "dropout", number))
         augmenting = torch.Generator(self.device).manual_seed(mix(self.seed, "augment", number))
-        order = torch.split(self._order(number), recipe.batch_size)
+        order = self._order(number)
+        parts = order.to(self.device).split(recipe.batch_size)
         losses = torch.zeros((), device=self.device)
         rate = recipe.lr
         self.model.train()
-        for step, chosen in enumerate(order):
-            if time.perf_counter() > deadline:
-                raise TimeLimit(
-                    f"the time limit passed in epoch {number + 1}, step {step + 1} of "
-                    f"{len(order)}; give more time, or train for fewer epochs or on less data"
+        with closing(train.inputs_of(order, recipe.batch_size)) as batches:
+            for step, (chosen, inputs) in enumerate(zip(parts, batches, strict=True)):
+                if time.perf_counter() > deadline:
+                    raise TimeLimit(
+                        f"the time limit passed in epoch {number + 1}, step {step + 1} of "
+                        f"{len(parts)}; give more time, or train for fewer epochs or on less data"
+                    )
+                rate = recipe.rate((number + step / len(parts)) / horizon)
+                for group in self.optimizer.param_groups:
+                    group["lr"] = rate
+                x = train.normalised(inputs)
+                x, y = recipe.augment.apply(
+                    x, train.labels[chosen], augmenting, classes=train.classes, ends=self.ends
                 )
-            rate = recipe.rate((number + step / len(order)) / horizon)
-            for group in self.optimizer.param_groups:
-                group["lr"] = rate
-            x = train.normalised(train.inputs[chosen])
-            x, y = recipe.augment.apply(
-                x, train.labels[chosen], augmenting, classes=train.classes, ends=self.ends
-            )
-            with casts(self.numerics):
-                loss = self._loss(self.model(train.laid_out(x)), y)
-            self._step(loss)
-            losses.add_(loss.detach(), alpha=len(chosen))
-            if step % _FINITE_EVERY == 0 or step + 1 == len(order):
-                mean = losses.item() / self.examples
-                if not math.isfinite(mean):
-                    raise Diverged(self.diverged(mean, number, rate))
+                with casts(self.numerics):
+                    loss = self._loss(self.model(train.laid_out(x)), y)
+                self._step(loss)
+                losses.add_(loss.detach(), alpha=len(chosen))
+                if step % _FINITE_EVERY == 0 or step + 1 == len(parts):
+                    mean = losses.item() / self.examples
+                    if not math.isfinite(mean):
+                        raise Diverged(self.diverged(mean, number, rate))
         return mean, rate
 
     def score(self) -> dict[str, float]:
@@ -195,7 +202,7 @@ class Loop:
     def _order(self, number: int) -> Tensor:
         generator = torch.Generator().manual_seed(mix(self.seed, "order", number))
         order = torch.randperm(len(self.train), generator=generator)
-        return order[: self.examples].to(self.device)
+        return order[: self.examples]
 
     def _loss(self, output: Tensor | tuple[Tensor, Tensor], y: Tensor) -> Tensor:
         logits, extra = (output, None) if isinstance(output, Tensor) else output

@@ -41,6 +41,8 @@ class Recipe:
         clip: largest norm of the gradient; ``None`` is off.
         auxiliary: weight of the loss of a second output, where a network in training returns
             (logits, auxiliary logits).
+        balance: weight each example by its class, inversely proportional to how many training
+            examples the class has; the weights have the mean 1 over the examples.
         drop_last: leave out the last batch of an epoch if it is not full.
         augment: what is done to each batch.
     """
@@ -57,6 +59,7 @@ class Recipe:
     ema: float = 0.0
     clip: float | None = 5.0
     auxiliary: float = 0.4
+    balance: bool = False
     drop_last: bool = False
     augment: Augment = field(default_factory=Augment)
 
@@ -75,6 +78,8 @@ class Recipe:
         for name in ("weight_decay", "auxiliary"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise EstimateError(f"{name}={getattr(self, name)}; expected 0 or more")
+        if not isinstance(self.balance, bool):
+            raise EstimateError(f"balance={self.balance!r}; expected True or False")
         if self.clip is not None and not self.clip > 0:
             raise EstimateError(f"clip={self.clip}; expected a positive number, or None for off")
 

@@ -80,7 +80,7 @@ def test_a_joint_search_is_reopened_and_finished(name, tmp_path):
     assert len(done) == 3
     assert len({trial.architecture.recipe.key for trial in done}) > 1
     opened = reopen(*found(str(tmp_path / "study.db")), with_space=True)
-    finished = finish(opened, recipe="epochs=1", references=False)
+    finished = finish(opened, recipe="epochs=1")
     assert finished.architecture == study.best.architecture
     again = nas.resume(tmp_path / "study.db", trials=4)
     assert len(again.history.finished) == 4
