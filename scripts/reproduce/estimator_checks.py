@@ -1,6 +1,6 @@
 """scikit-learn's own estimator checks on the classifier: which pass, and which do not and why.
 
-    python scripts/reproduce/estimator_checks.py
+python scripts/reproduce/estimator_checks.py
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ import nasturtium as nas
 def main() -> None:
     warnings.simplefilter("ignore")
     model = nas.NasturtiumClassifier(
-        trials=1, executor="here", recipe="epochs=1", finish_recipe="epochs=20,batch_size=16,lr=0.05"
+        trials=1,
+        executor="here",
+        recipe="epochs=1",
+        finish_recipe="epochs=20,batch_size=16,lr=0.05",
     )
     begin = time.perf_counter()
     results = check_estimator(model, on_fail=None)

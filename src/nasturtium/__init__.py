@@ -33,6 +33,7 @@ _HOME = {
     "ExportError": "errors",
     "Fidelity": "study.trial",
     "Finished": "run.finish",
+    "GraphSpace": "space.graph",
     "Hardware": "estimate.hardware",
     "Here": "run.executor",
     "History": "study.history",

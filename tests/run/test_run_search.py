@@ -378,12 +378,10 @@ def told(study: nas.Study) -> list[Any]:
     return [json.dumps([t.metrics, t.files], sort_keys=True) for t in study.history]
 
 
-@pytest.mark.xfail(strict=True, reason="a kept checkpoint holds the seconds that it took")
 def test_promotions_make_the_same_log_in_every_run() -> None:
     assert told(promoted()) == told(promoted())
 
 
-@pytest.mark.xfail(strict=True, reason="fit does not report the epochs of its checkpoint again")
 def test_a_failed_trial_has_its_whole_curve_also_when_it_was_interrupted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

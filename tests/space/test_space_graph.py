@@ -19,6 +19,8 @@ from nasturtium.strategy.bananas import BANANAS
 from nasturtium.strategy.local import LocalSearch
 from nasturtium.study.store import MemoryStore
 from nasturtium.study.study import Study
+from nasturtium.supernet.relax import relax
+from nasturtium.supernet.relaxation import Softmax
 
 
 def out(*sources):
@@ -170,6 +172,8 @@ def test_strategies_that_need_decisions_say_so(strategy, message):
         told()
 
 
-def test_a_supernet_and_a_recipe_need_decisions():
-    with pytest.raises(SpaceError, match=r"GraphSpace|@nas.space"):
+def test_a_supernet_and_a_relaxation_need_decisions():
+    with pytest.raises(SpaceError, match=r"@nas.space"):
         nas.Supernet(CHAINS)
+    with pytest.raises(SpaceError, match="GraphSpace 'chains' asks none"):
+        relax(CHAINS, Softmax())

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from typing import final
 
 from nasturtium.study.estimator import Estimator
 from nasturtium.study.work import Job
+from nasturtium.train.checkpoint import Checkpoint
 from nasturtium.train.fit import Progress, fit
 from nasturtium.train.recipe import Recipe
 from nasturtium.train.weights import inherit, load_weights, save_weights
@@ -51,7 +51,7 @@ class Train(Estimator):
             inherit(model, weights, overlap=self.overlap)
         checkpoint = job.checkpoint
         if checkpoint is not None and job.resumed is not None and not checkpoint.exists():
-            shutil.copyfile(job.files.get(job.resumed), checkpoint)
+            Checkpoint.copy(job.files.get(job.resumed), checkpoint)
 
         def listen(progress: Progress) -> bool:
             return job.report({"epoch": progress.epoch, **progress.metrics})
@@ -77,6 +77,6 @@ class Train(Estimator):
             job.keep("weights", path)
         if fidelity.schedule == "prefix" and checkpoint is not None and checkpoint.exists():
             path = job.files.temporary()
-            shutil.copyfile(checkpoint, path)
+            Checkpoint.copy(checkpoint, path)
             job.keep("checkpoint", path)
         return fitted.metrics

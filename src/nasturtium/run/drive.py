@@ -71,7 +71,6 @@ class Drive:
         self.watch = watch
         self._out: dict[int, Trial] = {}
         self._early: dict[int, Outcome] = {}
-        self._told = 0
         spent = sum(trial.seconds for trial in study.history if trial.arm in ("search", "control"))
         self._start = time.monotonic() - spent / executor.workers
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -17,7 +17,9 @@ from nasturtium.space.base import Space
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Trial
 from nasturtium.task.sources import load
-from nasturtium.task.task import Split, Task
+from nasturtium.task.storage import memory_budget
+from nasturtium.task.task import Task
+from nasturtium.task.whole import joined
 from nasturtium.train.evaluate import evaluate
 from nasturtium.train.fit import Progress, fit
 from nasturtium.train.numerics import Numerics
@@ -147,7 +149,8 @@ def finish(
     if numerics is None:
         numerics = Numerics.from_json(manifest["numerics"]) if manifest else Numerics()
     model = space.build(chosen.architecture, seed=mix(seed, "finish", "init"))
-    fitted_task = joined(task) if whole else task
+    cache = None if study.files is None else study.files.tasks
+    fitted_task = joined(task, cache) if whole else task
     identity = identity_of(chosen.number, settings, seed, whole, space)
     for note in study.notes:
         if note.get("finished") == identity and study.files is not None:
@@ -270,7 +273,8 @@ def task_of(study: Study, data: Any = None) -> Task:
                 "finish(study, data=...)"
             )
         data = call["data"]
-    task = load(data, seed=study.seed)
+    cache = None if study.files is None else study.files.tasks
+    task = load(data, seed=study.seed, cache=cache, memory=memory_budget())
     known = study.manifest.get("data", {}).get("fingerprint")
     if known is not None and known != task.fingerprint:
         raise StrategyError(
@@ -278,14 +282,6 @@ def task_of(study: Study, data: Any = None) -> Task:
             f"{study.name!r} (fingerprint {known[:12]}…); give the ones that it searched on"
         )
     return task
-
-
-def joined(task: Task) -> Task:
-    """The task with the validation examples among the training ones."""
-    parts: Sequence[Split] = (task.train, task.valid)
-    inputs = np.concatenate([np.asarray(part.inputs) for part in parts])
-    labels = np.concatenate([np.asarray(part.labels) for part in parts])
-    return replace(task, train=Split(inputs, labels))
 
 
 def _measured(

@@ -12,10 +12,10 @@ from nasturtium.analyse.trained import MEASURED
 from nasturtium.architecture import Architecture
 from nasturtium.cost.count import count
 from nasturtium.errors import EstimateError
-from nasturtium.run.finish import joined
 from nasturtium.study.estimator import Estimator
 from nasturtium.study.work import Job
 from nasturtium.task.task import Task
+from nasturtium.task.whole import joined
 from nasturtium.train.evaluate import evaluate
 from nasturtium.train.fit import fit
 from nasturtium.train.recipe import Recipe
@@ -114,9 +114,10 @@ class InFull(Estimator):
             raise EstimateError(f"the data {task.name!r} have no test examples")
         model = order.build(job)
         cost = count(model, task.inputs)
+        cache = None if job.setting.files is None else job.setting.files.tasks
         fitted = fit(
             model,
-            joined(task) if self.whole else task,
+            joined(task, cache) if self.whole else task,
             order.recipe,
             seed=mix(order.seed, "finish", "fit"),
             numerics=job.setting.numerics,

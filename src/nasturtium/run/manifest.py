@@ -129,7 +129,7 @@ def _call(given: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(call["data"], str) and Path(call["data"]).exists():
         call["data"] = str(Path(call["data"]).resolve())
     for name in ("space", "recipe", "strategy", "estimator"):
-        file, mark, rest = str(call[name]).partition(".py:")
+        file, mark, rest = str(call.get(name)).partition(".py:")
         if mark and Path(file + ".py").is_file():
             call[name] = f"{Path(file + '.py').resolve()}:{rest}"
     return call

@@ -33,12 +33,13 @@ from nasturtium.space.choice import ChoiceSpace
 from nasturtium.space.recipe import RecipeSpace
 from nasturtium.study.estimator import Estimator
 from nasturtium.study.files import Files
-from nasturtium.study.store import Store, open_store
+from nasturtium.study.store import Store, folder_of, open_store
 from nasturtium.study.strategy import Strategy
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Objective, Proposal, Trial, parse_bound, parse_objective
 from nasturtium.study.work import Job, Setting, Work
 from nasturtium.task.sources import load
+from nasturtium.task.storage import memory_budget
 from nasturtium.task.task import Task
 from nasturtium.train.numerics import Numerics
 from nasturtium.train.recipe import Recipe
@@ -124,7 +125,9 @@ def search(
             f"search got trials={trials}, control={control}; expected at least one trial and a "
             "share of control from 0 up to, not including, 1"
         )
-    task = load(data, seed=seed)
+    folder = folder_of(store)
+    cache = None if folder is None else Files(folder).tasks
+    task = load(data, seed=seed, cache=cache, memory=memory_budget())
     bound = bound_space(space, task)
     asked = recipe_space(recipe) if isinstance(recipe, str) else recipe
     if isinstance(asked, RecipeSpace):

@@ -241,20 +241,20 @@ class BOHB(Strategy):
         self.eta = eta
         self.schedule = schedule
         self.density = KDE() if density is None else density
-        self.hyperband = Hyperband(None, least, eta, schedule)
+        self._hyperband = Hyperband(None, least, eta, schedule)
 
     def start(self) -> Levels:
-        return Levels(self.hyperband.start())
+        return Levels(self._hyperband.start())
 
     def fold(self, state: Levels, trial: Trial) -> Levels:
-        state.rung = self.hyperband.fold(state.rung, trial)
+        state.rung = self._hyperband.fold(state.rung, trial)
         return state
 
     def propose(self, state: Levels, history: History, rng: Random) -> Proposal | None:
-        proposal = self.hyperband.propose(state.rung, history, rng)
+        proposal = self._hyperband.propose(state.rung, history, rng)
         if proposal is None or not proposal.uniform:  # to wait, or a promotion
             return proposal
-        fidelities = [fidelity for _, fidelity in self.hyperband.brackets[0]]
+        fidelities = [fidelity for _, fidelity in self._hyperband.brackets[0]]
         for fidelity in fidelities:
             points = state.points.setdefault(fidelity, Points(tried=state.tried))
             points.look(history.where(fidelity=fidelity))

@@ -68,6 +68,11 @@ class Encoding:
                 f"{space.name!r} asks none. Use RegularizedEvolution, which only mutates"
             )
 
+    @staticmethod
+    def serves(space: Space) -> bool:
+        """Whether a space has answers or rows to encode."""
+        return isinstance(space, (ChoiceSpace, PoolSpace))
+
     @property
     def columns(self) -> int:
         """One-hot columns so far."""

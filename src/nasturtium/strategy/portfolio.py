@@ -16,7 +16,8 @@ Implemented:
    correlation of these predictions with the results says which of the two is followed.
 3. The expected improvement of mutants of the best and of fresh draws is maximised; while trials are
    pending, values are drawn from the predictions instead, so that workers spread out.
-4. Where neither surrogate predicts better than ``doubt``, every other proposal is evolution's.
+4. Where neither surrogate predicts better than ``doubt``, every other proposal is evolution's; in
+   spaces that ask no decisions, which surrogates cannot read, all are.
 
 The ablations on four tables are in the documentation.
 """
@@ -36,6 +37,7 @@ from nasturtium.predict.forest import Forest
 from nasturtium.predict.gp import GP, Posterior
 from nasturtium.predict.predictor import Fitted
 from nasturtium.strategy.encoding import Encoding, Evidence, counts
+from nasturtium.strategy.evolution import RegularizedEvolution
 from nasturtium.strategy.surrogate import (
     Points,
     argmax,
@@ -152,6 +154,8 @@ class Portfolio(Strategy):
         return Desk()
 
     def propose(self, state: Desk, history: History, rng: Random) -> Proposal:
+        if not Encoding.serves(history.space):
+            return RegularizedEvolution().propose(None, history, rng)
         points = state.points
         encoding = points.look(history, self._evidence)
         state.vectors += [history.vector(t) for t in points.trials[len(state.vectors) :]]

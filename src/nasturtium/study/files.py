@@ -31,6 +31,11 @@ class Files:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
 
+    @property
+    def tasks(self) -> Path:
+        """The folder of data that are mapped."""
+        return self.folder / "tasks"
+
     def put(self, path: str | Path) -> str:
         """Move a finished file in, from any disk, and return its digest."""
         path = self._near(Path(path))

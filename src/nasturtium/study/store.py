@@ -12,7 +12,7 @@ from nasturtium.errors import StoreError
 from nasturtium.study.event import Data, Event, decode, encode
 from nasturtium.study.lease import HeldInMemory, HeldInTable, Lease, explain
 
-__all__ = ["Lease", "MemoryStore", "SqlStore", "Store", "open_store"]
+__all__ = ["Lease", "MemoryStore", "SqlStore", "Store", "folder_of", "open_store"]
 
 
 class Store(ABC):
@@ -114,10 +114,8 @@ class SqlStore(Store):
     ) -> None:
         text = str(url)
         self.url = text if "://" in text else f"sqlite:///{text}"
-        self.path = Path(self.url[10:]) if self.url.startswith("sqlite:///") else None
-        if folder is None:
-            folder = f"{self.path}.files" if self.path is not None else "nasturtium.files"
-        self.folder = Path(folder)
+        self.path = _path_of(self.url)
+        self.folder = folder_of(url) if folder is None else Path(folder)
         self.sync = sync
         self._synced = 0.0
         self._numbers: dict[str, int] = {}
@@ -289,6 +287,18 @@ class SqlStore(Store):
     def close(self) -> None:
         self._connection.close()
         self._engine.dispose()
+
+
+def folder_of(store: Store | str | Path | None) -> Path | None:
+    """Where the files of a store are kept, without opening it; ``None`` if nowhere."""
+    if store is None or isinstance(store, Store):
+        return None if store is None else store.folder
+    path = _path_of(str(store) if "://" in str(store) else f"sqlite:///{store}")
+    return Path("nasturtium.files" if path is None else f"{path}.files")
+
+
+def _path_of(url: str) -> Path | None:
+    return Path(url[10:]) if url.startswith("sqlite:///") else None
 
 
 def open_store(store: Store | str | Path | None) -> Store:

@@ -80,7 +80,7 @@ class Setting:
         folder = None
         if self.task is not None:
             assert self.files is not None
-            folder = self.files.folder / "tasks" / self.task_digest
+            folder = self.files.tasks / self.task_digest
             self.task.save(folder)
         parts = {name: value for name, value in vars(self).items() if name[0] != "_"}
         parts["task"] = folder
@@ -98,8 +98,7 @@ class Setting:
     def task_digest(self) -> str:
         """Identifies the data and how they are divided."""
         assert self.task is not None
-        split = sorted((name, rows.tobytes()) for name, rows in self.task.split_indices.items())
-        return sha256(repr((self.task.fingerprint, split)).encode()).hexdigest()[:16]
+        return self.task.digest
 
     @property
     def inputs(self) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from nasturtium.architecture import Architecture, Value
 from nasturtium.blocks import Block
 from nasturtium.decision import Decision, OneOf, Subset
+from nasturtium.errors import SpaceError
 from nasturtium.space.answers import first
 from nasturtium.space.choice import ChoiceSpace
 from nasturtium.space.choose import Reading
@@ -80,7 +81,7 @@ def relax(
         a network whose parameters are weights only; alpha is ``relaxation.parameters()``.
 
     Raises:
-        SpaceError: a value question that ``base`` does not answer.
+        SpaceError: a value question that ``base`` does not answer, or a space that asks none.
 
     Example:
         >>> import nasturtium as nas, torch
@@ -93,6 +94,11 @@ def relax(
         >>> len(alpha.derive(space))
         6
     """
+    if not isinstance(space, ChoiceSpace):
+        raise SpaceError(
+            f"a relaxation mixes the options of a builder's questions; {type(space).__name__} "
+            f"{space.name!r} asks none. Use a space made by @nas.space"
+        )
     known: set[str] = set()
     while True:  # what is about modules is known once the builder was read
         reading = Relaxed(space, relaxation, base, known)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,8 @@ from nasturtium.task.storage import Kept, Storage, folder_key
 from nasturtium.task.task import Task
 
 __all__ = ["BUNDLED", "load"]
+
+_FORMAT = 1  # to be raised when the same images are decoded otherwise than before
 
 
 def load(
@@ -87,6 +88,8 @@ def load(
     if memory is None and folder is not None:
         memory = 0
     settings = {
+        "format": _FORMAT,
+        "layout": layout,
         "seed": seed,
         "name": name,
         "class_names": class_names,
@@ -117,7 +120,7 @@ def load(
             )
             if storage.folder is None:
                 return task
-            ready = ready or storage.folder.parent / f"{task.name}-{_digest(task)}"
+            ready = ready or storage.folder.parent / f"{task.name}-{task.digest}"
             task.save(ready, building=storage.folder)
             return Task.load(ready)
     except Kept as kept:
@@ -144,8 +147,3 @@ def _made(source: Given, **options: Any) -> Task:
         encoding=source.encoding,
         **{**options, **{key: options[key] or value for key, value in known.items()}},
     )
-
-
-def _digest(task: Task) -> str:
-    """Identifies the data and how they are divided."""
-    return sha256(repr((task.fingerprint, task.split)).encode()).hexdigest()[:16]

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,12 @@ class Task:
         """The splits there are, by name: ``train``, ``valid`` and, if there is one, ``test``."""
         splits = {"train": self.train, "valid": self.valid}
         return splits if self.test is None else splits | {"test": self.test}
+
+    @property
+    def digest(self) -> str:
+        """Identifies the data and how they are divided, in 16 hexadecimal digits."""
+        split = sorted((name, rows.tobytes()) for name, rows in self.split_indices.items())
+        return sha256(repr((self.fingerprint, split)).encode()).hexdigest()[:16]
 
     def save(self, folder: str | Path, *, building: Path | None = None) -> None:
         """Write the task to a new folder of ``.npy`` files and a ``task.json``.

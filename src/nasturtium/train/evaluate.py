@@ -22,6 +22,8 @@ from nasturtium.train.stream import Stream
 
 __all__ = ["Batches", "casts", "evaluate", "placed"]
 
+_LOOKED_AT = 512  # examples at a time in a pass over the data
+
 
 @dataclass(frozen=True, eq=False)
 class Batches:
@@ -120,9 +122,9 @@ class Batches:
             with closing(self.inputs.batches(order, size)) as batches:
                 yield from batches
         elif order is None:
-            yield from self.inputs.split(size)
+            yield from torch.split(self.inputs, size)
         else:
-            for rows in order.to(self.inputs.device).split(size):
+            for rows in torch.split(order.to(self.inputs.device), size):
                 yield self.inputs[rows]
 
     def normalised(self, inputs: Tensor) -> Tensor:
@@ -131,10 +133,19 @@ class Batches:
 
     def ends(self) -> tuple[Tensor, Tensor]:
         """Return black and white, normalised: 0 and 255 of bytes, else the least and greatest."""
-        low, high = torch.aminmax(self.inputs)
         if self.inputs.dtype == torch.uint8:
-            low, high = torch.zeros_like(low), torch.full_like(high, 255)
+            low, high = self.shift.new_tensor(0.0), self.shift.new_tensor(255.0)
+        else:
+            with closing(self.inputs_of(None, _LOOKED_AT)) as batches:
+                found = [torch.stack(torch.aminmax(batch)) for batch in batches]
+            low, high = torch.stack(found).amin(0)[0], torch.stack(found).amax(0)[1]
         return self.normalised(low), self.normalised(high)
+
+    def balance(self) -> Tensor:
+        """Return the weight of each class, (classes,): their mean over the examples is 1."""
+        sizes = torch.bincount(self.labels, minlength=self.classes)
+        present = int((sizes > 0).sum())
+        return len(self) / (present * sizes.clamp(min=1)).float()
 
     def laid_out(self, inputs: Tensor) -> Tensor:
         """Return inputs in the memory format of the network."""
@@ -149,7 +160,7 @@ class Batches:
         hits = torch.zeros(self.classes, dtype=torch.int64, device=self.labels.device)
         parts = closing(self.inputs_of(None, batch_size))
         with torch.inference_mode(), casts(numerics), parts as batches:
-            for labels, inputs in zip(self.labels.split(batch_size), batches, strict=True):
+            for labels, inputs in zip(torch.split(self.labels, batch_size), batches, strict=True):
                 x = self.normalised(inputs)
                 logits = _first(model(self.laid_out(x))).float()
                 loss += functional.cross_entropy(logits, labels, reduction="sum")

@@ -27,6 +27,9 @@ from nasturtium.train.recipe import Recipe
 __all__ = ["Diverged", "Fitted", "Progress", "TimeLimit", "fit"]
 
 
+NO_METRICS = ("epoch", "lr", "train_loss")  # entries of a point of a curve
+
+
 @dataclass(frozen=True)
 class Progress:
     """What is known after an epoch.
@@ -85,6 +88,7 @@ def fit(
     checkpoint_seconds: float = 20.0,
     progress: Callable[[Progress], bool] | None = None,
     time_limit: float | None = None,
+    memory: int | None = None,
 ) -> Fitted:
     """Train a network on the training examples of a task; the test examples are not looked at.
 
@@ -106,6 +110,8 @@ def fit(
         checkpoint_seconds: least time between two writes; they fall between epochs.
         progress: called after each epoch; the training ends if it returns ``False``.
         time_limit: seconds, over all resumptions.
+        memory: bytes that the inputs of a split may take on the device; larger ones are streamed,
+            with the same result. Measured if not given.
 
     Raises:
         Diverged: if the loss is NaN or infinite.
@@ -129,7 +135,7 @@ def fit(
     with numerics.opened() as device:
         own = [device.index or 0] if device.type == "cuda" else []
         with torch.random.fork_rng(own):
-            loop = Loop(model, task, recipe, numerics, device, seed, data, resolution)
+            loop = Loop(model, task, recipe, numerics, device, seed, data, resolution, memory)
             file = None
             if checkpoint is not None:
                 fidelity = (data, resolution, total if complete else "prefix")
@@ -169,6 +175,11 @@ def _run(
         done, curve, start = found.epoch, found.curve, start - found.seconds
     deadline = math.inf if time_limit is None else start + time_limit
     resumed, stopped = done, False
+    for point in curve if progress is not None else ():
+        # Told again, so that who listens knows the whole curve; the last answer counts.
+        metrics = {name: value for name, value in point.items() if name not in NO_METRICS}
+        before = Progress(int(point["epoch"]), total, point["train_loss"], metrics, 0.0)
+        stopped = progress is not None and progress(before) is False
     while done < total and not stopped:
         train_loss, rate = loop.epoch(done, horizon, deadline)
         metrics = loop.score()

@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Mapping
 from contextlib import closing
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -76,10 +77,16 @@ class Loop:
             chosen, _ = stratified(
                 task.train.labels, data, seed=mix(task.split.seed, "data"), keep=0
             )
-        place = (task, device, numerics)
-        share = {"resolution": resolution, "memory": memory}
-        self.train = Batches.place(task.train, *place, chosen=chosen, **share)
-        self.valid = Batches.place(task.valid, *place, **share)
+        place = partial(
+            Batches.place,
+            task=task,
+            device=device,
+            numerics=numerics,
+            resolution=resolution,
+            memory=memory,
+        )
+        self.train = place(task.train, chosen=chosen)
+        self.valid = place(task.valid)
         self.balance = self.train.balance() if recipe.balance else None
         self.ends = self.train.ends() if recipe.augment.policy else None
         self.examples = self._examples()
@@ -104,7 +111,7 @@ class Loop:
         torch.manual_seed(mix(self.seed, "dropout", number))
         augmenting = torch.Generator(self.device).manual_seed(mix(self.seed, "augment", number))
         order = self._order(number)
-        parts = order.to(self.device).split(recipe.batch_size)
+        parts = torch.split(order.to(self.device), recipe.batch_size)
         losses = torch.zeros((), device=self.device)
         rate = recipe.lr
         self.model.train()
@@ -211,12 +218,19 @@ class Loop:
                 f"the network gave an output of shape {tuple(logits.shape)}; expected "
                 f"{(len(y), self.train.classes)}, logits for each example and class"
             )
-        smoothing = self.recipe.label_smoothing
-        loss = functional.cross_entropy(logits, y, label_smoothing=smoothing)
+        loss = self._mean_loss(logits, y)
         if extra is not None:
-            aside = functional.cross_entropy(extra, y, label_smoothing=smoothing)
-            loss = loss + self.recipe.auxiliary * aside
+            loss = loss + self.recipe.auxiliary * self._mean_loss(extra, y)
         return loss
+
+    def _mean_loss(self, logits: Tensor, y: Tensor) -> Tensor:
+        smoothing = self.recipe.label_smoothing
+        if self.balance is None:
+            return functional.cross_entropy(logits, y, label_smoothing=smoothing)
+        # The weights of cross_entropy would weight the share that smoothing spreads over other
+        # classes by theirs, and their sum in a batch would scale its step.
+        losses = functional.cross_entropy(logits, y, label_smoothing=smoothing, reduction="none")
+        return (losses * (self.balance[y] if y.ndim == 1 else (y * self.balance).sum(1))).mean()
 
     def _step(self, loss: Tensor) -> None:
         self.optimizer.zero_grad(set_to_none=True)

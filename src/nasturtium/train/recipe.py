@@ -41,10 +41,10 @@ class Recipe:
         clip: largest norm of the gradient; ``None`` is off.
         auxiliary: weight of the loss of a second output, where a network in training returns
             (logits, auxiliary logits).
-        balance: weight each example by its class, inversely proportional to how many training
-            examples the class has; the weights have the mean 1 over the examples.
         drop_last: leave out the last batch of an epoch if it is not full.
         augment: what is done to each batch.
+        balance: weight the loss of each example by its class, inversely proportional to how many
+            training examples the class has; the weights have the mean 1 over the examples.
     """
 
     epochs: int = 10
@@ -59,9 +59,9 @@ class Recipe:
     ema: float = 0.0
     clip: float | None = 5.0
     auxiliary: float = 0.4
-    balance: bool = False
     drop_last: bool = False
     augment: Augment = field(default_factory=Augment)
+    balance: bool = False
 
     def __post_init__(self) -> None:
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
@@ -102,8 +102,9 @@ class Recipe:
         return dataclasses.replace(self, **checked_fields(Recipe, changes))
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain values that ``from_json`` reads back."""
-        return {**dataclasses.asdict(self), "augment": self.augment.to_json()}
+        """Return plain values that ``from_json`` reads back; ``balance`` only where it is on."""
+        plain = {**dataclasses.asdict(self), "augment": self.augment.to_json()}
+        return {name: value for name, value in plain.items() if value or name != "balance"}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Recipe:

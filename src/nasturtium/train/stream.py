@@ -49,6 +49,11 @@ class Stream:
         self.shape = shape
         self.device = device
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of the batches."""
+        return torch.from_numpy(np.empty(0, self.inputs.dtype)).dtype
+
     def batches(self, order: Tensor | None, size: int) -> Generator[Tensor]:
         """Give batches on the device, the next block of them being read meanwhile.
 
@@ -65,7 +70,7 @@ class Stream:
                 block = ahead.result()
                 if start < len(rows):
                     ahead = pool.submit(self._read, rows[start : start + step])
-                for batch in block.split(size):
+                for batch in torch.split(block, size):
                     yield batch.to(self.device, non_blocking=True)
 
     def _read(self, rows: Indices) -> Tensor:
@@ -73,7 +78,7 @@ class Stream:
         if self.shape is not None:
             block = torch.from_numpy(resized(self.inputs[rows], *self.shape))
             return block.pin_memory() if pinned else block
-        kind = torch.from_numpy(np.empty(0, self.inputs.dtype)).dtype
-        block = torch.empty((len(rows), *self.inputs.shape[1:]), dtype=kind, pin_memory=pinned)
+        shape = (len(rows), *self.inputs.shape[1:])
+        block = torch.empty(shape, dtype=self.dtype, pin_memory=pinned)
         np.take(self.inputs, rows, axis=0, out=block.numpy(), mode="clip")
         return block
