@@ -95,8 +95,6 @@ def compare(name: str, task: nas.Task, space: nas.Space, trials: int, epochs: in
     def watch(study, stage, trial):
         if stage == "search" and (trial is not None or not moments):
             moments.append(time.perf_counter())
-        elif stage == "prepare":
-            moments.append(time.perf_counter())
 
     begin = time.perf_counter()
     study = nas.search(
@@ -135,7 +133,8 @@ def main() -> None:
     images = fashion(2000)
     if images is not None:
         cells = nas.zoo.nasbench201.using(cells=1)
-        workloads.append(("fashion 28x28 x 2,000, nasbench201 (1 cell), 2 epochs", images, cells, 2))
+        name = "fashion 28x28 x 2,000, nasbench201 (1 cell), 2 epochs"
+        workloads.append((name, images, cells, 2))
     rows = [
         compare(name, task, space.using(**task.facts), options.trials, epochs, seed)
         for seed in range(options.repeats)

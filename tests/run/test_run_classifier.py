@@ -51,7 +51,7 @@ def test_images_in_any_layout(shape):
         X.reshape(-1, *shape), y
     )
     assert model.predict(X[:7].reshape(-1, *shape)).shape == (7,)
-    with pytest.raises(ValueError, match="fitted to|features as input"):
+    with pytest.raises(ValueError, match=r"fitted to|features as input"):
         model.predict(np.zeros((2, *(side + 1 for side in shape))))
 
 

@@ -57,8 +57,9 @@ def of_space(text: str) -> dict[str, Any]:
     told: dict[str, Any] = {"space": space.name, "about": _first(space.__doc__)}
     made_of = space if isinstance(space, (ChoiceSpace, GraphSpace)) else None
     if made_of is not None:
-        module = sys.modules.get(made_of.builder.__module__)
-        told["paper"] = _paper(module.__doc__ if module is not None else None)
+        home = made_of.builder.__module__
+        if home.startswith("nasturtium.space.zoo."):
+            told["paper"] = _paper(sys.modules[home].__doc__)
         told["arguments"] = ", ".join(_arguments(made_of))
     told["size"] = _size(space)
     if isinstance(space, ChoiceSpace):

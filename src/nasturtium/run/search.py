@@ -191,6 +191,7 @@ def search(
             ordered=ordered,
             watch=lambda trial: say("search", trial),
         )
+        say("search")
         runner.start(setting, worker, drive.heard if _stops(policy) else None)
         drive.run()
         say("done")
