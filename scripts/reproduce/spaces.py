@@ -54,7 +54,7 @@ def tried(name, samples, flops, inputs, classes):
     space = getattr(nas.zoo, name).taking(inputs=inputs, classes=classes)
     rng = Random(0)
     decides = isinstance(space, ChoiceSpace)
-    size = space.size() if decides else None
+    size = space.size(paths=10_000) if decides else None
     space.sample(rng)
     sampling, drawn = seconds(lambda _: space.sample(rng), range(samples))
     mutation, _ = seconds(lambda one: space.mutate(one, rng), drawn)

@@ -123,15 +123,15 @@ def _measured(finished: Finished, path: Path, size: int, difference: float) -> F
 
 def _quantized(finished: Finished, path: Path) -> File:
     target = path.with_suffix(".int8.onnx")
-    small = quantize_int8(path, target, _raw(finished.task.train)[:CALIBRATION])
+    small = quantize_int8(path, target, _raw(finished.task.train, CALIBRATION))
     test = finished.task.test
     accuracy = None if test is None else _share(predict_onnx(target, _raw(test)), test)
     latency = measure_onnx(target).median_ms
     return File(target, "onnx int8", small.bytes, small.difference, accuracy, latency)
 
 
-def _raw(split: Split) -> Any:
-    return np.asarray(split.inputs, dtype=np.float32)
+def _raw(split: Split, most: int | None = None) -> Any:
+    return np.asarray(split.inputs[:most], dtype=np.float32)
 
 
 def _share(outputs: Any, split: Split) -> float:

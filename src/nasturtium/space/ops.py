@@ -100,6 +100,12 @@ def given(inputs: tuple[Tensor | Sequence[Tensor], ...]) -> Sequence[Tensor]:
 class Zero(nn.Module):
     """Nothing: zeros of the shape that the stride leaves, with a gradient of zero."""
 
+    @staticmethod
+    def cost(shape: tuple[int, ...], stride: int = 1) -> Figures:
+        """In closed form, as :mod:`nasturtium.cost.plan` asks for it."""
+        channels, height, width = shape
+        return Figures(0, 0, 0, (channels, -(-height // stride), -(-width // stride)))
+
     def __init__(self, stride: int = 1) -> None:
         super().__init__()
         self.stride = stride

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, final
 from torch import Tensor, nn
 
 from nasturtium.blocks import Block, block, chain
+from nasturtium.cost.plan import Figures, expect
 from nasturtium.space.choice import space
 
 if TYPE_CHECKING:
@@ -33,6 +34,14 @@ class Hidden(nn.Module):
 
     (N, width) to (N, width).
     """
+
+    @staticmethod
+    def cost(
+        shape: tuple[int, ...], width: int, act: str, norm: bool, skip: bool, dropout: float
+    ) -> Figures:
+        """In closed form, as :mod:`nasturtium.cost.plan` asks for it."""
+        expect(shape, width)
+        return Figures(width * (width + (3 if norm else 1)), width * width, 0, shape)
 
     def __init__(self, width: int, act: str, norm: bool, skip: bool, dropout: float) -> None:
         super().__init__()

@@ -29,6 +29,7 @@ from torch import Tensor, nn
 
 from nasturtium.architecture import Architecture, Value
 from nasturtium.blocks import Block, block, chain
+from nasturtium.cost.plan import Figures, conv, expect, norm, total
 from nasturtium.errors import SpaceError
 from nasturtium.space.choice import space
 from nasturtium.space.ops import Classifier, ConvBNReLU
@@ -60,6 +61,7 @@ def _pool(width: int) -> nn.Module:
     return nn.MaxPool2d(3, 1, 1)
 
 
+KERNELS = {"conv3x3": 3, "conv1x1": 1}
 OPTIONS = {"conv3x3": block(_conv, 3), "conv1x1": block(_conv, 1), "maxpool3x3": block(_pool)}
 
 
@@ -157,6 +159,20 @@ class Cell(nn.Module):
         inputs: channels of the input.
         outputs: channels of the output.
     """
+
+    @staticmethod
+    def cost(
+        shape: tuple[int, ...], graph: Graph, ops: Sequence[Block], inputs: int, outputs: int
+    ) -> Figures:
+        """In closed form, as :mod:`nasturtium.cost.plan` asks for it."""
+        expect(shape, inputs)
+        widths = channels_of(graph, inputs, outputs)
+        made = [norm(conv(shape, widths[t], 1)) for s, t in graph.edges if s == 0]
+        for width, op in zip(widths[1:], ops, strict=False):
+            label = op.args[0]
+            if label in KERNELS:
+                made.append(norm(conv((width, *shape[1:]), width, KERNELS[label])))
+        return total(*made, shape=(outputs, *shape[1:]))
 
     def __init__(self, graph: Graph, ops: Sequence[Block], inputs: int, outputs: int) -> None:
         super().__init__()

@@ -28,6 +28,7 @@ from torch.nn.functional import adaptive_max_pool2d
 
 from nasturtium.blocks import Block, block
 from nasturtium.blocks import chain as sequence
+from nasturtium.cost.plan import Figures, expect, norm, total
 from nasturtium.errors import SpaceError
 from nasturtium.space.choice import space
 from nasturtium.space.ops import Classifier, ConvBNReLU
@@ -74,6 +75,25 @@ class Chain(nn.Module):
         layers: the convolutions.
         pools: numbers of those that are followed by max pooling.
     """
+
+    @staticmethod
+    def cost(
+        shape: tuple[int, ...], channels: int, layers: Sequence[Layer], pools: Sequence[int]
+    ) -> Figures:
+        """In closed form, as :mod:`nasturtium.cost.plan` asks for it."""
+        expect(shape, channels)
+        made: list[Figures] = []
+        before, height, width = shape
+        for index, layer in enumerate(layers):
+            inputs = before + sum(layers[skip].filters for skip in layer.skips)
+            weights = inputs * layer.filters * layer.height * layer.width
+            elements = height * width
+            figures = (weights, weights * elements, layer.filters * elements)
+            made.append(norm(Figures(*figures, (layer.filters, height, width))))
+            if index in pools:
+                height, width = -(-height // 2), -(-width // 2)
+            before = layer.filters
+        return total(*made, shape=(before, height, width))
 
     def __init__(self, channels: int, layers: Sequence[Layer], pools: Sequence[int]) -> None:
         super().__init__()

@@ -34,6 +34,7 @@ from torch import Tensor, nn
 
 from nasturtium.architecture import Architecture
 from nasturtium.blocks import Block, block, chain
+from nasturtium.cost.plan import Figures, conv, expect, norm, total
 from nasturtium.errors import SpaceError
 from nasturtium.space.choice import space
 from nasturtium.space.ops import Classifier, ConvBN, ConvBNReLU, ReLUSepConvBN
@@ -124,6 +125,12 @@ def _connected(edges: set[tuple[int, int]], nodes: int) -> bool:
     return len(reached) == nodes
 
 
+def _separable(shape: tuple[int, ...], outputs: int, stride: int) -> Figures:
+    """The cost of a node without its weights."""
+    depthwise = conv(shape, shape[0], 3, stride, shape[0])
+    return total(depthwise, norm(conv(depthwise.shape, outputs, 1)))
+
+
 @final
 class Node(nn.Module):
     """The weighted sum of its inputs, ReLU, separable convolution, batch normalisation."""
@@ -147,6 +154,28 @@ class Node(nn.Module):
 @final
 class Stage(nn.Module):
     """A graph of nodes: (N, inputs, H, W) to (N, outputs, H/stride, W/stride)."""
+
+    @staticmethod
+    def cost(
+        shape: tuple[int, ...],
+        generator: tuple[Any, ...],
+        seed: int,
+        nodes: int,
+        inputs: int,
+        outputs: int,
+        stride: int,
+    ) -> Figures:
+        """In closed form, as :mod:`nasturtium.cost.plan` asks for it."""
+        expect(shape, inputs)
+        targets = [target for _, target in wiring(generator, nodes, seed)]
+        inner = _separable(_separable(shape, outputs, stride).shape, outputs, 1)
+        made = []
+        for node in range(nodes):
+            sources = targets.count(node)
+            made.append(inner if sources else _separable(shape, outputs, stride))
+            if sources > 1:
+                made.append(Figures(sources, 0, 0, inner.shape))  # a weight for each
+        return total(*made, shape=inner.shape)
 
     def __init__(
         self,
