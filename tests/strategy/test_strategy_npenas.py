@@ -31,8 +31,8 @@ def test_cells_are_read_as_graphs():
         metric=lambda a: sum(op == "nor_conv_3x3" for op in a.values()),
     )  # fmt: skip
     assert without_equals(study)
-    _, nodes, labels = study._state.model[1]
-    assert nodes >= 8 and "input" in labels and "none" not in labels
+    _, frame = study._state.model[1]
+    assert frame.nodes >= 8 and "input" in frame.labels and "none" not in frame.labels
 
 
 def test_messages():

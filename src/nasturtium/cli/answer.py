@@ -103,15 +103,19 @@ def tell_finished(done: Finished, files: list[dict[str, Any]], as_json: bool) ->
     lines = [("network", f"trial {done.trial}, {done.recipe.epochs} epochs, {how}")]
     shown = [f"{name} {in_words(name, value)}" for name, value in done.metrics.items()]
     lines.append(("test", ", ".join(shown)))
-    lines += [
-        (
-            "file",
-            f"{file['path']}, {file['bytes']:,} bytes; differs by {file['difference']:.1e} on "
-            f"{file['compared']} real inputs",
-        )
-        for file in files
-    ]
+    lines += [("file", _file(file)) for file in files]
     print_rows(lines)
+
+
+def _file(file: dict[str, Any]) -> str:
+    """A written file in words, as it was measured afterwards."""
+    words = f"{file['path']}, {file['bytes']:,} bytes"
+    if file["format"] == "card":
+        return f"{words}: the model card"
+    words += f"; differs by {file['difference']:.1e} on {file['compared']} real inputs"
+    if file["accuracy"] is not None:
+        words += f", {100 * file['accuracy']:.2f} % of the test examples right"
+    return f"{words}, {file['latency_ms']:.3f} ms for one"
 
 
 def print_rows(lines: list[tuple[str, str]]) -> None:

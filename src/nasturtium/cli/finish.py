@@ -11,6 +11,7 @@ from nasturtium.cli.answer import Json, Quiet, StoreName, going_on, shown, tell_
 
 if TYPE_CHECKING:
     from nasturtium.run.finish import Finished
+    from nasturtium.study.study import Study
 
 __all__ = ["export", "finish"]
 
@@ -40,8 +41,12 @@ def finish(
         ),
     ] = True,
     export: Annotated[
-        Path | None, typer.Option(help="write the network to this file: .onnx or .pt2")
+        Path | None,
+        typer.Option(help="write the network to this file, .onnx or .pt2, and a model card beside"),
     ] = None,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="write NAME.int8.onnx as well: 8-bit, measured")
+    ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -61,13 +66,16 @@ def finish(
             whole=whole,
             watch=show.epoch,
         )
-        files = _export(done, export)
+        files = _export(opened, done, export, int8)
     tell_finished(done, files, as_json)
 
 
 def export(
     study: StoreName,
-    path: Annotated[Path, typer.Argument(help="the file: .onnx or .pt2")],
+    path: Annotated[Path, typer.Argument(help="the file, .onnx or .pt2; a card goes beside it")],
+    int8: Annotated[
+        bool, typer.Option("--int8", help="write NAME.int8.onnx as well: 8-bit, measured")
+    ] = False,
     trial: Annotated[
         int | None, typer.Option(help="the network finished from this trial; else the last one")
     ] = None,
@@ -84,19 +92,17 @@ def export(
         from nasturtium.run.finish import finished
 
         done = finished(opened, trial=trial, data=data)
-        files = _export(done, path)
+        files = _export(opened, done, path, int8)
     tell_finished(done, files, as_json)
 
 
-def _export(done: Finished, path: Path | None) -> list[dict[str, Any]]:
+def _export(study: Study, done: Finished, path: Path | None, int8: bool) -> list[dict[str, Any]]:
+    from nasturtium.run.deliver import deliver
+
     if path is None:
         return []
-    written = done.export(path)
+    delivered = deliver(study, done, path, int8=int8)
     return [
-        {
-            "path": str(written.path),
-            "bytes": written.bytes,
-            "difference": written.difference,
-            "compared": written.compared,
-        }
+        *(file.to_json() for file in delivered.files),
+        {"path": str(delivered.card), "format": "card", "bytes": delivered.card.stat().st_size},
     ]

@@ -15,6 +15,7 @@ from typing import Any, final
 import numpy as np
 
 from nasturtium.cost.latency import measure, measure_onnx
+from nasturtium.deploy.export import Exported
 from nasturtium.deploy.quantize import quantize_int8
 from nasturtium.deploy.runtime import predict_onnx
 from nasturtium.errors import ExportError
@@ -40,6 +41,7 @@ class File:
         bytes: its size.
         difference: largest difference of its outputs from the model's on real inputs, relative to
             their scale.
+        compared: how many real inputs that was.
         accuracy: share of the test examples that the file itself classifies correctly; ``None``
             where the data have no test split.
         latency_ms: median milliseconds for one example, one thread, this machine.
@@ -49,6 +51,7 @@ class File:
     format: str
     bytes: int
     difference: float
+    compared: int
     accuracy: float | None
     latency_ms: float
 
@@ -83,7 +86,7 @@ def deliver(study: Study, finished: Finished, *paths: str | Path, int8: bool = F
             with the accuracy that this costs.
 
     Returns:
-        the files and the card, which stands beside the first file with the ending ``.md``.
+        the files and the card, which stands beside the first file with the ending ``.card.md``.
 
     Raises:
         ExportError: no path, an operator that cannot be exported, or outputs that differ; what
@@ -97,20 +100,21 @@ def deliver(study: Study, finished: Finished, *paths: str | Path, int8: bool = F
     files: list[File] = []
     for path in targets:
         written = finished.export(path)
-        files.append(_measured(finished, path, written.bytes, written.difference))
+        files.append(_measured(finished, path, written))
         if int8 and path.suffix == ".onnx":
             files.append(_quantized(finished, path))
-    beside = targets[0].with_suffix(".md")
+    beside = targets[0].with_suffix(".card.md")
     replace_file(beside, card(study, finished, files).encode())
     return Delivered(tuple(files), beside)
 
 
-def _measured(finished: Finished, path: Path, size: int, difference: float) -> File:
+def _measured(finished: Finished, path: Path, written: Exported) -> File:
+    facts = (written.bytes, written.difference, written.compared)
     test = finished.task.test
     if path.suffix == ".onnx":
         accuracy = None if test is None else _share(predict_onnx(path, _raw(test)), test)
         latency = measure_onnx(path).median_ms
-        return File(path, "onnx", size, difference, accuracy, latency)
+        return File(path, "onnx", *facts, accuracy, latency)
     import torch
 
     program = torch.export.load(path).module()
@@ -118,7 +122,7 @@ def _measured(finished: Finished, path: Path, size: int, difference: float) -> F
         outputs = None if test is None else program(torch.from_numpy(_raw(test))).numpy()
     accuracy = None if test is None or outputs is None else _share(outputs, test)
     latency = measure(program, finished.task.inputs).median_ms
-    return File(path, "torch.export", size, difference, accuracy, latency)
+    return File(path, "torch.export", *facts, accuracy, latency)
 
 
 def _quantized(finished: Finished, path: Path) -> File:
@@ -127,7 +131,8 @@ def _quantized(finished: Finished, path: Path) -> File:
     test = finished.task.test
     accuracy = None if test is None else _share(predict_onnx(target, _raw(test)), test)
     latency = measure_onnx(target).median_ms
-    return File(target, "onnx int8", small.bytes, small.difference, accuracy, latency)
+    facts = (small.bytes, small.difference, CALIBRATION)
+    return File(target, "onnx int8", *facts, accuracy, latency)
 
 
 def _raw(split: Split, most: int | None = None) -> Any:

@@ -8,17 +8,23 @@ asks), read as graphs whose nodes are the operations; and cells with an operatio
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, final
 
 from nasturtium.errors import StrategyError
-from nasturtium.predict.graph import Graph
+from nasturtium.predict.graph import Graph, dense
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from nasturtium.architecture import Architecture
 
-__all__ = ["cell_graph", "has_graph"]
+__all__ = ["Frame", "cell_graph", "has_graph"]
 
 INPUT, OUTPUT = "input", "output"
+ROOM = 2  # nodes beyond the largest graph so far
 
 
 def has_graph(architecture: Architecture) -> bool:
@@ -58,6 +64,33 @@ def cell_graph(architecture: Architecture) -> Graph:
     last = named[-1][0][0]
     links += [(node, len(labels)) for node in outputs.get(last, [])]
     return Graph((*labels, OUTPUT), tuple(links))
+
+
+@final
+@dataclass(frozen=True)
+class Frame:
+    """How cells are written as rows for graph networks.
+
+    Attributes:
+        nodes: room in a row.
+        labels: the known labels.
+    """
+
+    nodes: int
+    labels: tuple[str, ...]
+
+    @classmethod
+    def of(cls, cells: Sequence[Architecture]) -> Frame:
+        """A frame for these cells, with some room for mutants that are larger."""
+        graphs = [cell_graph(cell) for cell in cells]
+        largest = max(max(len(graph.labels) for graph in graphs), len(cells[0]))
+        labels = {label for graph in graphs for label in graph.labels}
+        return cls(largest + ROOM, tuple(sorted(labels)))
+
+    def rows(self, cells: Sequence[Architecture]) -> NDArray[np.float32]:
+        """The rows of :func:`~nasturtium.predict.graph.dense`; what has no room is left out."""
+        graphs = [cell_graph(cell).within(self.nodes) for cell in cells]
+        return dense(graphs, self.labels, self.nodes)
 
 
 def _edge(name: str) -> tuple[int, int] | None:

@@ -16,32 +16,18 @@ The rows on NAS-Bench-201 are in the documentation.
 from __future__ import annotations
 
 from random import Random
-from typing import TYPE_CHECKING, final
-
-import numpy as np
+from typing import final
 
 from nasturtium.errors import StrategyError
 from nasturtium.predict.gcn import GCN
-from nasturtium.predict.graph import dense
 from nasturtium.predict.predictor import Fitted, Predictor
-from nasturtium.strategy.cell import cell_graph, has_graph
+from nasturtium.strategy.cell import Frame, has_graph
 from nasturtium.strategy.surrogate import Points, argmax, candidates, first, fitted, top, whole
 from nasturtium.study.history import History
 from nasturtium.study.strategy import Strategy
 from nasturtium.study.trial import Proposal
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from nasturtium.architecture import Architecture
-
-    Rows = NDArray[np.float32]
-
 __all__ = ["NPENAS"]
-
-ROOM = 2  # nodes beyond the largest graph so far, for mutants that are larger
 
 
 @final
@@ -89,24 +75,17 @@ class NPENAS(Strategy):
         told = [trial.architecture for trial in state.trials]
         by_graph = self.predictor is None and has_graph(told[0])
 
-        def fit(count: int, seed: int) -> tuple[Fitted, int, tuple[str, ...]]:
+        def fit(count: int, seed: int) -> tuple[Fitted, Frame | None]:
             targets = state.targets(count)
-            if not by_graph:
-                predictor = GCN() if self.predictor is None else self.predictor
-                return predictor.fit(encoding.groups(told[:count])[0], targets, seed), 0, ()
-            graphs = [cell_graph(architecture) for architecture in told[:count]]
-            nodes = max(max(len(graph.labels) for graph in graphs), len(told[0])) + ROOM
-            labels = tuple(sorted({label for graph in graphs for label in graph.labels}))
-            return GCN(nodes=nodes).fit(dense(graphs, labels, nodes), targets, seed), nodes, labels
+            if by_graph:
+                frame = Frame.of(told[:count])
+                network = GCN(nodes=frame.nodes)
+                return network.fit(frame.rows(told[:count]), targets, seed), frame
+            predictor = GCN() if self.predictor is None else self.predictor
+            return predictor.fit(encoding.groups(told[:count])[0], targets, seed), None
 
-        model, nodes, labels = fitted(state, self.every, fit)
+        model, frame = fitted(state, self.every, fit)
         near = candidates(state, history, rng, best=top(state, self.parents), mutants=self.mutants)
         some = [candidate.architecture for candidate in near]
-        rows = _rows(some, nodes, labels) if by_graph else encoding.groups(some)[0]
+        rows = encoding.groups(some)[0] if frame is None else frame.rows(some)
         return near[argmax(model.predict(rows).mean, rng)].proposal()
-
-
-def _rows(some: Sequence[Architecture], nodes: int, labels: tuple[str, ...]) -> Rows:
-    """Graphs as rows; those that are too large for the model lose their last inner nodes."""
-    graphs = [cell_graph(architecture) for architecture in some]
-    return dense([graph.within(nodes) for graph in graphs], labels, nodes)

@@ -34,8 +34,10 @@ import numpy as np
 
 from nasturtium.errors import StrategyError
 from nasturtium.predict.forest import Forest
+from nasturtium.predict.gcn import GCN
 from nasturtium.predict.gp import GP, Posterior
 from nasturtium.predict.predictor import Fitted
+from nasturtium.strategy.cell import Frame, has_graph
 from nasturtium.strategy.encoding import Encoding, Evidence, counts
 from nasturtium.strategy.evolution import RegularizedEvolution
 from nasturtium.strategy.surrogate import (
@@ -56,6 +58,8 @@ from nasturtium.train.seeds import mix
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from nasturtium.architecture import Architecture
+
     Array = NDArray[np.float64]
 
 __all__ = ["Portfolio"]
@@ -67,7 +71,8 @@ JUDGED = 15  # predictions, before which a surrogate is not doubted
 PARENTS = 5
 MOST = 200  # points of the process
 POPULATION, SAMPLE = 10, 3  # of evolution
-SURROGATES = ("process", "forest")
+NETWORK = 10  # results between fits of the network
+SURROGATES = ("process", "network", "forest")
 
 
 @dataclass
@@ -75,6 +80,7 @@ class Learner:
     """A surrogate, and what it said of results before it had seen them."""
 
     model: Fitted | None = None
+    frame: Frame | None = None  # of a network that reads graphs
     said: list[float] = field(default_factory=list)
     came: list[float] = field(default_factory=list)
 
@@ -121,7 +127,7 @@ class Portfolio(Strategy):
         mutants: int = 100,
         fresh: int = 50,
         evidence: str | Evidence = "counts",
-        surrogates: Sequence[str] = SURROGATES,
+        surrogates: Sequence[str] = ("process", "network"),
         doubt: float = 0.2,
         acquisition: Literal["improvement", "thompson"] = "improvement",
     ) -> None:
@@ -164,7 +170,7 @@ class Portfolio(Strategy):
         self._learn(state, encoding)
         count = len(points.trials)
         targets = _targets(state, count, count)
-        learner = self._followed(state)
+        learner = _followed(state)
         judged = len(learner.said) >= JUDGED
         if judged and learner.skill < self.doubt and points.place % 2:
             return _evolved(points, history, targets, rng)
@@ -174,8 +180,8 @@ class Portfolio(Strategy):
             fresh=self.fresh, edits=(1, 1, 2),
         )  # fmt: skip
         assert learner.model is not None
-        rows = np.hstack(encoding.groups([candidate.architecture for candidate in near]))
-        mean, spread = learner.model.predict(rows)
+        some = [candidate.architecture for candidate in near]
+        mean, spread = learner.model.predict(_rows(learner, encoding, some))
         if history.pending or self.acquisition == "thompson":
             worth = mean + spread * [rng.gauss(0.0, 1.0) for _ in near]
         else:
@@ -202,16 +208,6 @@ class Portfolio(Strategy):
         chosen = draws[int(ranked[SCREEN * stratum + int(rng.random() * SCREEN)])]
         return Proposal(chosen.architecture)
 
-    def _followed(self, state: Desk) -> Learner:
-        """The surrogate that is followed: a later one has to be better by two standard errors."""
-        followed = state.learners[self.surrogates[0]]
-        for name in self.surrogates[1:]:
-            learner = state.learners[name]
-            error = 1.0 / math.sqrt(max(1, min(len(learner.said), RECENT)))
-            if learner.skill > followed.skill + 2.0 * error:
-                followed = learner
-        return followed
-
     def _learn(self, state: Desk, encoding: Encoding) -> None:
         """Go through the results in turn: each is predicted, and then learned from.
 
@@ -220,7 +216,7 @@ class Portfolio(Strategy):
         """
         points, count = state.points, len(state.points.trials)
         if not state.told:
-            state.told = max(0, (count - RECENT) // EVERY - 1) * EVERY
+            state.told = max(0, (count - RECENT) // NETWORK - 1) * NETWORK
             for trial in points.trials[: state.told]:
                 encoding.meet(trial.architecture)
         for seen in range(state.told, count):
@@ -228,7 +224,7 @@ class Portfolio(Strategy):
             known = seen - seen % EVERY  # targets are those that the models were fitted to
             for learner in state.learners.values():
                 if learner.model is not None:
-                    row = np.hstack(encoding.groups([trial.architecture]))
+                    row = _rows(learner, encoding, [trial.architecture])
                     learner.said.append(float(learner.model.predict(row).mean[0]))
                     learner.came.append(float(_targets(state, seen + 1, known)[-1]))
             encoding.meet(trial.architecture)
@@ -241,20 +237,50 @@ class Portfolio(Strategy):
         points, count = state.points, state.told
         targets = _targets(state, count, count - count % EVERY)
         seed = mix(points.trials[0].architecture.key, count)
+        told = [trial.architecture for trial in points.trials[:count]]
         for name in self.surrogates:
-            learner = state.learners.setdefault(name, Learner())
-            if name == "forest" and not (anew or learner.model is None):
+            if name == "network" and not has_graph(told[0]):
                 continue
-            chosen = kept(targets, MOST) if name == "process" else np.arange(count)
-            hot, tally, free = encoding.groups([points.trials[i].architecture for i in chosen])
-            rows = np.hstack([hot, tally, free])
-            if name == "forest":
-                learner.model = Forest().fit(rows, targets, seed)
-            elif anew or not isinstance(learner.model, Posterior):
-                widths = tuple(part.shape[1] for part in (hot, tally, free) if part.shape[1])
-                learner.model = GP(groups=widths[:-1]).fit(rows, targets[chosen], seed)
+            learner = state.learners.setdefault(name, Learner())
+            if name == "network":
+                if learner.model is None or count % NETWORK == 0:
+                    learner.frame = Frame.of(told)
+                    rows = learner.frame.rows(told)
+                    learner.model = GCN(nodes=learner.frame.nodes).fit(rows, targets, seed)
+            elif name == "forest":
+                if anew or learner.model is None:
+                    rows = np.hstack(encoding.groups(told))
+                    learner.model = Forest().fit(rows, targets, seed)
             else:
-                learner.model = learner.model.again(rows, targets[chosen])
+                chosen = kept(targets, MOST)
+                groups = encoding.groups([told[place] for place in chosen])
+                rows = np.hstack(groups)
+                if anew or not isinstance(learner.model, Posterior):
+                    widths = tuple(part.shape[1] for part in groups if part.shape[1])
+                    learner.model = GP(groups=widths[:-1]).fit(rows, targets[chosen], seed)
+                else:
+                    learner.model = learner.model.again(rows, targets[chosen])
+
+
+def _rows(
+    learner: Learner, encoding: Encoding, some: Sequence[Architecture]
+) -> NDArray[np.float32]:
+    """Architectures as the surrogate reads them."""
+    return np.hstack(encoding.groups(some)) if learner.frame is None else learner.frame.rows(some)
+
+
+def _followed(state: Desk) -> Learner:
+    """Whose turn it is, of the surrogates that are not a standard error worse than the best."""
+    learners = list(state.learners.values())
+    if not learners:
+        raise StrategyError(
+            "the portfolio has the surrogate 'network' alone, which reads cells as graphs; this "
+            "space's are not known: add 'process'"
+        )
+    best = max(learner.skill for learner in learners)
+    error = 1.0 / math.sqrt(max(1, min(RECENT, *(len(learner.said) for learner in learners))))
+    able = [learner for learner in learners if learner.skill >= best - error]
+    return able[state.points.place % len(able)]
 
 
 def _targets(state: Desk, count: int, key: int) -> Array:
