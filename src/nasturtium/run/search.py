@@ -402,10 +402,8 @@ def _ready(
     tuning: Tuning | None = None
     if numerics is not None:
         setting.numerics = _numerics(numerics)
-    elif isinstance(runner, Here):
-        setting.numerics = Numerics(threads=cores())
-    elif not _trains(estimator):
-        setting.numerics = Numerics()
+    elif isinstance(runner, Here) or not _trains(estimator):
+        setting.numerics = Numerics()  # nothing is measured; small networks lose by more threads
     if setting.numerics is None:
         say("tune")
         runner = runner or Processes()
