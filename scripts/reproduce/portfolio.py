@@ -31,6 +31,7 @@ from nasturtium.strategy.random import RandomSearch
 from nasturtium.study.strategy import Strategy
 
 DATASETS = ("cifar10", "cifar100", "in16")
+TABLES = {"macro": NASBenchMacro, "accel": accelnasbench, "nasbench101": NASBench101}
 
 
 class Counts:
@@ -58,8 +59,9 @@ def ablations(bench: Benchmark) -> dict[str, Strategy]:
     return {
         "portfolio": Portfolio(evidence=free),
         "without evidence": Portfolio(evidence="none"),
-        "without the forest": Portfolio(evidence=free, surrogates=("process",)),
-        "without the process": Portfolio(evidence=free, surrogates=("forest",)),
+        "the process alone": Portfolio(evidence=free, surrogates=("process",)),
+        "the network alone": Portfolio(evidence=free, surrogates=("network",)),
+        "a forest alone": Portfolio(evidence=free, surrogates=("forest",)),
         "never in doubt": Portfolio(evidence=free, doubt=-1.0),
         "always in doubt": Portfolio(evidence=free, doubt=1.0),
         "draws instead of improvement": Portfolio(evidence=free, acquisition="thompson"),
@@ -92,14 +94,14 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--at", type=int, nargs="*", default=[25, 50, 100])
+    parser.add_argument("--tables", nargs="*", default=list(TABLES), choices=list(TABLES))
     parser.add_argument("--datasets", nargs="*", default=list(DATASETS), choices=DATASETS)
     given = parser.parse_args()
     base = "portfolio" if given.part == "ablate" else "random"
     print(f"| table | strategy | N | mean % | std | minus {base} | s a run |")
     print("|---|---|---|---|---|---|---|")
-    benches: list[Benchmark]
     if given.part == "tables":
-        benches = [NASBenchMacro(), accelnasbench(), NASBench101()]
+        benches = [TABLES[name]() for name in given.tables]
     else:
         benches = [NASBench201(dataset) for dataset in given.datasets]
     for bench in benches:

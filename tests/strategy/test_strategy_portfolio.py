@@ -15,7 +15,7 @@ from nasturtium.contracts import check_strategy
 from nasturtium.errors import StrategyError
 from nasturtium.run.race import race
 from nasturtium.strategy.bayes import BayesianOptimization
-from nasturtium.strategy.portfolio import RECENT, Learner, Portfolio
+from nasturtium.strategy.portfolio import RECENT, Desk, Learner, Portfolio, _followed
 from nasturtium.study.event import encode
 from nasturtium.study.store import MemoryStore
 from nasturtium.study.study import Study
@@ -88,6 +88,30 @@ def test_surrogates_that_predict_nothing_give_way_to_evolution():
     assert keys[0][:10] == keys[1][:10] and keys[0] != keys[1]
     parents = [t.proposal.parent for t in doubtful.history[31::2]]
     assert all(parent is not None for parent in parents)
+
+
+def test_cells_are_read_by_a_network_too():
+    def threes(architecture):
+        return float(sum(op == "nor_conv_3x3" for op in architecture.values()))
+
+    both = searched(Portfolio(**SMALL), 14, where=nas.zoo.nasbench201, metric=threes)
+    learners = both._state.learners
+    assert set(learners) == {"process", "network"} and learners["network"].frame.nodes >= 8
+    assert len(learners["network"].said) == len(learners["process"].said) == 8
+    assert set(searched(Portfolio(**SMALL), 12)._state.learners) == {"process"}
+    with pytest.raises(StrategyError, match="'network' alone, which reads cells as graphs"):
+        searched(Portfolio(surrogates=("network",)), 12)
+
+
+def test_surrogates_take_turns_unless_one_is_clearly_worse():
+    came = [float(place) for place in range(40)]
+    good, also, bad = (Learner(said=s, came=came) for s in (came, [*came[1:], 0.0], came[::-1]))
+    desk = Desk(learners={"process": good, "network": also, "forest": bad})
+    turns = []
+    for place in range(4):
+        desk.points.place = place
+        turns.append(_followed(desk))
+    assert turns == [good, also, good, also]
 
 
 def test_skill_is_the_rank_correlation_of_predictions_made_before():

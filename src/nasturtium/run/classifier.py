@@ -24,6 +24,7 @@ from nasturtium.space.base import Space
 from nasturtium.study.store import Store
 from nasturtium.study.strategy import Strategy
 from nasturtium.task.sources import load
+from nasturtium.train.numerics import Numerics
 from nasturtium.train.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -50,7 +51,9 @@ class NasturtiumClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         finish_recipe: how the best is trained in the end; four times the search's epochs if not
             given.
         validation_fraction: share of the examples on which candidates are compared.
+        control: uniformly drawn candidates beside the search, as a share of its trials.
         executor: ``here``, ``processes(workers=2)``; measured if not given.
+        numerics: threads, precision and memory format; measured if not given.
         store: where the study is kept; in memory if not given.
         random_state: seed, or a generator to draw one from.
 
@@ -65,7 +68,7 @@ class NasturtiumClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         >>> from sklearn.datasets import load_wine
         >>> from nasturtium import NasturtiumClassifier
         >>> X, y = load_wine(return_X_y=True)
-        >>> model = NasturtiumClassifier(trials=2, executor="here").fit(X, y)
+        >>> model = NasturtiumClassifier(trials=1, executor="here").fit(X, y)
         >>> model.predict(X).shape, model.score(X, y) > 0.8
         ((178,), True)
     """
@@ -82,7 +85,9 @@ class NasturtiumClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         recipe: Recipe | str | None = None,
         finish_recipe: Recipe | str | None = None,
         validation_fraction: float = 0.2,
+        control: float = 0.1,
         executor: Executor | str | None = None,
+        numerics: Numerics | str | None = None,
         store: Store | str | None = None,
         random_state: int | np.random.RandomState | None = 0,
     ) -> None:
@@ -95,7 +100,9 @@ class NasturtiumClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         self.recipe = recipe
         self.finish_recipe = finish_recipe
         self.validation_fraction = validation_fraction
+        self.control = control
         self.executor = executor
+        self.numerics = numerics
         self.store = store
         self.random_state = random_state
 
@@ -132,7 +139,9 @@ class NasturtiumClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             trials=self.trials,
             hours=self.hours,
             recipe=self.recipe,
+            control=self.control,
             executor=self.executor,
+            numerics=self.numerics,
             store=self.store,
             seed=seed,
         )

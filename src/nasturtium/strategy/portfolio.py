@@ -1,4 +1,4 @@
-"""A portfolio: free evidence, two surrogates that have to earn their keep, and evolution.
+"""A portfolio: free evidence, surrogates that have to earn their keep, and evolution.
 
 The parts are known: stratified sampling (McKay, Beckman & Conover 1979) by what costs nothing
 (parameters order NAS-Bench-201 about as well as proxies do: Abdelfattah et al. 2021, "Zero-cost
@@ -11,12 +11,14 @@ Implemented:
 
 1. The first trials are spread over the quantiles of the free evidence, where there is some
    (:func:`~nasturtium.strategy.encoding.counts`, or the caller's), else drawn uniformly.
-2. A Gaussian process over answers, tallies and evidence, and a forest over the same columns, learn
-   from what is finished. Every result is predicted by both before it is learned from; the rank
-   correlation of these predictions with the results says which of the two is followed.
+2. A Gaussian process over answers, tallies and evidence, and, where cells are known as graphs, a
+   graph network that orders pairs, learn from what is finished. Every result is predicted by both
+   before it is learned from; the rank correlation of these predictions with the results is a
+   surrogate's skill. They take turns; one that is a standard error less skilled than the best
+   misses its turn. A forest can be at work as well.
 3. The expected improvement of mutants of the best and of fresh draws is maximised; while trials are
    pending, values are drawn from the predictions instead, so that workers spread out.
-4. Where neither surrogate predicts better than ``doubt``, every other proposal is evolution's; in
+4. Where no surrogate predicts better than ``doubt``, every other proposal is evolution's; in
    spaces that ask no decisions, which surrogates cannot read, all are.
 
 The ablations on four tables are in the documentation.
@@ -47,12 +49,13 @@ from nasturtium.strategy.surrogate import (
     expected_improvement,
     first,
     kept,
+    top,
     whole,
     winsorised,
 )
 from nasturtium.study.history import History
 from nasturtium.study.strategy import Strategy
-from nasturtium.study.trial import Proposal, Trial
+from nasturtium.study.trial import Proposal
 from nasturtium.train.seeds import mix
 
 if TYPE_CHECKING:
@@ -116,7 +119,8 @@ class Portfolio(Strategy):
         fresh: candidates from the whole space.
         evidence: ``counts``, ``none``, or a function from an architecture to numbers that are
             worth knowing and cost next to nothing, always as many; the first one is spread over.
-        surrogates: which of ``process`` and ``forest`` are at work, the preferred one first.
+        surrogates: which of ``process``, ``network`` (of known cells alone) and ``forest`` are at
+            work.
         doubt: the rank correlation below which evolution makes every other proposal.
         acquisition: ``improvement``, or ``thompson``: draws from the predictions.
     """
@@ -176,7 +180,7 @@ class Portfolio(Strategy):
             return _evolved(points, history, targets, rng)
         order = np.lexsort((np.arange(count), -targets)).tolist()
         near = candidates(
-            points, history, rng, best=_different(points, order), mutants=self.mutants,
+            points, history, rng, best=top(points, PARENTS, order), mutants=self.mutants,
             fresh=self.fresh, edits=(1, 1, 2),
         )  # fmt: skip
         assert learner.model is not None
@@ -301,16 +305,6 @@ def _targets(state: Desk, count: int, key: int) -> Array:
         mixed = -(weighted.max(1) + 0.05 * weighted.sum(1))
         scores = np.where(broken, mixed.min() - 0.1 - np.abs(scores), mixed)
     return winsorised(scores)
-
-
-def _different(points: Points, order: Sequence[int]) -> list[Trial]:
-    """The first of each architecture, in the order given."""
-    found: dict[str, Trial] = {}
-    for place in order:
-        found.setdefault(points.trials[place].architecture.key, points.trials[place])
-        if len(found) == PARENTS:
-            break
-    return list(found.values())
 
 
 def _evolved(points: Points, history: History, targets: Array, rng: Random) -> Proposal:

@@ -100,13 +100,20 @@ def fitted(points: Points, every: int, fit: Callable[[int, int], Model]) -> Mode
     return model
 
 
-def top(points: Points, count: int) -> list[Trial]:
-    """The best finished trials, one for each architecture, best first."""
-    order = sorted(
-        range(len(points.trials)),
-        key=lambda place: (points.ranks[place], -points.trials[place].number),
-        reverse=True,
-    )
+def top(points: Points, count: int, order: Sequence[int] | None = None) -> list[Trial]:
+    """The best finished trials, one for each architecture, best first.
+
+    Args:
+        points: the trials.
+        count: how many, at most.
+        order: the places of the points, best first, where their ranks do not decide.
+    """
+    if order is None:
+        order = sorted(
+            range(len(points.trials)),
+            key=lambda place: (points.ranks[place], -points.trials[place].number),
+            reverse=True,
+        )
     found: dict[str, Trial] = {}
     for place in order:
         trial = points.trials[place]
