@@ -12,6 +12,7 @@ from torch import nn
 import nasturtium as nas
 from nasturtium.run.finish import finish, finished, longer
 from nasturtium.study.store import SqlStore
+from nasturtium.train.evaluate import evaluate
 
 RECIPE = nas.Recipe(epochs=1, lr=0.05, batch_size=32)
 
@@ -125,3 +126,45 @@ def test_an_export_is_named_by_its_ending(tmp_path: Path) -> None:
         network.export(tmp_path / "net.h5")
     network.export(tmp_path / "net.pt2")
     assert (tmp_path / "net.pt2").exists()
+
+
+def test_the_weights_of_the_search_can_be_kept(tmp_path: Path) -> None:
+    space = nas.zoo.nasbench201.using(cells=1, channels=4)
+    options = {"space": space, "trials": 1, "executor": "here", "recipe": "epochs=2", "control": 0}
+    study = nas.search(
+        "digits", **options, estimator="train(keep=True)", store=tmp_path / "kept.db"
+    )
+    done = nas.finish(study, keep=True)
+    assert done.weights == "kept from the search"
+    assert done.recipe.epochs == 2
+    task = done.task
+    valid = evaluate(done.model, task.valid, task)["accuracy"]
+    assert valid == pytest.approx(study.best.metrics["accuracy"], abs=1e-9)
+    plain = nas.search("digits", **options, store=None)
+    with pytest.raises(nas.StrategyError, match="kept no weights; search with"):
+        nas.finish(plain, keep=True)
+
+
+def test_delivered_files_are_measured_and_described(tmp_path: Path) -> None:
+    space = nas.zoo.nasbench201.using(cells=1, channels=4)
+    study = nas.search(
+        "digits", space=space, trials=1, executor="here", recipe="epochs=1", control=0, store=None
+    )
+    done = nas.finish(study, recipe="epochs=2")
+    sent = nas.deliver(study, done, tmp_path / "net.onnx", tmp_path / "net.pt2", int8=True)
+    assert [file.format for file in sent.files] == ["onnx", "onnx int8", "torch.export"]
+    for file in sent.files:
+        assert file.path.stat().st_size == file.bytes
+        assert file.latency_ms > 0
+        assert file.accuracy == pytest.approx(done.metrics["accuracy"], abs=0.05)
+    exact = [file.accuracy for file in sent.files if file.format != "onnx int8"]
+    assert exact == pytest.approx([done.metrics["accuracy"]] * 2)
+    card = sent.card.read_text()
+    for words in ("net.int8.onnx", "edge0_1", "trained afresh", task_line(done)):
+        assert words in card
+    with pytest.raises(nas.ExportError, match="int8 goes through onnxruntime"):
+        nas.deliver(study, done, tmp_path / "only.pt2", int8=True)
+
+
+def task_line(done: nas.Finished) -> str:
+    return f"fingerprint {done.task.fingerprint}"

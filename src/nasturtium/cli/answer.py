@@ -95,11 +95,12 @@ def tell_finished(done: Finished, files: list[dict[str, Any]], as_json: bool) ->
             "recipe": done.recipe.to_json(),
             "seconds": done.seconds,
             "reused": done.reused,
+            "weights": done.weights,
             "files": files,
         }
         typer.echo(json.dumps(told))
         return
-    how = "loaded, as it was trained before" if done.reused else f"{done.seconds:.0f} s of training"
+    how = done.weights if done.reused else f"{done.seconds:.0f} s of training"
     lines = [("network", f"trial {done.trial}, {done.recipe.epochs} epochs, {how}")]
     shown = [f"{name} {in_words(name, value)}" for name, value in done.metrics.items()]
     lines.append(("test", ", ".join(shown)))

@@ -40,6 +40,12 @@ def finish(
             help="train on training and validation examples together, as nothing is chosen any more"
         ),
     ] = True,
+    keep: Annotated[
+        bool,
+        typer.Option(
+            "--keep", help="train nothing, take the weights that the trial had in the search"
+        ),
+    ] = False,
     export: Annotated[
         Path | None,
         typer.Option(help="write the network to this file, .onnx or .pt2, and a model card beside"),
@@ -64,6 +70,7 @@ def finish(
             data=data,
             seed=seed,
             whole=whole,
+            keep=keep,
             watch=show.epoch,
         )
         files = _export(opened, done, export, int8)

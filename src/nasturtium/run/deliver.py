@@ -193,9 +193,7 @@ def card(study: Study, finished: Finished, files: Sequence[File]) -> str:
         "",
         "## Training",
         "",
-        f"Weights were {'loaded from an earlier run of the same' if finished.reused else ''}"
-        f"{'' if finished.reused else 'trained afresh by the'} recipe: "
-        f"`{json.dumps(finished.recipe.to_json())}`.",
+        f"Weights: {finished.weights}, by the recipe `{json.dumps(finished.recipe.to_json())}`.",
         "",
         "## Evidence",
         "",

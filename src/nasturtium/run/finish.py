@@ -54,6 +54,7 @@ class Finished:
         task: the data.
         seconds: what the training took.
         reused: whether an earlier run of the same finish had trained it.
+        weights: where they come from, in words: trained afresh, loaded, or kept from the search.
     """
 
     model: nn.Module
@@ -64,6 +65,7 @@ class Finished:
     task: Task
     seconds: float
     reused: bool
+    weights: str = "trained afresh"
 
     def export(self, path: str | Path, **options: Any) -> Exported:
         """Write the network to a file, compared with the model on real inputs before it is kept.
@@ -109,6 +111,7 @@ def finish(
     data: Any = None,
     seed: int | None = None,
     whole: bool = True,
+    keep: bool = False,
     numerics: Numerics | None = None,
     watch: Callable[[Progress], None] | None = None,
 ) -> Finished:
@@ -126,6 +129,8 @@ def finish(
         data: the data, where the study was made from objects; else they are read again.
         seed: of weights and training; the study's if not given.
         whole: train on training and validation examples together, as nothing is chosen any more.
+        keep: train nothing, and take the weights that the trial had in the search; the search has
+            to keep them, ``estimator="train(keep=True)"``.
         numerics: the study's if not given.
         watch: called after each epoch.
 
@@ -133,7 +138,7 @@ def finish(
         the network with its metrics.
 
     Raises:
-        StrategyError: the study has no finished trial.
+        StrategyError: the study has no finished trial, or the trial kept no weights.
         StoreError: a driver is searching in the study now.
         TaskError: the data cannot be read again, or are not those of the study.
     """
@@ -143,6 +148,8 @@ def finish(
     task = task_of(study, data)
     space = build if build is not None else study.space
     space = bound_space(space, task)
+    if keep:
+        return _kept(study, chosen, space, task)
     manifest = study.manifest
     settings = told_recipe(recipe, longer(study, chosen.architecture))
     seed = study.seed if seed is None else seed
@@ -157,7 +164,15 @@ def finish(
             model.load_state_dict(load_weights(study.files.get(note["weights"])))
             model.eval()
             return Finished(
-                model, note["metrics"], chosen.architecture, chosen.number, settings, task, 0, True
+                model,
+                note["metrics"],
+                chosen.architecture,
+                chosen.number,
+                settings,
+                task,
+                0,
+                True,
+                "loaded from an earlier run of the same training",
             )
     name = f"finish-{mix(repr(sorted(identity.items())))}"
     checkpoint = None if study.files is None else study.files.checkpoint(study.name, name)
@@ -201,6 +216,33 @@ def finish(
         task,
         fitted.seconds,
         False,
+    )
+
+
+def _kept(study: Study, trial: Trial, space: Space, task: Task) -> Finished:
+    """The trial as it was in the search: its own weights, measured on the test split."""
+    digest = trial.files.get("weights")
+    if digest is None or study.files is None:
+        raise StrategyError(
+            f"trial {trial.number} of study {study.name!r} kept no weights; search with "
+            'estimator="train(keep=True)", or let finish train afresh'
+        )
+    model = space.build(trial.architecture, seed=0)
+    model.load_state_dict(load_weights(study.files.get(digest)))
+    model.eval()
+    settings = longer(study, trial.architecture)
+    settings = settings.replace(epochs=settings.epochs // LONGER)
+    metrics = _measured(model, task, space, trial.architecture)
+    return Finished(
+        model,
+        metrics,
+        trial.architecture,
+        trial.number,
+        settings,
+        task,
+        trial.seconds,
+        True,
+        "kept from the search",
     )
 
 
