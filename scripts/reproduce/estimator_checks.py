@@ -16,10 +16,11 @@ import nasturtium as nas
 def main() -> None:
     warnings.simplefilter("ignore")
     model = nas.NasturtiumClassifier(
-        trials=1,
+        trials=4,
+        control=0.0,
         executor="here",
         recipe="epochs=1",
-        finish_recipe="epochs=20,batch_size=16,lr=0.05",
+        finish_recipe="epochs=40,batch_size=16,lr=0.05",
     )
     begin = time.perf_counter()
     results = check_estimator(model, on_fail=None)
