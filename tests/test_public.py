@@ -57,3 +57,21 @@ def test_the_package_that_the_decorator_hides_is_imported_in_both_forms() -> Non
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["True", "True"]
+
+
+def test_type_checkers_see_the_same_names_as_programs() -> None:
+    import ast
+    from pathlib import Path
+
+    import nasturtium as nas
+
+    tree = ast.parse(Path(str(nas.__file__)).read_text())
+    shown = {
+        (name.name, str(node.module).removeprefix("nasturtium."))
+        for part in tree.body
+        if isinstance(part, ast.If)
+        for node in part.body
+        if isinstance(node, ast.ImportFrom)
+        for name in node.names
+    }
+    assert shown == set(nas._HOME.items())

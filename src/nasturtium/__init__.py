@@ -7,7 +7,7 @@ is only imported when something needs it.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 # Imported at once: the decorator shares its name with a package, which would hide it if that
 # package were loaded first. It needs no torch.
@@ -16,6 +16,93 @@ from nasturtium.space.choice import space as space
 # "import nasturtium.space.zoo as zoo" looks for zoo in what nasturtium.space is, the decorator, and
 # then among the imported modules, under the name that it finds there.
 space.__name__ = "nasturtium.space"
+
+if TYPE_CHECKING:  # what type checkers and editors see of the table below
+    from nasturtium.analyse.evidence import Evidence as Evidence
+    from nasturtium.architecture import Architecture as Architecture
+    from nasturtium.bench.accelnasbench import accelnasbench as accelnasbench
+    from nasturtium.bench.base import Benchmark as Benchmark
+    from nasturtium.bench.dartscells import dartscells as dartscells
+    from nasturtium.bench.nasbench101 import NASBench101 as NASBench101
+    from nasturtium.bench.nasbench201 import NASBench201 as NASBench201
+    from nasturtium.bench.nasbenchmacro import NASBenchMacro as NASBenchMacro
+    from nasturtium.bench.pool import PoolBenchmark as PoolBenchmark
+    from nasturtium.blocks import Block as Block
+    from nasturtium.blocks import block as block
+    from nasturtium.blocks import chain as chain
+    from nasturtium.decision import Decision as Decision
+    from nasturtium.decision import OneOf as OneOf
+    from nasturtium.decision import Range as Range
+    from nasturtium.decision import Subset as Subset
+    from nasturtium.errors import EstimateError as EstimateError
+    from nasturtium.errors import ExportError as ExportError
+    from nasturtium.errors import NasturtiumError as NasturtiumError
+    from nasturtium.errors import SpaceError as SpaceError
+    from nasturtium.errors import StoreError as StoreError
+    from nasturtium.errors import StrategyError as StrategyError
+    from nasturtium.errors import TaskError as TaskError
+    from nasturtium.estimate.hardware import Hardware as Hardware
+    from nasturtium.estimate.tabular import Tabular as Tabular
+    from nasturtium.estimate.together import Together as Together
+    from nasturtium.estimate.train import Train as Train
+    from nasturtium.run.classifier import NasturtiumClassifier as NasturtiumClassifier
+    from nasturtium.run.deliver import deliver as deliver
+    from nasturtium.run.evidence import gather as gather
+    from nasturtium.run.evidence import recall as recall
+    from nasturtium.run.executor import Executor as Executor
+    from nasturtium.run.executor import Here as Here
+    from nasturtium.run.executor import Processes as Processes
+    from nasturtium.run.finish import Finished as Finished
+    from nasturtium.run.finish import finish as finish
+    from nasturtium.run.race import Race as Race
+    from nasturtium.run.race import race as race
+    from nasturtium.run.search import resume as resume
+    from nasturtium.run.search import search as search
+    from nasturtium.space.base import Space as Space
+    from nasturtium.space.choice import ChoiceSpace as ChoiceSpace
+    from nasturtium.space.choose import Reading as Reading
+    from nasturtium.space.graph import GraphSpace as GraphSpace
+    from nasturtium.space.ops import Classifier as Classifier
+    from nasturtium.space.pool import PoolSpace as PoolSpace
+    from nasturtium.space.recipe import recipe as recipe
+    from nasturtium.strategy.asha import ASHA as ASHA
+    from nasturtium.strategy.bananas import BANANAS as BANANAS
+    from nasturtium.strategy.bayes import BayesianOptimization as BayesianOptimization
+    from nasturtium.strategy.bohb import BOHB as BOHB
+    from nasturtium.strategy.evolution import RegularizedEvolution as RegularizedEvolution
+    from nasturtium.strategy.halving import Hyperband as Hyperband
+    from nasturtium.strategy.halving import SuccessiveHalving as SuccessiveHalving
+    from nasturtium.strategy.lemonade import Lemonade as Lemonade
+    from nasturtium.strategy.local import LocalSearch as LocalSearch
+    from nasturtium.strategy.median import MedianStop as MedianStop
+    from nasturtium.strategy.npenas import NPENAS as NPENAS
+    from nasturtium.strategy.nsga2 import NSGA2 as NSGA2
+    from nasturtium.strategy.optuna import Optuna as Optuna
+    from nasturtium.strategy.portfolio import Portfolio as Portfolio
+    from nasturtium.strategy.random import RandomSearch as RandomSearch
+    from nasturtium.strategy.reinforce import Reinforce as Reinforce
+    from nasturtium.strategy.tournament import TournamentEvolution as TournamentEvolution
+    from nasturtium.study.estimator import Estimator as Estimator
+    from nasturtium.study.history import History as History
+    from nasturtium.study.store import MemoryStore as MemoryStore
+    from nasturtium.study.store import SqlStore as SqlStore
+    from nasturtium.study.store import Store as Store
+    from nasturtium.study.strategy import Strategy as Strategy
+    from nasturtium.study.study import Study as Study
+    from nasturtium.study.trial import Fidelity as Fidelity
+    from nasturtium.study.trial import Objective as Objective
+    from nasturtium.study.trial import Proposal as Proposal
+    from nasturtium.study.trial import Trial as Trial
+    from nasturtium.study.work import Job as Job
+    from nasturtium.supernet.relax import relax as relax
+    from nasturtium.supernet.relaxation import Relaxation as Relaxation
+    from nasturtium.supernet.relaxation import Softmax as Softmax
+    from nasturtium.supernet.supernet import Supernet as Supernet
+    from nasturtium.task.augment import Augment as Augment
+    from nasturtium.task.sources import load as load
+    from nasturtium.task.task import Task as Task
+    from nasturtium.train.numerics import Numerics as Numerics
+    from nasturtium.train.recipe import Recipe as Recipe
 
 _HOME = {
     "ASHA": "strategy.asha",
