@@ -21,7 +21,7 @@ Implemented:
 4. Where no surrogate predicts better than ``doubt``, every other proposal is evolution's; in
    spaces that ask no decisions, which surrogates cannot read, all are.
 
-The ablations on four tables are in the documentation.
+Rows on four tables, and what each part is worth, are in the documentation.
 """
 
 from __future__ import annotations
