@@ -36,6 +36,12 @@ def test_a_table_with_names_for_classes(iris):
     assert (model.classes_[probabilities.argmax(1)] == model.predict(X)).all()
 
 
+def test_lists_are_learnt_from_like_arrays(iris):
+    model, X, names = iris
+    again = clone(model).fit(X.tolist(), names.tolist())
+    np.testing.assert_array_equal(model.predict(X), again.predict(X.tolist()))
+
+
 def test_the_same_seed_gives_the_same_predictions(iris):
     model, X, names = iris
     again = clone(model).fit(X, names)

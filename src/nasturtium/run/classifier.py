@@ -175,7 +175,8 @@ class NasturtiumClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         return labels
 
 
-NUMBERS = (np.uint8, np.float32, np.float64)
+# Kept as they are; anything else (lists, other integers) becomes the first of them.
+NUMBERS = (np.float64, np.float32, np.uint8)
 
 
 def _laid_out(given: NDArray[Any], inputs: tuple[int, ...]) -> NDArray[Any]:
