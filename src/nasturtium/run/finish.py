@@ -195,7 +195,7 @@ def finish(
             checkpoint=checkpoint,
             progress=progress,
         )
-        metrics = _measured(fitted.model, task, space, chosen.architecture)
+        metrics = _measured(fitted.model, task)
         if not whole:
             metrics["valid_accuracy"] = fitted.metrics["accuracy"]
         if study.files is not None:
@@ -230,9 +230,8 @@ def _kept(study: Study, trial: Trial, space: Space, task: Task) -> Finished:
     model = space.build(trial.architecture, seed=0)
     model.load_state_dict(load_weights(study.files.get(digest)))
     model.eval()
-    settings = longer(study, trial.architecture)
-    settings = settings.replace(epochs=settings.epochs // LONGER)
-    metrics = _measured(model, task, space, trial.architecture)
+    settings = searched(study, trial.architecture)
+    metrics = _measured(model, task)
     return Finished(
         model,
         metrics,
@@ -277,14 +276,19 @@ def finished(study: Study, *, trial: int | None = None, data: Any = None) -> Fin
     )
 
 
-def longer(study: Study, architecture: Architecture | None = None) -> Recipe:
-    """The recipe of a training in full: the architecture's or the study's, four times as long."""
+def searched(study: Study, architecture: Architecture | None = None) -> Recipe:
+    """The recipe that the search trained with: the architecture's own, or else the study's."""
     own = getattr(study.space, "recipe", None)
     if own is not None and architecture is not None:
-        base: Recipe = own.of(architecture)
-    else:
-        known = study.manifest.get("recipe")
-        base = Recipe() if known is None else Recipe.from_json(known)
+        found: Recipe = own.of(architecture)
+        return found
+    known = study.manifest.get("recipe")
+    return Recipe() if known is None else Recipe.from_json(known)
+
+
+def longer(study: Study, architecture: Architecture | None = None) -> Recipe:
+    """The recipe of a training in full: the search's, four times as long."""
+    base = searched(study, architecture)
     return base.replace(epochs=base.epochs * LONGER)
 
 
@@ -326,11 +330,9 @@ def task_of(study: Study, data: Any = None) -> Task:
     return task
 
 
-def _measured(
-    model: nn.Module, task: Task, space: Space, architecture: Architecture
-) -> dict[str, float]:
+def _measured(model: nn.Module, task: Task) -> dict[str, float]:
     from nasturtium.cost.count import count
 
     metrics = {} if task.test is None else evaluate(model, task.test, task)
-    cost = count(space.build(architecture), task.inputs)
+    cost = count(model, task.inputs)
     return {**metrics, "params": float(cost.params), "macs": float(cost.macs)}
