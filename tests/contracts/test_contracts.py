@@ -14,6 +14,7 @@ import nasturtium as nas
 from nasturtium.contracts import check_estimator, check_space, check_store, check_strategy
 from nasturtium.contracts.law import alike
 from nasturtium.estimate.hardware import Hardware
+from nasturtium.predict.mlp import MLPEnsemble
 from nasturtium.run.names import NAMES, made
 from nasturtium.space.zoo import SPACES
 from nasturtium.study.event import encode
@@ -32,14 +33,35 @@ def test_spaces(name):
 BETWEEN_TWO = {"lemonade"}  # strategies that need an expensive and a cheap objective
 
 
-@pytest.mark.parametrize("name", sorted(set(NAMES["strategy"]) - BETWEEN_TWO))
+# With a surrogate: laws do not depend on how long it learns, so it learns for a moment.
+LEARNING = {
+    "bananas": nas.BANANAS(mutants=10, predictor=MLPEnsemble(members=2, epochs=3)),
+    "bayes": nas.BayesianOptimization(mutants=10, fresh=5),
+    "npenas": nas.NPENAS(mutants=10, predictor=MLPEnsemble(members=2, epochs=3)),
+    "optuna": nas.Optuna(),
+    "portfolio": nas.Portfolio(mutants=10, fresh=5),
+}
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES["strategy"]) - BETWEEN_TWO - set(LEARNING)))
 def test_strategies(name):
     check_strategy(made("strategy", name))
 
 
-@pytest.mark.parametrize("name", NAMES["strategy"])
+@pytest.mark.parametrize("name", sorted(set(NAMES["strategy"]) - set(LEARNING)))
 def test_strategies_with_two_objectives(name):
     check_strategy(made("strategy", name), objectives=("accuracy", "min:latency"), cuts=3)
+
+
+@pytest.mark.parametrize("name", LEARNING)
+def test_strategies_with_a_surrogate(name):
+    check_strategy(LEARNING[name], trials=28, cuts=3)
+
+
+@pytest.mark.parametrize("name", LEARNING)
+def test_strategies_with_a_surrogate_and_two_objectives(name):
+    objectives = ("accuracy", "min:latency")
+    check_strategy(LEARNING[name], objectives=objectives, trials=24, cuts=2)
 
 
 @pytest.mark.parametrize(

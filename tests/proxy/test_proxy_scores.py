@@ -13,9 +13,10 @@ from torch.nn.functional import mse_loss
 
 import nasturtium as nas
 from nasturtium.errors import EstimateError
-from nasturtium.proxy.scores import grad_norm, jacov, naswot, snip, synflow
+from nasturtium.proxy.scores import grad_norm, jacov, naswot, scores, snip, synflow
 
 DATA_FREE = {"synflow": synflow, "jacov": jacov, "naswot": naswot}
+EDGES = ("edge0_1", "edge0_2", "edge1_2", "edge0_3", "edge1_3", "edge2_3")
 LABELLED = {"grad_norm": grad_norm, "snip": snip}
 
 
@@ -123,3 +124,23 @@ def test_messages():
         synflow(linear(torch.zeros(2, 3)), drawn(1, 3))
     with pytest.raises(EstimateError, match="grad_norm is nan"):
         grad_norm(linear(torch.full((2, 3), math.nan)), drawn(2, 3), torch.tensor([0, 1]))
+
+
+def test_scores_together_are_the_scores_alone():
+    net = nas.zoo.nasbench201.using(cells=1, inputs=(3, 8, 8), classes=2).build(
+        nas.Architecture("nasbench201", dict.fromkeys(EDGES, "nor_conv_3x3")), seed=0
+    )
+    x, y = drawn(6, 3, 8, 8), torch.tensor([0, 1, 0, 1, 0, 1])
+    alone = {name: score(net, x, y) for name, score in LABELLED.items()}
+    alone |= {name: score(net, x) for name, score in DATA_FREE.items()}
+    assert scores(net, x, y) == pytest.approx(alone, rel=1e-6)
+    assert set(scores(net, x)) == set(DATA_FREE)
+    assert list(scores(net, x, names=("jacov", "synflow"))) == ["jacov", "synflow"]
+
+
+def test_scores_say_what_they_cannot_give():
+    net, x = nn.Sequential(nn.Linear(3, 2), nn.ReLU()), drawn(4, 3)
+    with pytest.raises(EstimateError, match=r"no score is called 'synflo'.*did you mean 'synflow'"):
+        scores(net, x, names=("synflo",))
+    with pytest.raises(EstimateError, match="snip needs targets; without them there are synflow"):
+        scores(net, x, names=("snip",))

@@ -24,8 +24,9 @@ is scored, so the module stays as it is. The tests hold every score against clos
 from __future__ import annotations
 
 import copy
+import difflib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -33,9 +34,11 @@ from torch.nn.functional import cross_entropy
 
 from nasturtium.errors import EstimateError
 
-__all__ = ["grad_norm", "jacov", "naswot", "snip", "synflow"]
+__all__ = ["LABEL_FREE", "NAMES", "grad_norm", "jacov", "naswot", "scores", "snip", "synflow"]
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+NAMES = ("grad_norm", "snip", "synflow", "jacov", "naswot")
+LABEL_FREE = ("synflow", "jacov", "naswot")
 KEEP = 1e-5  # k in jacov
 NORMS = (
     nn.modules.batchnorm._BatchNorm,
@@ -47,47 +50,139 @@ WEIGHED = (nn.modules.conv._ConvNd, nn.Linear)
 RECTIFIERS = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.Hardswish, nn.SiLU, nn.GELU)
 
 
+def scores(
+    module: nn.Module,
+    inputs: Tensor,
+    targets: Tensor | None = None,
+    *,
+    names: Sequence[str] = (),
+    loss: Loss = cross_entropy,
+) -> dict[str, float]:
+    """Several scores of one network, which share the passes through it.
+
+    All five take one pass forward and three backward, of which synflow's are of a single example.
+
+    Args:
+        module: the network, at its initial weights; it is not changed. For naswot its activations
+            have to be modules (``nn.ReLU`` and the like), since functions cannot be listened to.
+        inputs: (examples, ...); at least two for jacov and naswot. synflow reads the shape alone.
+        targets: what ``loss`` takes; without them there are no grad_norm and no snip.
+        names: which scores; all that can be had if empty.
+        loss: of outputs and targets, a mean over examples.
+
+    Raises:
+        EstimateError: an unknown name, a score that needs what is not given, or a network that it
+            does not fit: nothing that has weights takes part, nothing flows, no activation is met,
+            or the outputs do not depend on the examples.
+
+    Example:
+        >>> import torch
+        >>> from torch import nn
+        >>> from nasturtium.proxy.scores import scores
+        >>> net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+        >>> sorted(scores(net, torch.eye(4), torch.tensor([0, 1, 0, 1])))
+        ['grad_norm', 'jacov', 'naswot', 'snip', 'synflow']
+    """
+    wanted = tuple(names) or (LABEL_FREE if targets is None else NAMES)
+    for name in wanted:
+        if name not in NAMES:
+            near = difflib.get_close_matches(name, NAMES, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise EstimateError(f"no score is called {name!r}; known are {', '.join(NAMES)}{hint}")
+        if name not in LABEL_FREE and targets is None:
+            raise EstimateError(
+                f"{name} needs targets; without them there are {', '.join(LABEL_FREE)}"
+            )
+        if name in ("jacov", "naswot") and len(inputs) < 2:
+            raise EstimateError(
+                f"{name} compares examples; got inputs of shape {tuple(inputs.shape)}, expected "
+                "at least two"
+            )
+    found: dict[str, float] = {}
+    if set(wanted) != {"synflow"}:
+        found |= _of_batch(module, inputs, targets, wanted, loss)
+    if "synflow" in wanted:
+        found["synflow"] = _synflow(module, inputs)
+    for name, value in found.items():
+        if not math.isfinite(value) and name != "naswot":
+            raise EstimateError(
+                f"{name} is {value}; the network's initial weights or the batch are too large"
+            )
+    return {name: found[name] for name in wanted}
+
+
 def grad_norm(
     module: nn.Module, inputs: Tensor, targets: Tensor, loss: Loss = cross_entropy
 ) -> float:
-    """The sum of the norms of the weights' gradients; larger is said to be better.
-
-    Args:
-        module: the network, at its initial weights; it is not changed.
-        inputs: (examples, ...).
-        targets: what ``loss`` takes.
-        loss: of outputs and targets, a mean over examples.
-
-    Raises:
-        EstimateError: no convolution or linear layer takes part.
-    """
-    return _finite(
-        "grad_norm", sum(float(g.norm()) for _, g in _slopes(module, inputs, targets, loss))
-    )
+    """The sum of the norms of the weights' gradients; larger is said to be better."""
+    return scores(module, inputs, targets, names=("grad_norm",), loss=loss)["grad_norm"]
 
 
 def snip(module: nn.Module, inputs: Tensor, targets: Tensor, loss: Loss = cross_entropy) -> float:
-    """How much the loss depends on the connections; larger is said to be better.
-
-    Args:
-        module: the network, at its initial weights; it is not changed.
-        inputs: (examples, ...).
-        targets: what ``loss`` takes.
-        loss: of outputs and targets, a mean over examples.
-
-    Raises:
-        EstimateError: no convolution or linear layer takes part.
-    """
-    pairs = _slopes(module, inputs, targets, loss)
-    return _finite("snip", sum(float((w * g).abs().sum()) for w, g in pairs))
+    """How much the loss depends on the connections; larger is said to be better."""
+    return scores(module, inputs, targets, names=("snip",), loss=loss)["snip"]
 
 
 def synflow(module: nn.Module, inputs: Tensor) -> float:
-    """The logarithm of the flow through all paths; needs no data, only the shape of ``inputs``.
+    """The logarithm of the flow through all paths; needs no data, only the shape of ``inputs``."""
+    return scores(module, inputs, names=("synflow",))["synflow"]
 
-    Raises:
-        EstimateError: no convolution or linear layer takes part, or nothing flows.
+
+def jacov(module: nn.Module, inputs: Tensor) -> float:
+    """How differently the network responds to different examples; larger is said to be better."""
+    return scores(module, inputs, names=("jacov",))["jacov"]
+
+
+def naswot(module: nn.Module, inputs: Tensor) -> float:
+    """How differently examples switch the rectifiers; larger is said to be better.
+
+    Minus infinity where two examples switch all of them alike.
     """
+    return scores(module, inputs, names=("naswot",))["naswot"]
+
+
+def _of_batch(
+    module: nn.Module, inputs: Tensor, targets: Tensor | None, wanted: Sequence[str], loss: Loss
+) -> dict[str, float]:
+    """The scores that look at examples, from one pass forward."""
+    twin, found = _training(module), dict[str, float]()
+    agree = torch.zeros(len(inputs), len(inputs), dtype=torch.float64, device=inputs.device)
+    met = 0
+
+    def listen(part: nn.Module, given: tuple[Tensor, ...], made: Tensor) -> None:
+        nonlocal met
+        met += 1
+        on = (made.detach().flatten(1) > 0).float()  # whole numbers: exact up to 2^24 of them
+        both, count = on @ on.T, on.sum(1)
+        agree.add_(both + (on.shape[1] - count[:, None] - count[None] + both))
+
+    if "naswot" in wanted:
+        for part in twin.modules():
+            if isinstance(part, RECTIFIERS):
+                part.register_forward_hook(listen)
+    labelled = [name for name in ("grad_norm", "snip") if name in wanted]
+    x = inputs.detach().clone().requires_grad_("jacov" in wanted)
+    with torch.set_grad_enabled("jacov" in wanted or bool(labelled)):
+        outputs = _single(twin(x))
+        if "jacov" in wanted:
+            (slopes,) = torch.autograd.grad(outputs.sum(), x, retain_graph=bool(labelled))
+            found["jacov"] = _jacov(module, slopes)
+        if labelled and targets is not None:
+            pairs = _weighed(twin, loss(outputs, targets))
+            found["grad_norm"] = sum(float(g.norm()) for _, g in pairs)
+            found["snip"] = sum(float((w * g).abs().sum()) for w, g in pairs)
+    if "naswot" in wanted:
+        if not met:
+            raise EstimateError(
+                f"naswot met no activation in this {type(module).__name__}; it listens to nn.ReLU "
+                "and the like, not to functions such as torch.relu"
+            )
+        # Examples with equal codes make the matrix singular; the determinant is then that of none.
+        found["naswot"] = float(torch.linalg.slogdet(agree)[1])
+    return found
+
+
+def _synflow(module: nn.Module, inputs: Tensor) -> float:
     bare = _bare(copy.deepcopy(module).double()).eval()
     with torch.no_grad():
         for tensor in bare.state_dict().values():
@@ -95,30 +190,17 @@ def synflow(module: nn.Module, inputs: Tensor) -> float:
                 tensor.abs_()
     ones = torch.ones(1, *inputs.shape[1:], dtype=torch.float64, device=inputs.device)
     with torch.enable_grad():
-        _single(bare(ones)).sum().backward()  # type: ignore[no-untyped-call]
-    total = sum(float((w * g).abs().sum()) for w, g in _weighed(bare))
+        pairs = _weighed(bare, _single(bare(ones)).sum())
+    total = sum(float((w * g).abs().sum()) for w, g in pairs)
     if total <= 0.0:
         raise EstimateError(
             f"synflow of a {type(module).__name__} is the logarithm of {total:g}: no path of "
             "weights leads from input to output"
         )
-    return _finite("synflow", math.log(total))
+    return math.log(total)
 
 
-def jacov(module: nn.Module, inputs: Tensor) -> float:
-    """How differently the network responds to different examples; larger is said to be better.
-
-    Args:
-        module: the network, at its initial weights; it is not changed.
-        inputs: (examples, ...), at least two.
-
-    Raises:
-        EstimateError: fewer than two examples, or outputs that do not depend on them.
-    """
-    _several("jacov", inputs)
-    x = inputs.detach().clone().requires_grad_()
-    with torch.enable_grad():
-        (slopes,) = torch.autograd.grad(_single(_training(module)(x)).sum(), x)
+def _jacov(module: nn.Module, slopes: Tensor) -> float:
     correlations = torch.corrcoef(slopes.flatten(1).double())
     if not correlations.isfinite().all():
         raise EstimateError(
@@ -126,52 +208,7 @@ def jacov(module: nn.Module, inputs: Tensor) -> float:
             "way that could be correlated"
         )
     values = torch.linalg.eigvalsh(correlations).clamp(min=0.0) + KEEP
-    return _finite("jacov", -float((values.log() + 1.0 / values).sum()))
-
-
-def naswot(module: nn.Module, inputs: Tensor) -> float:
-    """How differently examples switch the rectifiers; larger is said to be better.
-
-    Args:
-        module: the network, at its initial weights; it is not changed. Its activations have to be
-            modules (``nn.ReLU`` and the like), since functions cannot be listened to.
-        inputs: (examples, ...), at least two.
-
-    Raises:
-        EstimateError: fewer than two examples, or no activation was met.
-    """
-    _several("naswot", inputs)
-    twin = _training(module)
-    agree = torch.zeros(len(inputs), len(inputs), dtype=torch.float64, device=inputs.device)
-    met = 0
-
-    def listen(part: nn.Module, given: tuple[Tensor, ...], made: Tensor) -> None:
-        nonlocal met
-        met += 1
-        on = (made.detach().flatten(1) > 0).double()
-        agree.add_(on @ on.T + (1.0 - on) @ (1.0 - on).T)
-
-    for part in twin.modules():
-        if isinstance(part, RECTIFIERS):
-            part.register_forward_hook(listen)
-    with torch.no_grad():
-        twin(inputs)
-    if not met:
-        raise EstimateError(
-            f"naswot met no activation in this {type(module).__name__}; it listens to nn.ReLU and "
-            "the like, not to functions such as torch.relu"
-        )
-    # Examples with equal codes make the matrix singular; the determinant is then that of none.
-    return float(torch.linalg.slogdet(agree)[1])
-
-
-def _slopes(
-    module: nn.Module, inputs: Tensor, targets: Tensor, loss: Loss
-) -> list[tuple[Tensor, Tensor]]:
-    twin = _training(module)
-    with torch.enable_grad():
-        loss(_single(twin(inputs)), targets).backward()  # type: ignore[no-untyped-call]
-    return _weighed(twin)
+    return -float((values.log() + 1.0 / values).sum())
 
 
 def _training(module: nn.Module) -> nn.Module:
@@ -183,11 +220,14 @@ def _training(module: nn.Module) -> nn.Module:
     return twin
 
 
-def _weighed(module: nn.Module) -> list[tuple[Tensor, Tensor]]:
-    """Weights of convolutions and linear layers that took part, with their gradients."""
-    parts = [part for part in module.modules() if isinstance(part, WEIGHED)]
-    pairs = [(part.weight.detach(), part.weight.grad) for part in parts]
-    found = [(weight, slope) for weight, slope in pairs if slope is not None]
+def _weighed(module: nn.Module, value: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Weights of convolutions and linear layers that take part in a value, and its gradients."""
+    weights = [part.weight for part in module.modules() if isinstance(part, WEIGHED)]
+    slopes: Sequence[Tensor | None] = ()
+    if weights and value.requires_grad:
+        slopes = torch.autograd.grad(value, weights, allow_unused=True)
+    pairs = zip(weights, slopes, strict=False)
+    found = [(weight.detach(), slope) for weight, slope in pairs if slope is not None]
     if not found:
         raise EstimateError(
             f"no convolution or linear layer of this {type(module).__name__} takes part in its "
@@ -208,19 +248,3 @@ def _bare(module: nn.Module) -> nn.Module:
 def _single(outputs: Tensor | tuple[Tensor, ...]) -> Tensor:
     """The main output, where a network gives auxiliary ones as well."""
     return outputs if isinstance(outputs, Tensor) else outputs[0]
-
-
-def _several(name: str, inputs: Tensor) -> None:
-    if len(inputs) < 2:
-        raise EstimateError(
-            f"{name} compares examples; got inputs of shape {tuple(inputs.shape)}, expected at "
-            "least two"
-        )
-
-
-def _finite(name: str, value: float) -> float:
-    if not math.isfinite(value):
-        raise EstimateError(
-            f"{name} is {value}; the network's initial weights or the batch are too large"
-        )
-    return value
