@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from nasturtium.space.ops import DropPath
 from nasturtium.task.augment import Augment
 from nasturtium.task.make import make_task
 from nasturtium.task.sources import load
@@ -97,6 +98,39 @@ def test_a_killed_training_goes_on_identically(
     assert same(whole, resumed)
     assert [p.name for p in tmp_path.iterdir()] == ["c"]
     assert same(whole, fit(plain_net(), small(), recipe, **settings))  # nothing is left to do
+
+
+class Listener(nn.Module):
+    """Notes which share of the schedule it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[float] = []
+
+    def advance(self, progress: float) -> None:
+        self.told.append(progress)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x
+
+
+def test_drop_path_rises_over_the_schedule_and_on_from_where_it_was(tmp_path: Path) -> None:
+    def net(seed: int = 0) -> nn.Module:
+        parts = list(plain_net(seed).children())
+        return nn.Sequential(Listener(), *parts[:3], DropPath(0.5), *parts[3:])
+
+    settings: dict[str, Any] = {"seed": 5, "checkpoint": tmp_path / "c", "checkpoint_seconds": 0}
+    whole = fit(net(), small(), RICH, seed=5)
+    assert whole.model[0].told == [0.0, 0.25, 0.5, 0.75]
+    assert whole.model[4].rate == 0.5 * 0.75
+    fit(net(), small(), RICH, progress=lambda done: done.epoch < 2, **settings)
+    resumed = fit(net(seed=1), small(), RICH, **settings)
+    assert resumed.resumed == 2
+    assert resumed.model[0].told == [0.5, 0.75]
+    assert same(whole, resumed)
+    # A prefix is told of the whole schedule, and a shorter complete training of its own.
+    assert fit(net(), small(), RICH, seed=5, epochs=0.5, complete=False).model[0].told == [0, 0.25]
+    assert fit(net(), small(), RICH, seed=5, epochs=0.5).model[0].told == [0, 0.5]
 
 
 def test_a_foreign_or_damaged_checkpoint_is_ignored(tmp_path: Path) -> None:

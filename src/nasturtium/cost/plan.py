@@ -3,15 +3,20 @@
 A chain of blocks costs the sum of its parts. A part whose class says its cost in closed form
 (``cost(shape, ...)``) is asked, and one that costs what another block costs
 (:func:`nasturtium.blocks.like`) is counted as that; any other is built on the meta device and
-counted there. Each is remembered by its arguments and the shape that it is given. The closed forms
-are checked against counting on random arguments by the tests; they are shortcuts, never a second
-truth.
+counted there. Each is remembered by its arguments and the shape that it is given.
+
+A part that is no chain, such as a cell that reads two others, says of which parts its cost is
+composed (``composed(of, shapes, ...)``, where ``of(block, shape)`` gives the figures of a part):
+these are remembered, and what is composed of them, of which there are too many, is not.
+
+The closed forms and compositions are checked against counting on random arguments by the tests;
+they are shortcuts, never a second truth.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 
 import torch
 
@@ -19,7 +24,7 @@ from nasturtium.blocks import Block, parts_of
 from nasturtium.cost.count import Cost, count, forward_meta
 from nasturtium.errors import EstimateError
 
-__all__ = ["Counter", "Figures", "conv", "expect", "norm", "total"]
+__all__ = ["Counter", "Figures", "Measure", "Shape", "conv", "expect", "norm", "total"]
 
 Shape = tuple[int, ...]
 
@@ -38,6 +43,9 @@ class Figures(NamedTuple):
     macs: int
     activations: int
     shape: Shape
+
+
+Measure = Callable[[Block, Any], Figures]  # a part, the shape or shapes that it is given
 
 
 def conv(
@@ -108,10 +116,13 @@ class Counter:
         params, macs, activations, _ = self._figures(block, tuple(inputs))
         return Cost(params, macs, activations)
 
-    def _figures(self, block: Block, shape: Shape) -> Figures:
+    def _figures(self, block: Block, shape: Any) -> Figures:
         parts = parts_of(block)
         if parts is None:
-            return self._part(block, shape)
+            composed: Callable[..., Figures] | None = getattr(block.make, "composed", None)
+            if composed is None:
+                return self._part(block, shape)
+            return composed(self._figures, shape, *block.args, **dict(block.kwargs))
         params = macs = activations = 0
         last: Block | None = None
         figures = Figures(0, 0, 0, shape)

@@ -394,17 +394,29 @@ class FactorizedReduction(nn.Module):
 class DropPath(nn.Module):
     """Leaves out whole examples of a path while training, and scales up the others.
 
+    Its rate rises linearly with the training (Zoph et al., 2018, "ScheduledDropPath"), where the
+    training tells how far it is, as :func:`nasturtium.train.fit.fit` does; else it is constant.
+
     Attributes:
-        probability: of leaving an example out; may be changed between epochs.
+        probability: of leaving an example out, at the end of the training.
+        rate: the same now.
     """
 
     def __init__(self, probability: float) -> None:
         super().__init__()
-        self.probability = probability
+        self.probability = self.rate = probability
+
+    def advance(self, progress: float) -> None:
+        """Told from 0 to 1 how far the training is."""
+        self.rate = self.probability * progress
+
+    def extra_repr(self) -> str:
+        # Not the rate: a training is known by its network's text, from its first epoch to its last.
+        return f"probability={self.probability}"
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.training or not self.probability:
+        if not self.training or not self.rate:
             return x
-        keep = 1 - self.probability
+        keep = 1 - self.rate
         mask = torch.empty((len(x), *(1,) * (x.ndim - 1)), dtype=x.dtype, device=x.device)
         return x * mask.bernoulli_(keep) / keep

@@ -94,7 +94,9 @@ def fit(
 
     Args:
         model: takes (N, C, H, W) or (N, F), gives (N, classes) logits, or in training (logits,
-            auxiliary logits). It is trained in place.
+            auxiliary logits). It is trained in place. Its modules that have a method
+            ``advance(progress)`` are told before each epoch which share of the schedule is done,
+            from 0 up to below 1; drop-path rises with it.
         task: the data.
         recipe: the settings.
         seed: of everything random here: order, augmentation, dropout. The weights that the network

@@ -96,6 +96,8 @@ class Loop:
         self.optimizer = _optimizer(self.parameters, recipe, device)
         self.scaler = torch.amp.GradScaler(device.type) if numerics.precision == "fp16" else None
         self.average = Average(model, recipe.ema) if recipe.ema else None
+        modules = (getattr(module, "advance", None) for module in model.modules())
+        self.scheduled = [advance for advance in modules if callable(advance)]
 
     def epoch(self, number: int, horizon: int, deadline: float) -> tuple[float, float]:
         """Train epoch ``number`` (from 0) of a schedule of ``horizon`` epochs.
@@ -114,6 +116,8 @@ class Loop:
         parts = torch.split(order.to(self.device), recipe.batch_size)
         losses = torch.zeros((), device=self.device)
         rate = recipe.lr
+        for advance in self.scheduled:
+            advance(number / horizon)
         self.model.train()
         with closing(train.inputs_of(order, recipe.batch_size)) as batches:
             for step, (chosen, inputs) in enumerate(zip(parts, batches, strict=True)):

@@ -1,10 +1,12 @@
-"""Cells of the DARTS space as the field publishes them, and four well-known ones.
+"""Cells of the DARTS space as the field publishes them, and five well-known ones.
 
 A genotype lists, for each of the four nodes of a cell in turn, two pairs of an operation and the
 number of the state that it is applied to: 0 and 1 are the cell's inputs, 2 to 5 its nodes.
 
 The cells are those that Liu et al. (2019, first and second order), Chen et al. (2019, "Progressive
-Differentiable Architecture Search") and Xu et al. (2020, "PC-DARTS") found on CIFAR-10.
+Differentiable Architecture Search") and Xu et al. (2020, "PC-DARTS") found on CIFAR-10, and the
+latter on ImageNet, as the authors' repositories list them (``genotypes.py`` of quark0/darts,
+chenxin061/pdarts and yuhuixu1993/PC-DARTS).
 """
 
 from __future__ import annotations
@@ -120,6 +122,16 @@ CELLS: Mapping[str, Architecture] = MappingProxyType(
                 "sep_conv_3x3 0, sep_conv_3x3 3, sep_conv_3x3 1, sep_conv_3x3 2"
             ),
         ),
+        "PC-DARTS-ImageNet": from_genotype(
+            _cell(
+                "skip_connect 1, sep_conv_3x3 0, sep_conv_3x3 0, skip_connect 1, "
+                "sep_conv_3x3 1, sep_conv_3x3 3, sep_conv_3x3 1, dil_conv_5x5 4"
+            ),
+            _cell(
+                "sep_conv_3x3 0, skip_connect 1, dil_conv_5x5 2, max_pool_3x3 1, "
+                "sep_conv_3x3 2, sep_conv_3x3 1, sep_conv_5x5 0, sep_conv_3x3 3"
+            ),
+        ),
     }
 )
-"""Published cells, searched on CIFAR-10."""
+"""Published cells, the last searched on ImageNet, the others on CIFAR-10."""

@@ -10,223 +10,140 @@ With C1 = 13 operations, C2 = 2 combinations and B blocks there are
 (C1^2 * C2)^B * prod(C(k, 2) for k = 2..B + 1) cells of each kind where a block reads two different
 states: 1.2e16 for B = 5. With ``distinct=False`` it may read one state twice, as NASNet-A does.
 
-Implemented: CIFAR's skeleton; above 64 pixels ImageNet's, with a strided convolution and two
-reduction cells of a quarter and half of the channels in front.
+Implemented: CIFAR's skeleton; above 64 pixels ImageNet's, with a strided convolution without
+padding and two reduction cells of a quarter and half of the channels in front. As in the authors'
+released code (TF-slim's ``nasnet``), which says more than the text:
 
-Deviations: 1x1 convolutions bring a cell's inputs and concatenated results to its channels. A
-cell's output is what no block reads, as the text says; the released NASNet-A also gives on the
-older input of a normal cell and the second block of a reduction cell, and so has 5.3 M parameters
-and 564 M multiply-accumulates on ImageNet where this one has 4.8 M and 513 M. The auxiliary
-classifier is left out.
+* the first cell has no older input and reads the stem's map in its place, as it is; an operation
+  between different numbers of channels has them changed by its first convolution, and pooling and
+  identity by a 1x1 convolution behind;
+* an identity of stride 2 is a strided 1x1 convolution;
+* the released NASNet-A gives on more than what no block reads: ``kept`` names the older input of
+  its normal cell, and the second block of its reduction cell;
+* the largest network has a stem three times as wide, and the cell behind a reduction reads what
+  the reduction read as its older input (``bypass``);
+* drop-path grows with a cell's place, up to the last one's probability, and with the epochs.
 
-The tests reproduce the size by the formula, and build :data:`NASNET_A`.
+Deviations: 1x1 convolutions bring a cell's inputs and concatenated results to its channels, inputs
+also where they have them already. The auxiliary classifier is left out.
+
+The tests reproduce the size by the formula, and :data:`NASNET_A` by its arguments
+(:data:`NETWORKS`): 5,289,978 parameters for ImageNet's small network 4 @ 1056 and 88,753,150 for
+its large one 6 @ 4032, the trainable parameters of the ports of the released weights (Keras, and
+Cadene's and osmr's for PyTorch) to the last digit; the published 564 M and 23.8 G
+multiply-accumulates, and CIFAR's 3.3 M parameters, to the printed digits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
-import torch
 from torch import Tensor, nn
 
 from nasturtium.architecture import Architecture, Value
 from nasturtium.blocks import Block, block, chain
+from nasturtium.cost.plan import Figures, Measure, Shape, total
 from nasturtium.errors import SpaceError
 from nasturtium.space.choice import space
-from nasturtium.space.ops import (
-    Classifier,
-    ConvBN,
-    FactorizedReduction,
-    ReLUConvBN,
-    ReLUSepConvBN,
-)
-from nasturtium.space.zoo.skeleton import image
+from nasturtium.space.ops import Classifier
+from nasturtium.space.zoo.nasnetcell import OPTIONS, Cell, Kind, Pair, Place
+from nasturtium.space.zoo.skeleton import Step, image, walked
 
 if TYPE_CHECKING:
     from nasturtium.space.choose import Choose
 
-__all__ = ["NASNET_A", "nasnet"]
+__all__ = ["NASNET_A", "NETWORKS", "nasnet"]
 
 KINDS = ("normal", "reduce")
 COMBINE = ("add", "concat")
 
 
-def _identity(channels: int, stride: int) -> nn.Module:
-    return nn.Identity() if stride == 1 else FactorizedReduction(channels, channels)
+class Settings(NamedTuple):
+    """A network's arguments, as :func:`nasnet` has them."""
 
+    inputs: tuple[int, int, int]
+    classes: int
+    channels: int
+    repeats: int
+    stem: int
+    bypass: bool
+    drop: float
 
-def _pool(kind: type[nn.Module], kernel: int, channels: int, stride: int) -> nn.Module:
-    return kind(kernel, stride, kernel // 2)
+    @property
+    def large(self) -> bool:
+        """Whether the images are reduced before the first normal cell."""
+        return min(self.inputs[1:]) > 64
 
-
-def _average(channels: int, stride: int) -> nn.Module:
-    return nn.AvgPool2d(3, stride, 1, count_include_pad=False)
-
-
-def _conv(kernel: int, channels: int, stride: int) -> nn.Module:
-    return ReLUConvBN(kernel, channels, channels, stride)
-
-
-def _split(kernel: int, channels: int, stride: int) -> nn.Module:
-    """1 x kernel, then kernel x 1."""
-    row = {"kernel_size": (1, kernel), "stride": (1, stride), "padding": (0, kernel // 2)}
-    column = {"kernel_size": (kernel, 1), "stride": (stride, 1), "padding": (kernel // 2, 0)}
-    return chain(
-        act=block(nn.ReLU),
-        row=block(nn.Conv2d, channels, channels, bias=False, **row),
-        column=block(nn.Conv2d, channels, channels, bias=False, **column),
-        norm=block(nn.BatchNorm2d, channels),
-    )()
-
-
-def _dilated(channels: int, stride: int) -> nn.Module:
-    return chain(
-        act=block(nn.ReLU),
-        conv=block(nn.Conv2d, channels, channels, 3, stride, 2, 2, bias=False),
-        norm=block(nn.BatchNorm2d, channels),
-    )()
-
-
-def _separable(kernel: int, channels: int, stride: int) -> nn.Module:
-    return chain(
-        first=block(ReLUSepConvBN, kernel, channels, channels, stride),
-        second=block(ReLUSepConvBN, kernel, channels, channels),
-    )()
-
-
-OPTIONS = {
-    "identity": block(_identity),
-    "conv_1x3_3x1": block(_split, 3),
-    "conv_1x7_7x1": block(_split, 7),
-    "dil_conv_3x3": block(_dilated),
-    "avg_pool_3x3": block(_average),
-    "max_pool_3x3": block(_pool, nn.MaxPool2d, 3),
-    "max_pool_5x5": block(_pool, nn.MaxPool2d, 5),
-    "max_pool_7x7": block(_pool, nn.MaxPool2d, 7),
-    "conv_1x1": block(_conv, 1),
-    "conv_3x3": block(_conv, 3),
-    "sep_conv_3x3": block(_separable, 3),
-    "sep_conv_5x5": block(_separable, 5),
-    "sep_conv_7x7": block(_separable, 7),
-}
-
-
-class Pair(NamedTuple):
-    """A block: the numbers of the states it reads, an operation for each, how they combine."""
-
-    states: tuple[int, int]
-    ops: tuple[Block, Block]
-    combine: str
-
-
-@final
-class Combined(nn.Module):
-    """Two operations on two maps, added, or concatenated and brought back to as many channels."""
-
-    def __init__(self, pair: Pair, strides: tuple[int, int], channels: int) -> None:
-        super().__init__()
-        self.left = pair.ops[0](channels, strides[0])
-        self.right = pair.ops[1](channels, strides[1])
-        concatenates = pair.combine == "concat"
-        self.merge = ReLUConvBN(1, 2 * channels, channels) if concatenates else None
-
-    def forward(self, left: Tensor, right: Tensor) -> Tensor:
-        left, right = self.left(left), self.right(right)
-        if self.merge is None:
-            return left + right
-        out: Tensor = self.merge(torch.cat([left, right], 1))
-        return out
-
-
-@final
-class Cell(nn.Module):
-    """A cell on the outputs of the two before it.
-
-    Args:
-        pairs: its blocks.
-        before: channels of the two inputs, the older one first.
-        channels: channels of each state.
-        halved: whether the older input is larger than the newer one.
-        reduces: whether operations on the inputs have stride 2.
-
-    Attributes:
-        outputs: channels of its output.
-    """
-
-    def __init__(
-        self,
-        pairs: Sequence[Pair],
-        before: tuple[int, int],
-        channels: int,
-        halved: bool,
-        reduces: bool,
-    ) -> None:
-        super().__init__()
-        self.input0: nn.Module = (
-            FactorizedReduction(before[0], channels)
-            if halved
-            else ReLUConvBN(1, before[0], channels)
+    def entry(self) -> Block:
+        """The stem."""
+        stride, padding = (2, 0) if self.large else (1, 1)
+        return chain(
+            conv=block(
+                nn.Conv2d, self.inputs[0], self.stem, 3, stride, padding=padding, bias=False
+            ),
+            norm=block(nn.BatchNorm2d, self.stem),
         )
-        self.input1 = ReLUConvBN(1, before[1], channels)
-        for index, pair in enumerate(pairs):
-            first, second = (2 if reduces and state < 2 else 1 for state in pair.states)
-            self.add_module(f"block{index}", Combined(pair, (first, second), channels))
-        self.states = [pair.states for pair in pairs]
-        read = {state for pair in pairs for state in pair.states}
-        self.ends = [2 + index for index in range(len(pairs)) if 2 + index not in read]
-        self.outputs = channels * len(self.ends)
 
-    def forward(self, older: Tensor, newer: Tensor) -> Tensor:
-        maps = [self.input0(older), self.input1(newer)]
-        for index, (left, right) in enumerate(self.states):
-            made = self._modules[f"block{index}"]
-            maps.append(made(maps[left], maps[right]))  # type: ignore[misc]
-        return torch.cat([maps[end] for end in self.ends], 1)
+    def plan(self) -> list[tuple[str, int]]:
+        """Kinds and channels of the cells; a reduction has those of the cells behind it."""
+        cells = []
+        for stage in range(3):
+            width = self.channels * 2**stage
+            cells += [("reduce", width)] * (stage > 0) + [("normal", width)] * self.repeats
+        stem = [("reduce", self.channels // 4), ("reduce", self.channels // 2)]
+        return stem + cells if self.large else cells
+
+    def steps(self, kinds: tuple[Kind, Kind]) -> list[Step]:
+        """The cells."""
+        steps: list[Step] = []
+        before, halved = (self.stem, self.stem), False
+        plan = self.plan()
+        for index, (name, width) in enumerate(plan):
+            kind, reduces = kinds[KINDS.index(name)], name == "reduce"
+            drop = self.drop * (index + 1) / len(plan)
+            place = Place(before, width, not steps, halved, reduces, drop)
+            bypassed = self.bypass and reduces and not (self.large and index < 2)
+            steps.append(Step(block(Cell, kind, place), bypassed))
+            outputs = width * len(kind.ends())
+            before, halved = (before[0] if bypassed else before[1], outputs), reduces
+        return steps
+
+    def head(self, kinds: tuple[Kind, Kind]) -> Block:
+        """The classifier, behind a normal cell of the last stage."""
+        return block(Classifier, 4 * self.channels * len(kinds[0].ends()), self.classes)
 
 
 @final
 class Network(nn.Module):
     """Stem, cells, classifier: (N, C, H, W) to (N, classes)."""
 
-    def __init__(
-        self,
-        kinds: Mapping[str, Sequence[Pair]],
-        inputs: tuple[int, int, int],
-        classes: int,
-        channels: int,
-        repeats: int,
-    ) -> None:
+    @staticmethod
+    def composed(of: Measure, shape: Shape, kinds: tuple[Kind, Kind], given: Settings) -> Figures:
+        """As :mod:`nasturtium.cost.plan` asks for it."""
+        entry = of(given.entry(), shape)
+        # Drop-path costs nothing, and without it the cells of a stage are equal.
+        cells = walked(of, given._replace(drop=0.0).steps(kinds), entry.shape, entry.shape)
+        return total(entry, cells, of(given.head(kinds), cells.shape))
+
+    def __init__(self, kinds: tuple[Kind, Kind], given: Settings) -> None:
         super().__init__()
-        large = min(inputs[1:]) > 64
-        stem = 32 if large else 3 * channels
-        self.stem = ConvBN(inputs[0], stem, 3, 2 if large else 1)
-        normal = ["normal"] * repeats
-        plan = [*normal, "reduce", *normal, "reduce", *normal]
-        widths = _widths(channels, repeats)
-        if large:
-            plan, widths = ["reduce", "reduce", *plan], [channels // 4, channels // 2, *widths]
-        before, halved = (stem, stem), False
-        for index, (kind, width) in enumerate(zip(plan, widths, strict=True)):
-            reduces = kind == "reduce"
-            cell = Cell(kinds[kind], before, width, halved, reduces)
-            self.add_module(f"cell{index}", cell)
-            before, halved = (before[1], cell.outputs), reduces
-        self.number = len(plan)
+        self.stem = given.entry()()
+        steps = given.steps(kinds)
+        self.bypassed = [step.bypassed for step in steps]
+        for index, step in enumerate(steps):
+            self.add_module(f"cell{index}", step.cell())
         self.act = nn.ReLU(inplace=True)
-        self.classifier = Classifier(before[1], classes)
+        self.classifier = given.head(kinds)()
 
     def forward(self, x: Tensor) -> Tensor:
         older = newer = self.stem(x)
-        for index in range(self.number):
-            older, newer = newer, self._modules[f"cell{index}"](older, newer)  # type: ignore[misc]
+        for index, bypassed in enumerate(self.bypassed):
+            made = self._modules[f"cell{index}"](older, newer)  # type: ignore[misc]
+            older, newer = older if bypassed else newer, made
         logits: Tensor = self.classifier(self.act(newer))
         return logits
-
-
-def _widths(channels: int, repeats: int) -> list[int]:
-    """Channels of the cells; a reduction cell has those of the cells behind it."""
-    return [channels] * repeats + [2 * channels] * (repeats + 1) + [4 * channels] * (repeats + 1)
 
 
 def _published() -> Architecture:
@@ -254,7 +171,26 @@ def _published() -> Architecture:
 
 
 NASNET_A = _published()
-"""The paper's best cells: ``nasnet.using(distinct=False)``."""
+"""The paper's best cells: ``nasnet.using(**NETWORKS["4 @ 1056"])`` and the like."""
+
+_RELEASED = {"distinct": False, "kept": ((0,), (3,))}
+_IMAGENET = {**_RELEASED, "classes": 1000}
+NETWORKS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "4 @ 1056": {**_IMAGENET, "inputs": (3, 224, 224), "channels": 44, "repeats": 4},
+        "6 @ 4032": {
+            **_IMAGENET,
+            "inputs": (3, 331, 331),
+            "channels": 168,
+            "repeats": 6,
+            "stem": 96,
+            "bypass": True,
+        },
+        "6 @ 768": {**_RELEASED, "inputs": (3, 32, 32), "classes": 10},
+    }
+)
+"""Arguments of the published networks of these cells: the small and the large one for ImageNet,
+and CIFAR-10's."""
 
 
 def _pairs(choose: Choose, kind: str, blocks: int, distinct: bool) -> tuple[Pair, ...]:
@@ -282,6 +218,10 @@ def nasnet(
     repeats: int = 6,
     blocks: int = 5,
     distinct: bool = True,
+    kept: tuple[tuple[int, ...], tuple[int, ...]] = ((), ()),
+    stem: int | None = None,
+    bypass: bool = False,
+    drop_path: float = 0.0,
 ) -> Callable[[], Any]:
     """NASNet: a normal and a reduction cell of five blocks (Zoph et al., CVPR 2018).
 
@@ -294,15 +234,36 @@ def nasnet(
         repeats: normal cells in a row; 6 for CIFAR, 4 for ImageNet's small network.
         blocks: blocks per cell.
         distinct: whether a block reads two different states.
+        kept: states of a normal and of a reduction cell that it gives on though a block reads
+            them: 0 and 1 are the older and the newer input, 2 the first block.
+        stem: channels of the stem; 32 above 64 pixels, else three times ``channels``.
+        bypass: whether the cell behind a reduction reads the reduction's older input in place of
+            its newer one, as in ImageNet's large network.
+        drop_path: probability of leaving out a path of one example in the last cell, for training;
+            in proportion to their places in the others.
 
     Raises:
         SpaceError: an argument is out of its range, or the images are too small.
     """
     image("nasnet", inputs, 4)
-    if blocks < 1 or repeats < 1 or channels < 8:
+    if blocks < 1 or repeats < 1 or channels < 8 or not 0 <= drop_path < 1:
         raise SpaceError(
-            f"space 'nasnet' got blocks={blocks!r}, repeats={repeats!r}, channels={channels!r}; "
-            "expected at least one block, one cell and 8 channels"
+            f"space 'nasnet' got blocks={blocks!r}, repeats={repeats!r}, channels={channels!r}, "
+            f"drop_path={drop_path!r}; expected at least one block, one cell and 8 channels, and "
+            "a probability below 1"
         )
-    kinds = {kind: _pairs(choose, kind, blocks, distinct) for kind in KINDS}
-    return lambda: Network(kinds, inputs, classes, channels, repeats)
+    if len(kept) != len(KINDS) or not all(
+        s in range(2 + blocks) for states in kept for s in states
+    ):
+        raise SpaceError(
+            f"space 'nasnet' got kept={kept!r}; expected the states of a normal and of a "
+            f"reduction cell, of 0 to {1 + blocks}, e.g. ((0,), (3,))"
+        )
+    if stem is None:
+        stem = 32 if min(inputs[1:]) > 64 else 3 * channels
+    kinds = tuple(
+        Kind(_pairs(choose, name, blocks, distinct), tuple(states))
+        for name, states in zip(KINDS, kept, strict=True)
+    )
+    given = Settings(inputs, classes, channels, repeats, stem, bypass, drop_path)
+    return lambda: block(Network, kinds, given)

@@ -1,12 +1,16 @@
-"""What the skeletons of image spaces share: the input's size, strides, channel numbers."""
+"""What the skeletons of image spaces share: the input's size, strides, channels, rows of cells."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
+from nasturtium.blocks import Block
+from nasturtium.cost.plan import Figures, Measure, Shape, total
+from nasturtium.cost.scale import rounded
 from nasturtium.errors import SpaceError
 
-__all__ = ["fitting", "image", "rounded"]
+__all__ = ["Step", "fitting", "image", "rounded", "walked"]
 
 
 def image(space: str, inputs: tuple[int, ...], least: int = 1) -> int:
@@ -47,10 +51,27 @@ def fitting(strides: Iterable[int], side: int, least: int = 4) -> tuple[int, ...
     return tuple(kept)
 
 
-def rounded(channels: float, multiple: int) -> int:
-    """The nearest multiple, at least one, and never below nine tenths of ``channels``.
+class Step(NamedTuple):
+    """A cell that reads the outputs of two cells before it.
 
-    The rule by which MobileNets keep their channel numbers divisible.
+    Attributes:
+        cell: takes the older and the newer output.
+        bypassed: whether the next cell's older input is this one's, and not this one's newer.
     """
-    near = max(multiple, int(channels + multiple / 2) // multiple * multiple)
-    return near + multiple if near < 0.9 * channels else near
+
+    cell: Block
+    bypassed: bool = False
+
+
+def walked(of: Measure, steps: Iterable[Step], older: Shape, newer: Shape) -> Figures:
+    """What a row of cells costs, equal ones counted once: see :mod:`nasturtium.cost.plan`."""
+    known: dict[tuple[Block, Shape, Shape], Figures] = {}
+    made = []
+    for cell, bypassed in steps:
+        key = (cell, older, newer)
+        figures = known.get(key)
+        if figures is None:
+            figures = known[key] = of(cell, (older, newer))
+        made.append(figures)
+        older, newer = older if bypassed else newer, figures.shape
+    return total(*made)
