@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import json
 import re
+import xml.etree.ElementTree as ElementTree
 
 import pytest
 from torch import nn
 
 import nasturtium as nas
 from nasturtium.cost.count import count
+from nasturtium.errors import SpaceError, StoreError
 from nasturtium.run.describe import of_space
 from nasturtium.run.tree import tree
 from nasturtium.space.ops import ConvBN
+
+BARE = """
+import nasturtium as nas
+from torch import nn
+
+@nas.space
+def net(choose):
+    width = choose("width", (4, 8))
+    return nas.block(nn.Linear, 5, width)
+"""
 
 
 def test_a_network_drawn():
@@ -60,3 +72,40 @@ def test_a_space_that_grows():
 
 def test_a_network_of_one_part():
     assert len(tree(nn.Linear(4, 2), (4,))) == 2
+
+
+def test_all_is_told_or_what_repeats_once():
+    full, short = of_space("anynet"), of_space("anynet", complete=False)
+    assert len(full["decisions"]) == 16
+    assert "1016, 1024)" in full["decisions"][1]
+    assert short["decisions"][0] == "stage0 to stage3, each:"
+    assert max(map(len, short["decisions"])) < 60
+    assert full["example"].count("=") == 16
+    assert [line.partition(":")[0] for line in short["example"]] == [f"stage{i}" for i in range(4)]
+    assert full["what branches"] == short["what branches"]
+    assert any("├─●" in line for line in full["what branches"])
+
+
+def test_a_picture_stands_alone(tmp_path):
+    file = tmp_path / "cell.svg"
+    told = of_space("nasbench201(cells=1)", svg=file)
+    assert told["picture"].startswith(f"{file}, ")
+    svg = ElementTree.parse(file).getroot()
+    style = svg.find("{http://www.w3.org/2000/svg}style")
+    assert style is not None and ".edge" in style.text
+    assert "var(" not in style.text
+
+
+def test_pictures_that_cannot_be(tmp_path):
+    with pytest.raises(StoreError, match=r"cannot be written to .*none.*; name a file in a folder"):
+        of_space("mlp", svg=tmp_path / "none" / "net.svg")
+    program = tmp_path / "bare.py"
+    program.write_text(BARE)
+    with pytest.raises(SpaceError, match=r"'net' does not say the shape of its inputs.*classes\)"):
+        of_space(f"{program}:net", svg=tmp_path / "net.svg")
+    program = tmp_path / "other.py"
+    program.write_text(BARE.replace("choose)", "choose, *, inputs, classes)"))
+    with pytest.raises(SpaceError, match="inputs of 3x32x32 do not fit the example"):
+        of_space(f"{program}:net", svg=tmp_path / "net.svg")
+    assert not (tmp_path / "net.svg").exists()
+    assert of_space(f"{program}:net")["its parts"][0].startswith("not drawn, since inputs of")

@@ -6,13 +6,14 @@ import json
 from random import Random
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nasturtium as nas
 from nasturtium.architecture import Architecture
 from nasturtium.contracts import check_space
-from nasturtium.errors import SpaceError, StrategyError
+from nasturtium.errors import Rejected, SpaceError, StrategyError
 from nasturtium.space.graph import GraphSpace
 from nasturtium.space.nodes import Graph, Node
 from nasturtium.strategy.bananas import BANANAS
@@ -177,3 +178,44 @@ def test_a_supernet_and_a_relaxation_need_decisions():
         nas.Supernet(CHAINS)
     with pytest.raises(SpaceError, match="GraphSpace 'chains' asks none"):
         relax(CHAINS, Softmax())
+
+
+@pytest.mark.parametrize("side", [8, 28, 32, 224])
+def test_every_mutation_is_tried_at_every_size(side):
+    report = nas.zoo.evonet.check((3, side, side), 7, samples=10)
+    assert set(report.applied.values()) == {5}
+    assert report.networks == 1 + 10 + 5 * 8
+    assert "space evonet: 8 mutations and 51 networks built and run" in str(report)
+    assert 0 < report.parameters[0] <= report.parameters[1] <= report.parameters[2]
+
+
+def lengthen(graph, rng, facts):
+    return graph.put(name := graph.fresh("v"), Node("linear", ("input",))).put(
+        "output", Node("output", (name,))
+    )
+
+
+def never(graph, rng, facts):
+    raise Rejected("nothing is left")
+
+
+def flat(graph, *, inputs, classes):
+    width = 5 if len(graph) > 1 else inputs[0]
+    return nas.block(torch.nn.Linear, width, classes)
+
+
+def wide(graph, *, inputs):
+    return nas.block(torch.nn.Linear, 5, 4)
+
+
+def test_a_mutation_that_breaks_the_network_is_named():
+    space = GraphSpace(flat, "flat", Graph({"output": out("input")}), (never, lengthen), (0, 0))
+    words = (
+        r"'flat' with inputs \(4,\) and 3 classes: mutation 'lengthen' leads to a network that "
+        r"does not fit: .*\(found in"
+    )
+    with pytest.raises(SpaceError, match=words):
+        space.check((4,), 3)
+    assert "never applied: never" in str(space.check((5,), 3))
+    with pytest.raises(SpaceError, match=r"its seed leads to .*shape \(2, 4\).*expected \(2, 3\)"):
+        GraphSpace(wide, "wide", space.seed, (never,), (0, 0)).check((5,), 3)

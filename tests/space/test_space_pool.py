@@ -9,8 +9,10 @@ from random import Random
 import numpy as np
 import pytest
 
+import nasturtium as nas
 from nasturtium.errors import SpaceError
 from nasturtium.space.pool import PoolSpace
+from nasturtium.space.zoo.nasbench101 import from_matrix
 
 GRID = [{"x": x, "y": y} for x in range(6) for y in range(6)]
 CODES = np.array([list(row.values()) for row in GRID])
@@ -52,8 +54,11 @@ def test_pools_travel():
 
 
 def test_pools_refuse():
-    with pytest.raises(SpaceError, match="36 rows, 1 of them different"):
+    same = r"rows 0 and 1 of the pool 'same' are the same record.*of its 36 rows 1 are different"
+    with pytest.raises(SpaceError, match=same):
         PoolSpace("same", [{"x": 1}] * 36, BITS)
+    with pytest.raises(SpaceError, match="has 1 rows; expected at least two"):
+        PoolSpace("one", [{"x": 1}], BITS[:1])
     with pytest.raises(SpaceError, match=r"expected \(36, number of features\)"):
         PoolSpace("grid", GRID, BITS[:5])
     pool = PoolSpace("grid", GRID, BITS)
@@ -61,3 +66,26 @@ def test_pools_refuse():
         pool.using(inputs=(3, 8, 8))
     with pytest.raises(SpaceError, match="cannot build a network"):
         pool.build(pool.architectures[0])
+
+
+def test_one_network_in_two_forms_is_refused():
+    """Two NAS-Bench-101 cells that differ only in the names of two vertices."""
+    matrix = [[0, 1, 1, 0], [0, 0, 0, 1], [0, 0, 0, 1], [0, 0, 0, 0]]
+    other = [[0, 1, 0, 1], [0, 0, 1, 0], [0, 0, 0, 1], [0, 0, 0, 0]]
+    cells = [
+        from_matrix(other, ["conv1x1", "conv3x3"]),
+        from_matrix(matrix, ["conv3x3", "maxpool3x3"]),
+        from_matrix(matrix, ["maxpool3x3", "conv3x3"]),
+    ]
+    features = np.eye(3)
+    assert len(PoolSpace("nasbench101", cells, features)) == 3  # as records they differ
+    form = nas.zoo.nasbench101.canonical
+    pool = PoolSpace("nasbench101", cells[:2], features[:2], canonical=form)
+    assert pool.canonical(cells[1]) == pool.canonical(cells[2])
+    assert pickle.loads(pickle.dumps(pool)).canonical(cells[0]) == form(cells[0])
+    words = (
+        r"rows 1 and 2 of the pool 'nasbench101' have one canonical form \(the same network\)"
+        r".*vertex1='conv3x3', vertex2='maxpool3x3'.*of its 3 rows 2 are different: give each"
+    )
+    with pytest.raises(SpaceError, match=words):
+        PoolSpace("nasbench101", cells, features, canonical=form)

@@ -91,7 +91,10 @@ ELASTIC = elastic.using(classes=4, inputs=(3, 8, 8))
 MOBILENET = nas.zoo.mobilenet.using(
     blocks=2, multiplier=0.25, classes=4, inputs=(3, 8, 8)
 ).restrict({"*.depth": (1, 2)})
-SPACES = {"nasbench201": NB201, "elastic": ELASTIC, "mobilenet": MOBILENET}
+ANYNET = nas.zoo.anynet.using(stages=2, classes=4, inputs=(3, 8, 8)).restrict(
+    {"*.depth": (1, 2), "*.width": (8, 24, 48)}
+)
+SPACES = {"nasbench201": NB201, "elastic": ELASTIC, "mobilenet": MOBILENET, "anynet": ANYNET}
 
 
 def batch(seed: int = 0) -> tuple[Tensor, Tensor]:

@@ -79,19 +79,6 @@ def test_a_fixed_number_of_groups_shares_group_by_group() -> None:
     assert torch.equal(grad, used)
 
 
-def test_groupings_that_differ_in_both_ways_have_weights_of_their_own() -> None:
-    first, second = nn.Conv2d(8, 8, 3, groups=4), nn.Conv2d(8, 8, 3, groups=2)
-    third = nn.Conv2d(4, 4, 3, groups=4)
-    store, met = kept(first, second, third)
-    assert len({store.key(network[0]) for network in met}) == 3
-    assert len({store.key(network[1]) for network in met}) == 1  # biases are shared
-
-
-def test_depthwise_and_dense_convolutions_are_apart() -> None:
-    store, (dense, depthwise) = kept(nn.Conv2d(8, 8, 3), nn.Conv2d(8, 8, 3, groups=8))
-    assert store.key(dense[0]) != store.key(depthwise[0])
-
-
 def test_attention_is_cut_by_thirds() -> None:
     large, small = nn.MultiheadAttention(8, 2), nn.MultiheadAttention(4, 2)
     store, (_, piece) = kept(large, small)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -82,13 +83,21 @@ def describe(
     replay: Annotated[
         bool, typer.Option("--replay", help="print the command that makes the same study")
     ] = False,
+    svg: Annotated[
+        Path | None, typer.Option(help="draw a space's example into this file as well")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Describe a space (size, paper, decisions, an example) or how a study was made."""
+    """Describe a space (size, paper, decisions, an example drawn) or how a study was made."""
     from nasturtium.run.describe import is_study, of_space, of_study
 
     if not replay and not is_study(what):
-        told: Mapping[str, Any] = of_space(what)
+        told: Mapping[str, Any] = of_space(what, complete=as_json, svg=svg)
+    elif svg is not None:
+        raise StoreError(
+            f"--svg draws the example of a space, and {what!r} is a study; nasturtium report "
+            f"{what} draws its best network in a page"
+        )
     else:
         from nasturtium.run import reopen
 

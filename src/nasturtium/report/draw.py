@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
+from importlib.resources import files
 from itertools import pairwise
 
 from torch import nn
@@ -21,20 +23,29 @@ SIGNS = {"sum": "+", "concat": "∥", "product": "×"}
 LETTERS = 26  # of the small text that fit into a box
 
 
-def draw(network: nn.Module, inputs: Sequence[int]) -> str:
+def draw(network: nn.Module, inputs: Sequence[int], *, alone: bool = False) -> str:
     """An SVG of a network's blocks: shapes, costs, and how data flow between them.
 
-    Colours come from CSS variables with defaults, so a page can set them (``--ink``, ``--box``,
-    ``--edge``, ``--accent``).
+    In a page, colours come from its style sheet.
 
     Args:
         network: any network; it is neither moved nor run nor altered.
         inputs: shape of one example, (C, H, W) for an image.
+        alone: whether it is to be a file of its own, which brings its style along.
 
     Raises:
         EstimateError: the network does not accept the input.
     """
-    return picture(graph(network, inputs))
+    made = picture(graph(network, inputs))
+    return made.replace("<defs>", f"<style>{_style()}</style><defs>", 1) if alone else made
+
+
+def _style() -> str:
+    """The page's rules for pictures, its variables replaced by their defaults."""
+    sheet = (files("nasturtium.report") / "parts.css").read_text(encoding="utf-8")
+    rules = "".join(re.findall(r"^\.network[^{]*\{[^}]*\}", sheet, re.MULTILINE))
+    plain = re.sub(r"var\(--[\w-]+, ([^)]+)\)", r"\1", rules)
+    return plain.replace("font-family: inherit", "font-family: sans-serif")
 
 
 def picture(drawn: Graph) -> str:

@@ -9,7 +9,8 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from nasturtium.errors import EstimateError, SpaceError
+from nasturtium.errors import EstimateError, SpaceError, StoreError
+from nasturtium.run.fold import answers, folded
 from nasturtium.run.names import NAMES, made
 from nasturtium.run.reopen import UNSAID, parted
 from nasturtium.space.base import Space
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 __all__ = ["is_study", "listed", "of_space", "of_study"]
+
+ALL = 10_000  # boxes of a graph that is not to be closed, since parts of it are drawn
 
 
 def is_study(text: str) -> bool:
@@ -41,13 +44,20 @@ def listed() -> list[dict[str, str]]:
     return table
 
 
-def of_space(text: str) -> dict[str, Any]:
+def of_space(text: str, *, complete: bool = True, svg: Path | None = None) -> dict[str, Any]:
     """What a space is: its size, paper, arguments, decisions, and an example, drawn.
 
-    Values are texts, or lists of lines.
+    Args:
+        text: its name, ``name(argument=value)`` or ``file.py:name``.
+        complete: every decision and every option; else those that repeat are said once.
+        svg: a file that the example is drawn into as well.
+
+    Returns:
+        texts, or lists of lines.
 
     Raises:
-        SpaceError: there is no such space.
+        SpaceError: there is no such space, or it builds no network.
+        StoreError: the file cannot be written.
     """
     import torch
 
@@ -63,17 +73,24 @@ def of_space(text: str) -> dict[str, Any]:
         told["arguments"] = ", ".join(_arguments(made_of))
     told["size"] = _size(space)
     if isinstance(space, ChoiceSpace):
-        told["decisions"] = [f"{one.name}: {one.options_text()}" for one in space.discover()]
+        asked = space.discover()
+        full = [f"{one.name}: {one.options_text()}" for one in asked]
+        told["decisions"] = full if complete else folded(asked)
     if isinstance(space, GraphSpace):
         told["mutations"] = [f"{one.__name__}: {_first(one.__doc__)}" for one in space.mutations]
-    drawn = [space.sample(Random(seed)) for seed in range(5)]
-    example = max(drawn, key=len) if isinstance(space, GraphSpace) else drawn[0]
+    example = max((space.sample(Random(seed)) for seed in range(5)), key=len)
     with torch.device("meta"):  # it may be larger than this machine
         network = space.build(example)
-    told["example"] = ", ".join(f"{key}={value}" for key, value in example.items())
+    full = [", ".join(f"{key}={value}" for key, value in example.items())]
+    told["example"] = full[0] if complete else answers(example)
     told["its parameters"] = f"{sum(one.numel() for one in network.parameters()):,}"
     if made_of is not None and "inputs" in made_of.facts:
-        told["its parts"] = _parts(network, tuple(made_of.facts["inputs"]))
+        told |= _drawn(network, tuple(made_of.facts["inputs"]), svg)
+    elif svg is not None:
+        raise SpaceError(
+            f"space {space.name!r} does not say the shape of its inputs, so its example cannot be "
+            "drawn; let the builder ask for them: def net(choose, *, inputs, classes)"
+        )
     return told
 
 
@@ -105,15 +122,40 @@ def of_study(manifest: Mapping[str, Any]) -> dict[str, str]:
     return told
 
 
-def _parts(network: nn.Module, inputs: tuple[int, ...]) -> list[str]:
-    """The network drawn on inputs of the bound shape, or of CIFAR-10's where none is."""
+def _drawn(network: nn.Module, inputs: tuple[int, ...], svg: Path | None) -> dict[str, Any]:
+    """The network as a tree, and what branches in it as lanes.
+
+    Raises:
+        SpaceError: a picture was asked for, and the network does not take the inputs.
+        StoreError: the picture cannot be written.
+    """
+    from nasturtium.report.draw import draw
+    from nasturtium.report.graph import graph
+    from nasturtium.run.lanes import parts
     from nasturtium.run.tree import tree
 
     shape = "x".join(map(str, inputs))
     try:
-        return [f"on inputs of {shape}", *tree(network, inputs)]
+        told: dict[str, Any] = {"its parts": [f"on inputs of {shape}", *tree(network, inputs)]}
+        told["what branches"] = parts(graph(network, inputs, most=ALL))
+        if svg is not None:
+            picture = draw(network, inputs, alone=True)
     except EstimateError as error:
-        return [f"not drawn, since inputs of {shape} do not fit: {error}"]
+        if svg is not None:
+            raise SpaceError(
+                f"inputs of {shape} do not fit the example, so it cannot be drawn: {error}"
+            ) from error
+        return {"its parts": [f"not drawn, since inputs of {shape} do not fit: {error}"]}
+    if svg is not None:
+        try:
+            svg.write_text(picture, encoding="utf-8")
+        except OSError as error:
+            raise StoreError(
+                f"the picture cannot be written to {svg}: {error.strerror}; name a file in a "
+                "folder that exists and that you may write to"
+            ) from error
+        told["picture"] = f"{svg}, {svg.stat().st_size:,} bytes; open it in any browser"
+    return told
 
 
 def _asks(space: Mapping[str, Any]) -> str:

@@ -30,6 +30,7 @@ from nasturtium.run.reopen import manifest_in
 from nasturtium.run.tune import Tuning, tune
 from nasturtium.space.base import Space
 from nasturtium.space.choice import ChoiceSpace
+from nasturtium.space.graph import GraphSpace
 from nasturtium.space.recipe import RecipeSpace
 from nasturtium.study.estimator import Estimator
 from nasturtium.study.files import Files
@@ -57,7 +58,7 @@ def search(
     *,
     space: Space | str = "mobilenet",
     recipe: Recipe | RecipeSpace | str | None = None,
-    strategy: Strategy | str = "evolution",
+    strategy: Strategy | str = "portfolio",
     estimator: Estimator | str = "train",
     objectives: Iterable[Objective | str] = ("accuracy",),
     within: Iterable[Objective | str] = (),
@@ -343,7 +344,7 @@ def _screen(
 
 
 def _check_space(space: Space, task: Task) -> None:
-    if isinstance(space, ChoiceSpace):
+    if isinstance(space, (ChoiceSpace, GraphSpace)):
         space.check(task.inputs, task.classes)
 
 

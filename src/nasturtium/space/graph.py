@@ -22,6 +22,8 @@ from nasturtium.space.nodes import Graph
 if TYPE_CHECKING:
     from torch import nn
 
+    from nasturtium.space.growth import GrowthReport
+
 __all__ = ["Facts", "GraphSpace", "Mutation"]
 
 ATTEMPTS = 1000
@@ -138,6 +140,41 @@ class GraphSpace(Space):
     def growing(self, least: int, most: int) -> GraphSpace:
         """The same space with other numbers of mutations between the seed and a sampled graph."""
         return self._with(steps=(least, most))
+
+    def check(
+        self,
+        inputs: tuple[int, ...] | None = None,
+        classes: int | None = None,
+        *,
+        samples: int = 20,
+        seed: int = 0,
+    ) -> GrowthReport:
+        """Build what every mutation makes, and random networks, before any work starts.
+
+        Networks are built and run on the meta device, so this costs milliseconds for each.
+
+        Args:
+            inputs: shape of one example, e.g. ``(3, 32, 32)``; the bound one if not given.
+            classes: number of classes; the bound one if not given.
+            samples: how many random networks to try, the seed aside.
+            seed: draws them.
+
+        Raises:
+            SpaceError: a network does not fit; names the mutation that led to it.
+        """
+        from nasturtium.space.growth import check
+
+        facts = {"inputs": inputs, "classes": classes}
+        given = {n: v for n, v in facts.items() if v is not None}
+        names = {p.name for p in keywords(self.builder)}
+        bound = self.using(**{n: v for n, v in given.items() if n in names})
+        shape = inputs or bound.facts.get("inputs")
+        if shape is None:
+            raise SpaceError(
+                f"space {self.name!r}: give check() the shape of one example, inputs=..."
+            )
+        number = classes or bound.facts.get("classes")
+        return check(bound, shape, number, samples=samples, seed=seed)
 
     def describe(self) -> Mapping[str, Any]:
         """Name, arguments, seed, mutations, and how far from the seed samples are drawn."""

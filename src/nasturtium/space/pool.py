@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from random import Random
 from typing import TYPE_CHECKING, Any, NoReturn, final
 
@@ -32,9 +32,12 @@ class PoolSpace(Space):
         records: the decisions of each row; all different.
         features: (rows, features) small integers that distances are counted over.
         near: how many rows a mutation can at least reach.
+        canonical: a form that equal networks share, such as the ``canonical`` of the space that
+            the table was drawn from; by default rows are told apart by their records.
 
     Raises:
-        SpaceError: fewer than two rows, equal records, or another number of features' rows.
+        SpaceError: fewer than two rows, equal records, rows with one canonical form, or another
+            number of features' rows.
 
     Example:
         >>> import numpy as np
@@ -50,19 +53,21 @@ class PoolSpace(Space):
         records: Sequence[Mapping[str, Value]],
         features: Any,
         near: int = 16,
+        canonical: Callable[[Architecture], Hashable] | None = None,
     ) -> None:
         self.name = name
         self.near = near
+        self._canonical = canonical
         self.features = np.asarray(features)
         self.architectures = tuple(Architecture.recorded(name, dict(r)) for r in records)
         self._rows = {architecture: row for row, architecture in enumerate(self.architectures)}
         self._near: dict[int, tuple[int, ...]] = {}
         count = len(self.architectures)
-        if count < 2 or len(self._rows) != count:
-            raise SpaceError(
-                f"the pool {name!r} has {count} rows, {len(self._rows)} of them different; "
-                "expected at least two, and no two equal"
-            )
+        if count < 2:
+            raise SpaceError(f"the pool {name!r} has {count} rows; expected at least two")
+        self._refuse_equal("are the same record", lambda one: one)
+        if canonical is not None:
+            self._refuse_equal("have one canonical form (the same network)", canonical)
         if self.features.ndim != 2 or len(self.features) != count:
             raise SpaceError(
                 f"the pool {name!r} has {count} rows, but features of shape "
@@ -122,8 +127,8 @@ class PoolSpace(Space):
         self._refuse("build a network from")
 
     def canonical(self, architecture: Architecture) -> Hashable:
-        """The key: rows are told apart by their records."""
-        return architecture.key
+        """The form that was given to tell rows apart; else the key."""
+        return architecture.key if self._canonical is None else self._canonical(architecture)
 
     def using(self, **arguments: Any) -> PoolSpace:
         """Refused unless there is nothing to bind.
@@ -138,6 +143,18 @@ class PoolSpace(Space):
     def describe(self) -> Mapping[str, Any]:
         """Name, number of rows, and how near a mutation stays."""
         return {"name": self.name, "rows": len(self), "near": self.near}
+
+    def _refuse_equal(self, how: str, form: Callable[[Architecture], Hashable]) -> None:
+        rows: dict[Hashable, int] = {}
+        for row, architecture in enumerate(self.architectures):
+            first = rows.setdefault(form(architecture), row)
+            if first != row:
+                left = len({form(one) for one in self.architectures})
+                raise SpaceError(
+                    f"rows {first} and {row} of the pool {self.name!r} {how}: "
+                    f"{self.architectures[first]!r} and {architecture!r}; of its {len(self):,} "
+                    f"rows {left:,} are different: give each network once"
+                )
 
     def _refuse(self, what: str) -> NoReturn:
         raise SpaceError(

@@ -8,10 +8,10 @@ Some layers keep several matrices in one tensor; their rule is the same, section
 
 * ``nn.MultiheadAttention`` (and any layer called ``qkv``): thirds; ``nn.GRU`` thirds, ``nn.LSTM``
   quarters;
-* grouped convolutions, (out, in / groups, ...): where all networks have the same channels per
-  group (depthwise ones do), the leading channels are the leading groups; where all have the same
-  number of groups, the leading channels of each group; where both vary, each number of channels
-  per group has weights of its own;
+* grouped convolutions, (out, in / groups, ...): each weight joins an output to an input channel,
+  and the same two have the same weight under every grouping, as if a dense convolution were masked
+  (:func:`columns`). The store is as wide as the largest group. Where all networks have the same
+  number of groups instead, each gives its leading channels;
 * a linear layer after a flattening (C, H, W): leading features are leading channels as long as
   H x W stays the same; name such a layer by its resolution where it does not.
 
@@ -30,7 +30,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
-__all__ = ["Piece", "Place", "cut", "cut_in", "is_statistic", "pieces"]
+__all__ = ["Piece", "Place", "columns", "cut", "cut_in", "is_statistic", "pieces"]
 
 Shape = tuple[int, ...]
 
@@ -48,6 +48,7 @@ class Piece:
         parameter: whether it is a parameter, else a statistic.
         sections: equal parts of the first dimension that are cut one by one.
         groups: groups of a convolution, 1 for any other layer.
+        convolution: whether it is a convolution's weight.
         centred: whether dimensions from the third on are a kernel's.
     """
 
@@ -57,6 +58,7 @@ class Piece:
     parameter: bool
     sections: int
     groups: int
+    convolution: bool
     centred: bool
 
     @property
@@ -100,13 +102,15 @@ def is_statistic(name: str) -> bool:
 def _piece(path: str, module: nn.Module, name: str, tensor: Tensor, parameter: bool) -> Piece:
     layer = type(module).__name__
     convolution = isinstance(module, _ConvNd)
+    weight = convolution and name == "weight"
     return Piece(
         path,
         f"{layer} {tensor.dim()}d {str(tensor.dtype).removeprefix('torch.')}",
         tuple(tensor.shape),
         parameter,
         _sections(path, module, name),
-        module.groups if convolution and name == "weight" else 1,  # type: ignore[arg-type]
+        module.groups if weight else 1,  # type: ignore[arg-type]
+        weight,
         tensor.dim() > 3 or (convolution and tensor.dim() == 3),
     )
 
@@ -121,7 +125,9 @@ def _sections(path: str, module: nn.Module, name: str) -> int:
     return 3 if fused else 1
 
 
-def cut(stored: Tensor, shape: Shape, sections: int = 1, centred: bool = False) -> Tensor:
+def cut(
+    stored: Tensor, shape: Shape, sections: int = 1, centred: bool = False, groups: int = 1
+) -> Tensor:
     """The part of a stored tensor that a network of that ``shape`` uses.
 
     Args:
@@ -129,10 +135,12 @@ def cut(stored: Tensor, shape: Shape, sections: int = 1, centred: bool = False) 
         shape: the network's shape.
         sections: equal parts of the first dimension, each of which gives its leading rows.
         centred: take the centre of the dimensions from the third on, not their beginning.
+        groups: equal parts of the first dimension that each read other inputs: groups of a
+            convolution; see :func:`columns`.
 
     Returns:
         the stored tensor itself where the shapes agree; a view of it; a copy (differentiable)
-        where several sections are cut short.
+        where several sections are cut short, or groups are narrower than the store.
     """
     if stored.shape == shape:
         return stored
@@ -140,21 +148,58 @@ def cut(stored: Tensor, shape: Shape, sections: int = 1, centred: bool = False) 
         split = stored.view(sections, -1, *stored.shape[1:])
         part = split[:, : shape[0] // sections]
         return cut(part.flatten(0, 1), shape, 1, centred)
+    if groups == 1 or stored.shape[1] == shape[1]:
+        return stored[_inside(stored, shape, centred)]
+    wide = stored.shape[1]
+    part = stored[_inside(stored, (shape[0], wide, *shape[2:]), centred)]
+    rows = torch.arange(shape[0], device=stored.device)
+    places = (rows[:, None] * wide + columns(rows, shape, groups, wide)).flatten()
+    return part.flatten(0, 1).index_select(0, places).view(shape)
+
+
+def columns(rows: Tensor, shape: Shape, groups: int, wide: int) -> Tensor:
+    """Where the store keeps the weights of a grouped convolution: (rows, channels per group).
+
+    The weight of an output and the input channel i lies in column i modulo the store's width, in
+    the row of the output. The inputs of one output follow one another and are no more than the
+    store is wide, so no two meet. Widths that divide one another (AnyNet's powers of two) give one
+    column to each pair of channels; for others, few pairs that no single network has share one.
+
+    Args:
+        rows: output channels.
+        shape: the convolution's weight, (out, in / groups, ...).
+        groups: its groups.
+        wide: columns of the store, at least in / groups.
+    """
+    per = shape[1]
+    first = rows // (shape[0] // groups) * per
+    return (first[:, None] + torch.arange(per, device=rows.device)) % wide
+
+
+def _inside(stored: Tensor, shape: Shape, centred: bool) -> tuple[slice, ...]:
     index = []
     for dimension, (large, small) in enumerate(zip(stored.shape, shape, strict=True)):
         start = (large - small) // 2 if centred and dimension > 1 else 0
         index.append(slice(start, start + small))
-    return stored[tuple(index)]
+    return tuple(index)
 
 
-def cut_in(stored: Tensor, part: Tensor, sections: int, centred: bool) -> None:
+def cut_in(
+    stored: Tensor, part: Tensor, sections: int, centred: bool = False, groups: int = 1
+) -> None:
     """Write ``part`` to where :func:`cut` reads it."""
+    shape = tuple(part.shape)
     with torch.no_grad():
-        if sections > 1 and stored.shape[0] != part.shape[0]:
-            rows = part.shape[0] // sections
+        if sections > 1 and stored.shape[0] != shape[0]:
+            rows = shape[0] // sections
             split = stored.view(sections, -1, *stored.shape[1:])
             for section in range(sections):
                 piece = part[section * rows : (section + 1) * rows]
                 cut(split[section], tuple(piece.shape), 1, centred).copy_(piece)
+        elif groups > 1 and stored.shape[1] != shape[1]:
+            wide = stored.shape[1]
+            row = torch.arange(shape[0], device=stored.device)
+            inside = stored[_inside(stored, (shape[0], wide, *shape[2:]), centred)]
+            inside[row[:, None], columns(row, shape, groups, wide)] = part
         else:
-            cut(stored, tuple(part.shape), sections, centred).copy_(part)
+            stored[_inside(stored, shape, centred)].copy_(part)

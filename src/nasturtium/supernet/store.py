@@ -15,17 +15,20 @@ from nasturtium.supernet.share import Piece, Shape, cut, cut_in
 
 __all__ = ["Store"]
 
+Family = tuple[str, str]  # path and kind
+
 
 @final
 class _Slot:
     """One stored tensor: what is known of it before and after it is allocated."""
 
-    __slots__ = ("centred", "kind", "parameter", "sections", "shape")
+    __slots__ = ("centred", "circular", "kind", "parameter", "sections", "shape")
 
-    def __init__(self, piece: Piece, sections: int) -> None:
+    def __init__(self, piece: Piece, sections: int, circular: bool) -> None:
         self.kind = piece.kind
         self.parameter = piece.parameter
         self.sections = sections
+        self.circular = circular
         self.centred = piece.centred
         self.shape = piece.shape
 
@@ -34,6 +37,16 @@ class _Slot:
 
     def widen(self, shape: Shape) -> None:
         self.shape = tuple(map(max, self.shape, shape))
+
+    def cut(self, stored: Tensor, piece: Piece) -> partial[Tensor]:
+        """How a piece is cut out of a tensor of this slot's shape."""
+        groups = piece.groups if self.circular else 1
+        return partial(cut, stored, piece.shape, self.sections, self.centred, groups)
+
+    def cut_in(self, stored: Tensor, part: Tensor, piece: Piece) -> None:
+        """Write what :meth:`cut` reads."""
+        groups = piece.groups if self.circular else 1
+        cut_in(stored, part, self.sections, self.centred, groups)
 
 
 @final
@@ -51,34 +64,89 @@ class Store:
         self.tree = nn.Module()
         self._slots: dict[str, _Slot] = {}
         self._kinds: dict[str, list[str]] = {}  # by path, the kinds in the order they were met
-        self._by_number: set[str] = set()  # paths of convolutions with one number of groups
+        # Of convolutions, by path and class: those with one number of groups, and those whose
+        # groups share one tensor, with its width in channels per group (several if it grew).
+        self._by_number: set[Family] = set()
+        self._circular: dict[Family, list[int]] = {}
+        self._met: dict[str, dict[Piece, None]] = {}  # by path, until tensors are allocated
+        self._allocated = False
 
     def reserve(self, met: Collection[Piece]) -> None:
-        """Make room for pieces; :meth:`allocate` makes the tensors."""
-        groups: dict[str, set[tuple[int, int]]] = {}
+        """Make room for pieces; :meth:`allocate` makes the tensors.
+
+        Until then, all that was met of a path decides how it is shared; later, only what is new.
+        """
+        paths: dict[str, list[Piece]] = {}
         for piece in met:
-            if piece.groups > 1 and piece.path not in self._kinds:
-                groups.setdefault(piece.path, set()).add((piece.groups, piece.shape[1]))
-        for path, seen in groups.items():
-            numbers, channels = zip(*seen, strict=True)
-            if len(set(channels)) > 1 and len(set(numbers)) == 1:
-                self._by_number.add(path)
-        for piece in met:
-            kinds = self._kinds.setdefault(piece.path, [])
-            kind = self._kind(piece)
-            if kind not in kinds:
-                kinds.append(kind)
-            key = self.key(piece)
-            assert key is not None
-            if key not in self._slots:
-                sections = piece.groups if piece.path in self._by_number else piece.sections
-                self._slots[key] = _Slot(piece, sections)
-            self._slots[key].widen(piece.shape)
+            paths.setdefault(piece.path, []).append(piece)
+        for path, new in paths.items():
+            if not self._allocated:
+                known = self._met.setdefault(path, {})
+                known.update(dict.fromkeys(new))
+                self._forget(path)
+                new = list(known)
+            families: dict[str, list[Piece]] = {}
+            for piece in new:
+                if piece.convolution:
+                    families.setdefault(piece.kind, []).append(piece)
+            for kind, members in families.items():
+                self._arrange((path, kind), members)
+            for piece in new:
+                self._place(piece)
+
+    def _forget(self, path: str) -> None:
+        """Undo what was decided for a path, of which more was met."""
+        for place, kind in enumerate(self._kinds.pop(path, ())):
+            self._slots.pop(_named(path, place), None)
+            family = (path, " ".join(kind.split()[:3]))  # the piece's kind, without what was added
+            self._by_number.discard(family)
+            self._circular.pop(family, None)
+
+    def _arrange(self, family: Family, members: list[Piece]) -> None:
+        """Decide how the groupings of a convolution share, or widen what was decided."""
+        wide = max(piece.shape[1] for piece in members)
+        if family in self._circular:
+            if wide > self._circular[family][-1]:
+                # Other columns would be other pairs of channels: what was learnt stays as it is.
+                self._circular[family].append(wide)
+            return
+        grouped = [piece for piece in members if piece.groups > 1]
+        if not grouped or family[0] in self._kinds:
+            return
+        apart: dict[int, list[Piece]] = {}
+        for piece in members:
+            apart.setdefault(piece.shape[1] if piece.groups > 1 else 0, []).append(piece)
+        one = len({piece.groups for piece in grouped}) == 1
+        several = len({piece.shape[1] for piece in grouped}) > 1
+        together = _room(members) <= sum(map(_room, apart.values()))
+        if one and several and (0 not in apart or not together):
+            self._by_number.add(family)
+        elif together:
+            self._circular[family] = [wide]
+
+    def _place(self, piece: Piece) -> None:
+        kinds = self._kinds.setdefault(piece.path, [])
+        kind = self._kind(piece)
+        if kind not in kinds:
+            kinds.append(kind)
+        key = self.key(piece)
+        assert key is not None
+        if key not in self._slots:
+            family = (piece.path, piece.kind)
+            many = piece.groups > 1 and family in self._by_number
+            sections = piece.groups if many else piece.sections
+            self._slots[key] = _Slot(piece, sections, family in self._circular)
+        self._slots[key].widen(piece.shape)
 
     def _kind(self, piece: Piece) -> str:
+        family = (piece.path, piece.kind)
+        if family in self._circular:
+            widths = self._circular[family]
+            place = next((i for i, w in enumerate(widths) if piece.shape[1] <= w), len(widths))
+            return f"{piece.kind} in groups" + (f", wider {place}" if place else "")
         if piece.groups == 1:
             return piece.kind
-        if piece.path in self._by_number:
+        if family in self._by_number:
             return f"{piece.kind} of {piece.groups} groups"
         return f"{piece.kind} of {piece.shape[1]} channels per group"
 
@@ -88,8 +156,7 @@ class Store:
         kind = self._kind(piece)
         if kind not in kinds:
             return None
-        place = kinds.index(kind)
-        return piece.path if place == 0 else f"{piece.path}~{place + 1}"
+        return _named(piece.path, kinds.index(kind))
 
     def holds(self, piece: Piece) -> bool:
         """Whether room for a piece is reserved."""
@@ -119,6 +186,8 @@ class Store:
                 done = torch.zeros(old.shape, dtype=torch.bool, device=device)
                 cut_in(blank[key], done, slot.sections, slot.centred)
             self._put(key, new, slot.parameter)
+        self._allocated = True
+        self._met.clear()
         return blank
 
     def fill(self, piece: Piece, values: Tensor, blank: dict[str, Tensor]) -> None:
@@ -127,18 +196,16 @@ class Store:
         if key is None or key not in blank:
             return
         slot, stored = self._slots[key], self[key].detach()
-        new = cut(blank[key], piece.shape, slot.sections, slot.centred)
-        old = cut(stored, piece.shape, slot.sections, slot.centred)
-        cut_in(stored, torch.where(new, values, old), slot.sections, slot.centred)
-        cut_in(blank[key], torch.zeros_like(new), slot.sections, slot.centred)
+        new, old = slot.cut(blank[key], piece)(), slot.cut(stored, piece)()
+        slot.cut_in(stored, torch.where(new, values, old), piece)
+        slot.cut_in(blank[key], torch.zeros_like(new), piece)
 
     def lacks(self, piece: Piece, blank: dict[str, Tensor]) -> bool:
         """Whether some element of a piece has no value yet."""
         key = self.key(piece)
         if key is None or key not in blank:
             return False
-        slot = self._slots[key]
-        return bool(cut(blank[key], piece.shape, slot.sections, slot.centred).any())
+        return bool(self._slots[key].cut(blank[key], piece)().any())
 
     def complete(self, blank: dict[str, Tensor], seed: int) -> None:
         """Give elements that no network met values drawn, with replacement, from the others."""
@@ -165,7 +232,7 @@ class Store:
                 f"{have} for a {piece.kind.split()[0]}): its survey of the space never met them; "
                 "call supernet.grow(architecture), then make the optimiser anew"
             )
-        return partial(cut, self[key], piece.shape, slot.sections, slot.centred)
+        return slot.cut(self[key], piece)
 
     def counters(self) -> dict[str, Tensor]:
         """By name, zeros of the shape of each stored parameter."""
@@ -180,15 +247,13 @@ class Store:
         key = self.key(piece)
         if key is None or not self.holds(piece):
             return None
-        slot = self._slots[key]
-        return cut(counters[key], piece.shape, slot.sections, slot.centred)
+        return self._slots[key].cut(counters[key], piece)()
 
     def tick(self, piece: Piece, counters: dict[str, Tensor]) -> None:
         """Count one use of a piece's elements."""
         uses, key = self.uses(piece, counters), self.key(piece)
         if uses is not None and key is not None:
-            slot = self._slots[key]
-            cut_in(counters[key], uses + 1, slot.sections, slot.centred)
+            self._slots[key].cut_in(counters[key], uses + 1, piece)
 
     def conflicts(self) -> dict[str, tuple[str, ...]]:
         """By path, the kinds of tensors there that cannot be shared with one another."""
@@ -229,3 +294,13 @@ class Store:
                 f"the weights at {key!r} cannot be stored: {error}; a module of another network "
                 "of this space has that path; give one of the two another name"
             ) from None
+
+
+def _named(path: str, place: int) -> str:
+    """The name of the tensor of one kind at a path."""
+    return path if place == 0 else f"{path}~{place + 1}"
+
+
+def _room(members: Collection[Piece]) -> int:
+    """Elements of the smallest tensor that has room for each of some pieces."""
+    return prod(map(max, zip(*(piece.shape for piece in members), strict=True)))

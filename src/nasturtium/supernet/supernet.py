@@ -30,6 +30,8 @@ __all__ = ["Supernet"]
 
 Values = tuple[tuple[str, Value], ...]
 
+MUTANTS = 12  # of an architecture that needs new weights, which the survey looks at next
+
 
 @final
 class Supernet(nn.Module):
@@ -71,7 +73,7 @@ class Supernet(nn.Module):
         space: ChoiceSpace,
         *,
         seed: int = 0,
-        samples: int = 24,
+        samples: int = 32,
         cached: int = 256,
         limit: int = 500_000_000,
     ) -> None:
@@ -217,13 +219,16 @@ class Supernet(nn.Module):
         self._store.reserve(met)
         rng = Random(self._seed)
         quiet = 0
-        for _ in range(10 * samples):
+        near: list[Architecture] = []  # what needed more: what lies near it may need more still
+        for _ in range(40 * samples):
+            random = not near
+            drawn = self.space.sample(rng) if random else self.space.mutate(near.pop(), rng)
             more: dict[Piece, Architecture] = {}
-            self._meet(self.space.sample(rng), more)
+            self._meet(drawn, more)
             if all(map(self._store.holds, more)):
-                quiet += 1
+                quiet += random
             else:
-                quiet = 0
+                quiet, near = 0, [drawn] * MUTANTS
                 self._store.reserve(more)
                 met = {**more, **met}
             if quiet >= samples:

@@ -15,6 +15,7 @@ from nasturtium.errors import SpaceError
 from nasturtium.space.zoo.anynet import (
     BOTTLENECKS,
     GROUPS,
+    Bottleneck,
     Stage,
     anynet,
     anynet_b,
@@ -94,3 +95,33 @@ def test_squeeze_is_a_quarter_of_the_blocks_input():
 def test_refuses_by_name(arguments):
     with pytest.raises(SpaceError, match="space 'anynet' got stages="):
         anynet.using(**arguments).sample(Random(0))
+
+
+def test_widths_that_do_not_fit_their_groups_can_be_refused():
+    strict = anynet.using(adjust=False)
+    rng = Random(0)
+    for _ in range(20):
+        record = strict.sample(rng)
+        stages = [
+            Stage(*(record[f"stage{index}.{name}"] for name in Stage._fields)) for index in range(4)
+        ]
+        assert all(compatible(stage) == stage for stage in stages)
+    fixed = {"*.width": 24, "*.bottleneck": 1, "*.group": 16}
+    assert anynet.restrict(fixed).sample(rng)["stage0.width"] == 24  # moved when it is built
+    words = (
+        "stage0: groups of 16 do not divide a width of 24 over a bottleneck of 1; the nearest "
+        "that fits is a width of 32 with groups of 16"
+    )
+    with pytest.raises(SpaceError, match=words):
+        strict.restrict(fixed).sample(rng)
+    with pytest.raises(SpaceError, match=words):
+        strict.restrict(fixed).check((3, 32, 32), 10)
+
+
+def test_stages_that_cannot_be():
+    with pytest.raises(SpaceError, match=r"Stage\(.*group=0\); expected .* of at least 1"):
+        compatible(Stage(1, 24, 1, 0))
+    with pytest.raises(SpaceError, match="24 inner channels cannot have groups of 16"):
+        Bottleneck(24, 24, 24, 16, 1, 0)
+    with pytest.raises(SpaceError, match=r"'stage0.group' to \(3,\) leaves nothing.*1, 2, 4, 8"):
+        anynet.restrict({"stage0.group": 3}).sample(Random(0))

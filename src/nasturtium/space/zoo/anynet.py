@@ -13,7 +13,8 @@ group width (1 to 32): (16 * 128 * 3 * 6)^4 = 1.8e18 networks, space A.
 * ``squeeze=0.25`` makes it AnyNetY: squeeze-and-excitation behind the 3x3, a quarter of the
   block's input wide.
 * Widths that do not fit their groups are moved as in pycls, the authors' code
-  (:func:`compatible`). Records that become one network have one canonical form.
+  (:func:`compatible`), or refused with ``adjust=False``. Records that become one network have one
+  canonical form.
 
 Deviations: options are drawn evenly, not evenly in the logarithm, so that populations are uniform
 over the networks that are counted. Up to 64 pixels the stem has stride 1, and a stage's stride of 2
@@ -72,7 +73,15 @@ def compatible(stage: Stage) -> Stage:
     """The stage with a width that its groups divide.
 
     The group width is at most the inner width, and the inner width becomes its nearest multiple.
+
+    Raises:
+        SpaceError: a number is not positive.
     """
+    if min(stage) < 1:
+        raise SpaceError(
+            f"got {stage!r}; expected a depth, a width, a bottleneck ratio and a group width of "
+            "at least 1"
+        )
     inner = int(max(1, stage.width / stage.bottleneck))
     group = min(stage.group, inner)
     inner = max(group, round(inner / group) * group)
@@ -90,12 +99,20 @@ class Bottleneck(nn.Module):
         group: channels in each of its groups.
         stride: of the 3x3 convolution.
         squeeze: channels of the squeeze-and-excitation; 0 for none.
+
+    Raises:
+        SpaceError: groups of that width do not divide the inner channels.
     """
 
     def __init__(
         self, inputs: int, outputs: int, inner: int, group: int, stride: int, squeeze: int
     ) -> None:
         super().__init__()
+        if inner % group:
+            raise SpaceError(
+                f"a bottleneck of {inner} inner channels cannot have groups of {group}: they do "
+                "not divide; compatible(stage) gives the nearest width that they do"
+            )
         self.enter = ConvBNReLU(inputs, inner, 1)
         self.spatial = ConvBNReLU(inner, inner, 3, stride, groups=inner // group)
         self.squeeze = SqueezeExcite(inner, squeeze) if squeeze else None
@@ -173,6 +190,7 @@ def anynet(
     classes: int,
     stages: int = 4,
     squeeze: float = 0.0,
+    adjust: bool = True,
 ) -> Callable[[], Any]:
     """AnyNet: depth, width, bottleneck ratio and group width of each stage, all free.
 
@@ -183,6 +201,8 @@ def anynet(
         stages: number of stages.
         squeeze: squeeze-and-excitation's width over the block's input width; 0 for none (X),
             0.25 for Y.
+        adjust: move widths that do not fit their groups, as the paper's code does; else such
+            combinations are not in the space.
 
     Raises:
         SpaceError: an argument is out of its range.
@@ -198,7 +218,14 @@ def anynet(
         with choose.scope(f"stage{index}"):
             depth, width = choose("depth", DEPTHS), choose("width", WIDTHS)
             ratio, group = choose("bottleneck", BOTTLENECKS), choose("group", GROUPS)
-        made.append(Stage(depth, width, ratio, group))
+        stage = Stage(depth, width, ratio, group)
+        if not adjust and (fits := compatible(stage)) != stage:
+            choose.reject(
+                f"stage{index}: groups of {group} do not divide a width of {width} over a "
+                f"bottleneck of {ratio}; the nearest that fits is a width of {fits.width} with "
+                f"groups of {fits.group}"
+            )
+        made.append(stage)
     return lambda: network(inputs, classes, made, squeeze)
 
 

@@ -12,6 +12,9 @@ refined space is ``regnet.restrict(depth=(12, 28), wm=(2.0, 3.0), bottleneck=1)`
 Deviations: w0 and the group width reach 320 and 256 (256 and 128 in pycls' sampler), so that all
 published models are points of the space. Small images as in :mod:`nasturtium.space.zoo.anynet`.
 
+Single networks reach 7.5 billion parameters, so a supernet needs a range: ``depth=(12, 28),
+w0=(24, 64), wa=(24.0, 40.0), wm=(2.0, 3.0), bottleneck=1, group=(8, 64)`` shares 89 million.
+
 The tests reproduce the authors' parameters, flops and activations of all models in
 :data:`REGNETS` to the last digit.
 """
