@@ -1,190 +1,208 @@
-"""Hold NSGA-II and LEMONADE against pymoo's NSGA-II on ZDT1-3 and DTLZ2, and on NAS-Bench-201.
+"""Hold multi-objective strategies against pymoo's, and against random search on real tables.
 
-pymoo runs with the same variation as the space gives here (uniform crossover, then one variable
-drawn anew), so that selection is what is compared; its usual operators (SBX and polynomial
-mutation) are listed as well. Hypervolumes are moocore's, over the true range of the objectives,
-with the reference point 1.1 in each. pymoo is not a dependency; where another interpreter has it:
+``pymoo``: NSGA-II on ZDT1 to ZDT3, DTLZ2 and NAS-Bench-201 (error, multiply-accumulates), and
+NSGA-III on DTLZ2, with pymoo's settings: the hypervolume of the last population, and the 95 %
+interval of the difference (Welch's t over seeds), in per cent of pymoo's. ``tables``: the
+hypervolume of all trials on NAS-Bench-201 and Accel-NASBench (accuracy, latency on zcu102) from the
+worst of the table, in per cent of the whole table's, and the 95 % interval of the paired difference
+to random search.
 
-    /path/with/pymoo/python scripts/reproduce/multiobjective.py pymoo --out fronts.json
-    NASTURTIUM_DATA=... python scripts/reproduce/multiobjective.py here --fronts fronts.json
+pymoo is not a dependency; it is run by another interpreter that has it (0.6.2 was used):
+
+    NASTURTIUM_DATA=... python scripts/reproduce/multiobjective.py pymoo --python OTHER/bin/python
+    NASTURTIUM_DATA=... python scripts/reproduce/multiobjective.py tables
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
+import subprocess
+import tempfile
+import time
+from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
+from moocore import hypervolume
+from peers.problems import SIZES, losses
+from scipy.stats import t, ttest_ind
 
-# problem: (variables, objectives, population, trials, ideal, nadir of the true front)
-PROBLEMS = {
-    "zdt1": (30, 2, 100, 10_000, (0, 0), (1, 1)),
-    "zdt2": (30, 2, 100, 10_000, (0, 0), (1, 1)),
-    "zdt3": (30, 2, 100, 10_000, (0, -0.7734), (0.8518, 1)),
-    "dtlz2": (12, 3, 92, 10_000, (0, 0, 0), (1, 1, 1)),
-}
-NB201 = (40, 1000)  # population, trials
+from nasturtium.bench.accelnasbench import accelnasbench
+from nasturtium.bench.nasbench201 import NASBench201
+from nasturtium.run.simulate import simulate
+from nasturtium.space.choice import space
+from nasturtium.strategy.lemonade import Lemonade
+from nasturtium.strategy.nsga2 import NSGA2
+from nasturtium.strategy.random import RandomSearch
+from nasturtium.study.study import Study
 
-
-def losses(problem: str, x: list[float]) -> list[float]:
-    """The problem's objectives, all minimised (Zitzler et al. 2000; Deb et al. 2002)."""
-    if problem == "dtlz2":
-        g = sum((v - 0.5) ** 2 for v in x[2:])
-        a, b = x[0] * math.pi / 2, x[1] * math.pi / 2
-        return [
-            (1 + g) * math.cos(a) * math.cos(b),
-            (1 + g) * math.cos(a) * math.sin(b),
-            (1 + g) * math.sin(a),
-        ]
-    first, g = x[0], 1 + 9 * sum(x[1:]) / (len(x) - 1)
-    if problem == "zdt2":
-        return [first, g * (1 - (first / g) ** 2)]
-    wave = first / g * math.sin(10 * math.pi * first) if problem == "zdt3" else 0.0
-    return [first, g * (1 - math.sqrt(first / g) - wave)]
+ZDT = ("zdt1", "zdt2", "zdt3")
+# problem, algorithm there, selection here, population, trials
+TASKS = [
+    *((problem, "NSGA-II", "crowding", 40, 1_000) for problem in (*ZDT, "dtlz2")),
+    ("nasbench201", "NSGA-II, same variation", "crowding", 40, 1_000),
+    ("nasbench201", "NSGA-II, rounded SBX", "crowding", 40, 1_000),
+    *((problem, "NSGA-II", "crowding", 100, 10_000) for problem in (*ZDT, "dtlz2")),
+    ("dtlz2", "NSGA-III", "reference", 92, 1_000),
+    ("dtlz2", "NSGA-III", "reference", 92, 10_000),
+    ("dtlz2", "NSGA-III", "hypervolume", 92, 10_000),
+]
 
 
-def volume(front: list[list[float]], problem: str) -> float:
-    from moocore import hypervolume
-
-    ideal, nadir = (np.array(end, dtype=float) for end in PROBLEMS[problem][4:])
-    scaled = (np.array(front) - ideal) / (nadir - ideal)
-    return float(hypervolume(scaled, ref=np.full(scaled.shape[1], 1.1)))
-
-
-def with_pymoo(runs: int) -> dict:
-    from pymoo.algorithms.moo.nsga2 import NSGA2
-    from pymoo.core.mutation import Mutation
-    from pymoo.core.problem import Problem
-    from pymoo.operators.crossover.ux import UniformCrossover
-    from pymoo.optimize import minimize
-
-    class Anew(Mutation):
-        def _do(self, problem, x, *args, random_state=None, **named):
-            draw = random_state or np.random.default_rng()
-            changed = x.copy()
-            places = draw.integers(0, x.shape[1], len(x))
-            changed[np.arange(len(x)), places] = draw.random(len(x))
-            return changed
-
-    class Known(Problem):
-        def __init__(self, name, variables, objectives):
-            super().__init__(n_var=variables, n_obj=objectives, xl=0.0, xu=1.0)
-            self.known = name
-
-        def _evaluate(self, x, out, *args, **named):
-            out["F"] = np.array([losses(self.known, row.tolist()) for row in x])
-
-    found: dict = {}
-    for name, (variables, objectives, population, trials, *_) in PROBLEMS.items():
-        problem = Known(name, variables, objectives)
-        for label in ("same variation", "SBX and polynomial mutation"):
-            fronts = []
-            for seed in range(runs):
-                named = {}
-                if label == "same variation":
-                    named = {"crossover": UniformCrossover(prob=0.9), "mutation": Anew(prob=1.0)}
-                algorithm = NSGA2(pop_size=population, **named)
-                result = minimize(problem, algorithm, ("n_eval", trials), seed=seed)
-                fronts.append(result.F.tolist())
-            found[f"{name}|pymoo, {label}"] = fronts
-    return found
+def cell_table(bench: NASBench201) -> np.ndarray:
+    """Error and multiply-accumulates (as a share of the largest) of all cells, in lexical order."""
+    names = list(bench.space.decisions(next(iter(bench.space.every()))))
+    cells = {
+        tuple(cell[decision.name] for decision in names): bench.query(cell)
+        for cell in bench.space.every()
+    }
+    top = max(found["macs"] for found in cells.values())
+    rows = (cells[cell] for cell in product(*(decision.options for decision in names)))
+    return np.array([(1 - found["accuracy"], found["macs"] / top) for found in rows])
 
 
-def here(runs: int) -> dict:
-    from nasturtium.space.choice import space
-    from nasturtium.strategy.nsga2 import NSGA2
-    from nasturtium.study.study import Study
+def volume(front, problem: str) -> float:
+    """ZDT from (11, 11), DTLZ2 from 1.1 in each objective, the table from an error of 0.2."""
+    reference = {"dtlz2": (1.1, 1.1, 1.1), "nasbench201": (0.2, 1.0)}.get(problem, (11.0, 11.0))
+    return float(hypervolume(np.array(front), ref=reference))
 
-    found: dict = {}
-    for name, (variables, objectives, population, trials, *_) in PROBLEMS.items():
 
-        @space(name=name)
-        def cube(choose, n=variables):
+def here(task, rows: dict, seed: int) -> tuple[float, float]:
+    """The last population's hypervolume, and microseconds of a trial beside its look-up."""
+    problem, _, selection, population, trials = task
+    if problem == "nasbench201":
+        searched, objectives = rows["space"], 2
+    else:
+        variables, objectives = SIZES[problem]
+
+        @space(name=problem)
+        def searched(choose, n=variables):
             for place in range(n):
                 choose.range(f"x{place}", 0.0, 1.0)
             return lambda: None
 
-        kinds = ("crowding", "hypervolume") if objectives > 2 else ("crowding",)
-        for selection in kinds:
-            fronts = []
-            for seed in range(runs):
-                strategy = NSGA2(population, selection=selection)
-                goals = [f"min:f{place}" for place in range(objectives)]
-                study = Study(cube, strategy, objectives=goals, seed=seed)
-                for _ in range(trials):
-                    trial = study.ask()
-                    values = losses(name, list(trial.architecture.values()))
-                    study.tell(trial, {f"f{place}": v for place, v in enumerate(values)})
-                # The last population, which is what pymoo gives: not the front of all trials.
-                state = strategy.start()
-                strategy._advance(state, study.searched)
-                fronts.append([[-v for v in study.history.vector(t)] for t in state.parents])
-            found[f"{name}|nasturtium, {selection}"] = fronts
-    return found
+    strategy = NSGA2(population, selection=selection)
+    goals = [f"min:f{place}" for place in range(objectives)]
+    study, spent = Study(searched, strategy, objectives=goals, seed=seed), 0.0
+    for _ in range(trials):
+        start = time.process_time()
+        trial = study.ask()
+        spent += time.process_time() - start
+        answers = list(trial.architecture.values())
+        found = rows[tuple(answers)] if problem == "nasbench201" else losses(problem, answers)
+        metrics = {f"f{place}": float(value) for place, value in enumerate(found)}
+        start = time.process_time()
+        study.tell(trial, metrics)
+        spent += time.process_time() - start
+    # The last population, which is what pymoo gives: not the front of all trials.
+    state = strategy.start()
+    strategy._advance(state, study.searched)
+    front = [[-v for v in study.history.vector(parent)] for parent in state.parents]
+    return volume(front, problem), 1e6 * spent / trials
 
 
-def on_nasbench201(runs: int) -> dict[str, list[float]]:
-    """Hypervolume of error and MACs (reported accuracy, no noise), against the whole table's."""
-    from moocore import hypervolume
-
-    from nasturtium.bench.nasbench201 import NASBench201
-    from nasturtium.run.simulate import simulate
-    from nasturtium.strategy.lemonade import Lemonade
-    from nasturtium.strategy.nsga2 import NSGA2
-    from nasturtium.strategy.random import RandomSearch
-
+def against_pymoo(python: str, runs: int, only: list[str] | None, most: int) -> None:
     bench = NASBench201("cifar10", epochs=200, fitness="test")
-    population, trials = NB201
-    top = max(bench.query(a)["macs"] for a in bench.space.every())
+    table = cell_table(bench)
+    options = bench.space.decisions(next(iter(bench.space.every())))[0].options
+    rows = dict(zip(product(options, repeat=6), table, strict=True))
+    rows["space"] = bench.space
+    tasks = [task for task in TASKS if task[-1] <= most and (not only or task[0] in only)]
+    sent = []
+    for problem, label, _, population, trials in tasks:
+        sent.append({"problem": problem, "label": label, "population": population,
+                     "trials": trials, "runs": runs})  # fmt: skip
+        if problem == "nasbench201":
+            sent[-1]["rows"] = table.tolist()
+        else:
+            sent[-1] |= dict(zip(("variables", "objectives"), SIZES[problem], strict=True))
+    with tempfile.TemporaryDirectory() as folder:
+        asked, told = Path(folder, "tasks.json"), Path(folder, "fronts.json")
+        asked.write_text(json.dumps(sent))
+        script = Path(__file__).parent / "peers" / "pymoo_fronts.py"
+        subprocess.run([python, str(script), str(asked), str(told)], check=True)
+        fronts = json.loads(told.read_text())
+    print("| problem | population, trials | here | pymoo | here | pymoo's | difference, % | "
+          "95 % interval | µs a trial |\n|---|---|---|---|---|---|---|---|---|")  # fmt: skip
+    for task, theirs in zip(tasks, fronts, strict=True):
+        problem, label, selection, population, trials = task
+        ours, spent = zip(*(here(task, rows, seed) for seed in range(runs)), strict=True)
+        other = [volume(front, problem) for front in theirs]
+        base = float(np.mean(other)) / 100
+        low, high = ttest_ind(ours, other, equal_var=False).confidence_interval()
+        print(f"| {problem} | {population}, {trials:,} | {selection} | {label} | "
+              f"{np.mean(ours):.4f} ± {np.std(ours, ddof=1):.4f} | "
+              f"{np.mean(other):.4f} ± {np.std(other, ddof=1):.4f} | "
+              f"{(np.mean(ours) - np.mean(other)) / base:+.2f} | "
+              f"{low / base:+.2f} to {high / base:+.2f} | {np.mean(spent):.0f} |",
+              flush=True)  # fmt: skip
 
-    def area(metrics) -> float:
-        points = np.array([(1 - m["accuracy"], m["macs"] / top) for m in metrics])
-        return float(hypervolume(points, ref=(0.2, 1.0)))
 
-    whole = area([bench.query(a) for a in bench.space.every()])
-    strategies = {
-        "random": RandomSearch(),
-        "NSGA-II": NSGA2(population),
-        "NSGA-II, hypervolume": NSGA2(population, selection="hypervolume"),
-        "LEMONADE": Lemonade(population, lambda a: [bench.query(a)["macs"]]),
-        "LEMONADE, no cheap": Lemonade(population),
-    }
-    found = {}
-    for label, strategy in strategies.items():
-        found[label] = []
-        for seed in range(runs):
-            _, study = simulate(
-                strategy, bench, seed=seed, trials=trials, objectives=("accuracy", "min:macs")
-            )
-            found[label].append(100 * area([t.metrics for t in study.history.finished]) / whole)
-    return found
+def on_tables(runs: int) -> None:
+    """The hypervolume of all trials, in per cent of the whole table's."""
+    cells = NASBench201("cifar10", epochs=200, fitness="test")
+    mobile = accelnasbench("zcu102")
+    print("| table | trials | strategy | hypervolume, % | std | minus random | 95 % interval |\n"
+          "|---|---|---|---|---|---|---|")  # fmt: skip
+    # A mixture of two sampled rows is seldom near any row, so that table's children have a parent.
+    for bench, every, cost, population, crossover, trials in (
+        (cells, list(cells.space.every()), "macs", 40, 0.9, 1000),
+        (mobile, list(mobile.space.architectures), "latency", 10, 0.0, 200),
+    ):
+        able = [row for row in map(bench.query, every) if row.keys() >= {"accuracy", cost}]
+        top = max(row[cost] for row in able)
+        worst = 1 - min(row["accuracy"] for row in able)
+
+        def cheap(architecture, bench=bench, cost=cost, top=top):
+            return [bench.query(architecture).get(cost, top)]  # not measured: as slow as any
+
+        def area(found, cost=cost, worst=worst, top=top):
+            points = np.array([(1 - row["accuracy"], row[cost] / top) for row in found])
+            return float(hypervolume(points, ref=(worst, 1.0)))
+
+        whole = area(able)
+        evolve = partial(NSGA2, population, crossover=crossover)
+        strategies = {
+            "random": RandomSearch(),
+            "NSGA-II, crowding": evolve(selection="crowding"),
+            "NSGA-II, hypervolume": evolve(selection="hypervolume"),
+            "NSGA-II, reference": evolve(selection="reference"),
+            "LEMONADE": Lemonade(population, cheap),
+            "LEMONADE, no cheap": Lemonade(population),
+        }
+        base = np.zeros(runs)
+        for label, strategy in strategies.items():
+            found = []
+            for seed in range(runs):
+                _, study = simulate(strategy, bench, seed=seed, trials=trials,
+                                    objectives=("accuracy", f"min:{cost}"))  # fmt: skip
+                metrics = [trial.metrics for trial in study.history.finished]
+                found.append(100 * area(metrics) / whole)
+            base = np.array(found) if label == "random" else base
+            gap = np.array(found) - base
+            half = t.ppf(0.975, runs - 1) * gap.std(ddof=1) / np.sqrt(runs)
+            print(f"| {bench.name} | {trials} | {label} | {np.mean(found):.3f} | "
+                  f"{np.std(found, ddof=1):.3f} | {gap.mean():+.3f} | "
+                  f"{gap.mean() - half:+.3f} to {gap.mean() + half:+.3f} |",
+                  flush=True)  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("part", choices=["pymoo", "here", "nasbench201"])
-    parser.add_argument("--runs", type=int, default=11)
-    parser.add_argument("--out", type=Path, default=Path("fronts.json"))
-    parser.add_argument("--fronts", type=Path)
+    parser.add_argument("part", choices=["pymoo", "tables"], nargs="?", default="tables")
+    parser.add_argument("--python", help="an interpreter that has pymoo")
+    parser.add_argument("--runs", type=int, default=20)
+    parser.add_argument("--only", nargs="*", help="problems")
+    parser.add_argument("--most", type=int, default=10_000, help="trials of a run")
     given = parser.parse_args()
-    if given.part == "pymoo":
-        given.out.write_text(json.dumps(with_pymoo(given.runs)))
-        return
-    if given.part == "nasbench201":
-        print("| strategy | hypervolume, % of the table's | std |\n|---|---|---|")
-        for label, values in on_nasbench201(given.runs).items():
-            print(f"| {label} | {np.mean(values):.3f} | {np.std(values, ddof=1):.3f} |")
-        return
-    everything = here(given.runs)
-    if given.fronts:
-        everything |= json.loads(given.fronts.read_text())
-    print("| problem | algorithm | hypervolume | std |\n|---|---|---|---|")
-    for key in sorted(everything):
-        problem, label = key.split("|")
-        values = [volume(front, problem) for front in everything[key]]
-        print(f"| {problem} | {label} | {np.mean(values):.4f} | {np.std(values, ddof=1):.4f} |")
+    if given.part == "tables":
+        on_tables(given.runs)
+    elif given.python is None:
+        parser.error("give --python, the path of an interpreter that has pymoo")
+    else:
+        against_pymoo(given.python, given.runs, given.only, given.most)
 
 
 if __name__ == "__main__":

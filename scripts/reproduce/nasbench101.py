@@ -17,6 +17,7 @@ from scipy.stats import t
 from nasturtium.bench.nasbench101 import NASBench101
 from nasturtium.run.race import race
 from nasturtium.strategy.asha import ASHA
+from nasturtium.strategy.bohb import BOHB
 from nasturtium.strategy.evolution import RegularizedEvolution
 from nasturtium.strategy.halving import Hyperband, SuccessiveHalving
 from nasturtium.strategy.random import RandomSearch
@@ -31,6 +32,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, nargs="*", default=[5e4, 1e5, 2e5])
     parser.add_argument("--lanes", type=int, nargs="*", default=[1, 8])
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", nargs="*", help="strategies by their label; random is added")
     given = parser.parse_args()
     draw, evolve = RandomSearch(), RegularizedEvolution(10, 3)
     strategies = {
@@ -39,9 +41,12 @@ def main() -> None:
         "successive halving(27)": SuccessiveHalving(draw, 27, LEAST),
         "Hyperband": Hyperband(draw, LEAST),
         "ASHA": ASHA(draw, LEAST),
+        "BOHB": BOHB(LEAST),
         "Hyperband of evolution": Hyperband(evolve, LEAST),
         "ASHA of evolution": ASHA(evolve, LEAST),
     }
+    if given.only:
+        strategies = {name: strategies[name] for name in ("random", *given.only)}
     bench = NASBench101()
     print("| lanes | seconds | strategy | trials | mean % | minus random | 95 % interval |")
     print("|---|---|---|---|---|---|---|")

@@ -69,6 +69,22 @@ def test_finds_more_than_random_search():
     assert mean_best(KDE(), 60) > mean_best(nas.RandomSearch(), 60) + 0.2
 
 
+def test_finds_more_than_random_search_in_a_pool():
+    """Rows of features, the sum of which is the worth: good rows are next to good rows."""
+    rows = np.random.default_rng(0).integers(0, 4, (2000, 8))
+    pool = PoolSpace("rows", [{"row": row} for row in range(len(rows))], rows, near=8)
+
+    def best(strategy, seed):
+        study = Study(pool, strategy, seed=seed)
+        for _ in range(60):
+            trial = study.ask()
+            study.tell(trial, {"accuracy": float(rows[trial.architecture["row"]].sum())})
+        return study.best.metrics["accuracy"]
+
+    gains = [best(KDE(), seed) - best(nas.RandomSearch(), seed) for seed in range(5)]
+    assert np.mean(gains) > 1
+
+
 def test_the_random_share():
     study = searched(KDE(random=0.5), 200)
     assert 0.4 < np.mean([trial.proposal.uniform for trial in study.history[30:]]) < 0.6
@@ -94,6 +110,5 @@ def test_messages():
         KDE(good=1.5)
     with pytest.raises(StrategyError, match="samples=0"):
         KDE(samples=0)
-    pool = PoolSpace("two", [{"k": 1}, {"k": 3}], np.eye(2), near=1)
-    with pytest.raises(StrategyError, match="PoolSpace 'two' asks none"):
-        Study(pool, KDE()).ask()
+    with pytest.raises(StrategyError, match="GraphSpace 'evonet' asks none"):
+        Study(nas.zoo.evonet, KDE()).ask()

@@ -1,20 +1,23 @@
-"""Halving: rung counts of the papers, promotions step by step, and the median rule."""
+"""Halving: rung counts of the papers, and promotions step by step."""
 
 from __future__ import annotations
 
 from collections import Counter
+from random import Random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from nasturtium.errors import StrategyError
 from nasturtium.space.choice import space
 from nasturtium.strategy.asha import ASHA
 from nasturtium.strategy.evolution import RegularizedEvolution
 from nasturtium.strategy.halving import Hyperband, SuccessiveHalving
-from nasturtium.strategy.median import MedianStop
 from nasturtium.strategy.random import RandomSearch
+from nasturtium.study.strategy import Strategy
 from nasturtium.study.study import Study
-from nasturtium.study.trial import Fidelity
+from nasturtium.study.trial import Proposal
 
 
 @space
@@ -69,21 +72,108 @@ def test_successive_halving_counts():
     assert rungs == {1: 27 * 2, 3: 9 * 2, 9: 3 * 2, 27: 1 * 2}
 
 
-def test_halving_waits_for_a_rung_and_copes_with_failures():
+def test_a_rung_is_waited_for_and_failures_are_coped_with():
     study = Study(line, SuccessiveHalving(count=9, least=1 / 9))
     trials = [study.ask() for _ in range(9)]
-    assert study.ask() is None
+    other = study.ask()  # the next bracket, while this one's rung is waited for
+    assert other.fidelity.epochs == pytest.approx(1 / 9)
     for trial in trials[:7]:
         study.tell(trial, worth(trial))
     study.fail(trials[7], "out of memory")
-    assert study.ask() is None
+    assert study.ask().fidelity == other.fidelity
     study.fail(trials[8], "out of memory")
     promoted = [study.ask() for _ in range(3)]
     best = sorted((trial.architecture["x"] for trial in trials[:7]), reverse=True)[:3]
     assert [trial.architecture["x"] for trial in promoted] == best
     for trial in promoted:
         study.fail(trial, "out of memory")
-    assert study.ask().fidelity.epochs == pytest.approx(1 / 9)  # a new bracket
+    rest = [study.ask() for _ in range(7)]  # nobody is left: the next bracket goes on
+    assert {trial.fidelity for trial in rest} == {other.fidelity}
+
+
+def in_parallel(strategy, trials, workers, seed=0, refuse=0.0):
+    """A study of workers that answer in any order; some estimates break a bound."""
+    study, rng = Study(line, strategy, seed=seed), Random(seed)
+    asked, pending = 0, []
+    while asked < trials or pending:
+        if asked < trials and len(pending) < workers:
+            pending.append(study.ask())
+            asked += 1
+            assert pending[-1] is not None
+        if len(pending) == workers or asked == trials:
+            trial = pending.pop(rng.randrange(len(pending)))
+            if rng.random() < refuse:
+                study.fail(trial, "too slow", metrics={"latency": 9.0})
+            else:
+                study.tell(trial, worth(trial))
+    return study
+
+
+@pytest.mark.parametrize("workers", [1, 4, 30, 100])
+@pytest.mark.parametrize("schedule", ["complete", "prefix"])
+def test_hyperband_keeps_the_papers_counts_with_many_workers(workers, schedule):
+    """Every rung of every bracket has the paper's count, and nobody ever waits."""
+    study = in_parallel(Hyperband(least=1 / 81, schedule=schedule), 900, workers)
+    state = study.state
+    study.strategy.propose(state, study.searched, Random(0))  # seats what was asked last
+    asked = Counter(round(81 * trial.fidelity.epochs) for trial in study.history)
+    assert state.begun - len(state.open) >= 4
+    # What the open brackets still lack is all that parts the log from whole rounds.
+    lacking = Counter()
+    for bracket in state.open:
+        room = bracket.plan[bracket.rung][0] - len(bracket.members)
+        lacking[round(81 * bracket.fidelity.epochs)] += room
+        for count, rung in bracket.plan[bracket.rung + 1 :]:
+            lacking[round(81 * rung.epochs)] += count
+    planned = Counter()
+    for begun in range(state.begun):
+        planned.update({resource: count for count, resource in TABLE[begun % 5]})
+    assert asked == planned - lacking
+    for trial in study.history:
+        if trial.proposal.resume is not None:
+            assert study.history.trial(trial.proposal.resume).state == "finished"
+
+
+@pytest.mark.parametrize("strategy", [
+    SuccessiveHalving(count=9, least=1 / 9),
+    Hyperband(RegularizedEvolution(6, 2), least=1 / 27),
+    ASHA(least=1 / 27),
+], ids=lambda strategy: type(strategy).__name__)  # fmt: skip
+def test_what_estimates_reject_is_folded_alike(strategy):
+    """A seat that an estimate frees goes to another, live and folded from the log."""
+    study = in_parallel(strategy, 250, 7, refuse=0.2)
+    assert len(study.history.where(state="rejected")) > 20
+    assert any(trial.fidelity.full for trial in study.history)
+    again = Study(line, strategy, store=study.store)
+    ours, theirs = [study.ask()], [again.ask()]
+    for _ in range(60):
+        for trials, one in ((ours, study), (theirs, again)):
+            one.tell(trials[-1], worth(trials[-1]))
+            trials.append(one.ask())
+    assert [trial.proposal for trial in ours] == [trial.proposal for trial in theirs]
+
+
+def test_an_architecture_is_trained_once_at_a_fidelity():
+    """In a space of four, brackets share what was trained, and new ones go on being begun."""
+
+    @space
+    def four(choose):
+        choose.range("x", 0, 3)
+        return lambda: None
+
+    class Plain(Strategy):
+        """Marks nothing as uniform, as a policy does not."""
+
+        def propose(self, state, history, rng):
+            return Proposal(history.space.sample(rng))
+
+    study = Study(four, Hyperband(Plain(), least=1 / 9))
+    for _ in range(120):
+        trial = study.ask()
+        study.tell(trial, {"accuracy": trial.architecture["x"] / 3})
+    assert study.state.begun > 3
+    full = [trial.architecture["x"] for trial in study.history if trial.fidelity.full]
+    assert set(full) <= {0, 1, 2, 3}
 
 
 def test_prefix_schedules_resume_and_complete_ones_do_not():
@@ -135,10 +225,34 @@ def test_asha_never_waits():
     assert {trial.fidelity.epochs for trial in trials} == {1 / 9}
 
 
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=40), st.sampled_from([2, 3, 4]))
+def test_asha_promotes_what_sorting_the_rung_would(scores, eta):
+    study = Study(line, ASHA(least=1 / eta, eta=eta))
+    full = study.strategy.rungs[-1]
+    told, promoted, values = [], set(), iter(scores)
+    while True:
+        trial = study.ask()
+        key = trial.architecture.key
+        told.sort()
+        best = [k for _, _, k in told[: len(told) // eta] if k not in promoted]
+        if trial.fidelity == full:
+            assert key == best[0]
+            promoted.add(key)
+            study.tell(trial, {"accuracy": 0.5})
+            continue
+        assert not best
+        score = next(values, None)
+        if score is None:
+            break
+        told.append((-score, trial.number, key))
+        study.tell(trial, {"accuracy": float(score)})
+
+
 def test_asha_hides_promotions_from_the_inner_strategy():
     seen = []
 
-    class Spy(RandomSearch.__mro__[1]):
+    class Spy(Strategy):
         def start(self):
             return 0
 
@@ -172,42 +286,3 @@ def test_wrappers_refuse():
         Hyperband(least=0.5, eta=3)
     with pytest.raises(StrategyError, match="give at least 27"):
         SuccessiveHalving(count=20, least=1 / 27)
-    with pytest.raises(StrategyError, match="grace=0"):
-        MedianStop(grace=0)
-
-
-def test_median_rule_by_hand():
-    strategy = MedianStop(least=3)
-    study = Study(line, strategy)
-    curves = ([0.1, 0.5], [0.2, 0.6], [0.9, 0.1])
-    for curve in curves:
-        trial = study.ask()
-        study.tell(trial, {"accuracy": curve[-1]}, curve=[{"accuracy": a} for a in curve])
-    state = study._state
-    trial = study.ask()
-
-    def stops(*values):
-        running = trial._replace(curve=[{"accuracy": value} for value in values])
-        return strategy.stops(state, study.searched, running)
-
-    # Averages at the first point: 0.1, 0.2, 0.9; up to the second: 0.3, 0.4, 0.5.
-    assert stops(0.19) and not stops(0.2)
-    assert stops(0.1, 0.39) and not stops(0.1, 0.4)
-    assert not stops(0.45, 0.0)  # the best so far counts
-    assert not stops(0.0, 0.0, 0.0)  # nobody has been there
-    longer = trial._replace(
-        proposal=trial.proposal._replace(fidelity=Fidelity(epochs=0.5)), curve=[{"accuracy": 0.0}]
-    )
-    assert not strategy.stops(state, study.searched, longer)
-    patient = MedianStop(least=3, grace=2)
-    assert not patient.stops(state, study.searched, trial._replace(curve=[{"accuracy": 0.0}]))
-
-
-def test_median_rule_minimises_losses():
-    strategy = MedianStop(least=2, metric="loss")
-    study = Study(line, strategy)
-    for loss in (1.0, 2.0):
-        study.tell(study.ask(), {"accuracy": 0.5}, curve=[{"loss": loss}])
-    trial = study.ask()
-    assert strategy.stops(study._state, study.searched, trial._replace(curve=[{"loss": 1.6}]))
-    assert not strategy.stops(study._state, study.searched, trial._replace(curve=[{"loss": 1.4}]))

@@ -27,7 +27,13 @@ ONE = [
     ASHA(RegularizedEvolution(5, 2), least=1 / 9),
     MedianStop(ASHA(TournamentEvolution(4, 2), least=1 / 9)),
 ]
-MANY = [NSGA2(8), NSGA2(8, 3, selection="hypervolume"), Lemonade(5), LocalSearch("first", 1)]
+MANY = [
+    NSGA2(8),
+    NSGA2(8, 3, selection="hypervolume"),
+    NSGA2(8, selection="reference"),
+    Lemonade(5),
+    LocalSearch("first", 1),
+]
 
 
 @pytest.mark.parametrize("strategy", ONE, ids=lambda strategy: type(strategy).__name__)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from moocore import hypervolume
 
 from nasturtium.errors import StrategyError
 from nasturtium.space.choice import space
-from nasturtium.strategy.lemonade import Lemonade, density
-from nasturtium.strategy.nsga2 import NSGA2, contributions, crowding, fronts
+from nasturtium.strategy.lemonade import Lemonade, Terrain, density
+from nasturtium.strategy.nsga2 import NSGA2
 from nasturtium.strategy.random import RandomSearch
 from nasturtium.study.study import Study
 
@@ -46,73 +43,6 @@ def area(study):
     return float(hypervolume(points, ref=(1.1, 6.0)))
 
 
-def by_hand(losses, violations):
-    """Deb's definition, word by word: peel off what nothing left dominates."""
-
-    def dominates(i, j):
-        if violations[i] != violations[j]:
-            return violations[i] < violations[j]
-        if violations[i] > 0:
-            return False
-        pairs = list(zip(losses[i], losses[j], strict=True))
-        return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)
-
-    left, found = set(range(len(losses))), []
-    while left:
-        front = sorted(i for i in left if not any(dominates(j, i) for j in left))
-        found.append(front)
-        left -= set(front)
-    return found
-
-
-@settings(deadline=None, max_examples=60)
-@given(
-    st.integers(2, 4).flatmap(
-        lambda width: st.lists(
-            st.tuples(*[st.integers(0, 4)] * width, st.integers(0, 2)), min_size=1, max_size=24
-        )
-    )
-)
-def test_fronts_are_those_of_brute_force(rows):
-    losses = np.array([row[:-1] for row in rows], dtype=float)
-    violations = np.array([row[-1] for row in rows], dtype=float)
-    assert [sorted(front) for front in fronts(losses, violations)] == by_hand(losses, violations)
-
-
-def test_crowding_of_a_small_front():
-    # Sorted by the first objective the gaps of a point's neighbours are 2/4 and 3/6, then 3/4, 4/6.
-    losses = np.array([(0.0, 6.0), (1.0, 4.0), (2.0, 3.0), (4.0, 0.0)])
-    assert crowding(losses) == pytest.approx([math.inf, 2 / 4 + 3 / 6, 3 / 4 + 4 / 6, math.inf])
-    assert crowding(losses[::-1])[1] == pytest.approx(3 / 4 + 4 / 6)
-    assert np.isinf(crowding(np.ones((2, 2)))).all()
-
-
-def test_contributions_are_differences_of_volumes():
-    rng = np.random.default_rng(0)
-    points = rng.random((40, 3))
-    front = points[fronts(points)[0]]
-    low, high = front.min(0), front.max(0)
-    scaled = (front - low) / (high - low)
-    whole = hypervolume(scaled, ref=[1.1] * 3)
-    without = [hypervolume(np.delete(scaled, i, 0), ref=[1.1] * 3) for i in range(len(front))]
-    assert contributions(front) == pytest.approx(whole - np.array(without))
-
-
-def test_truncation_by_volume_keeps_the_better_set():
-    rng = np.random.default_rng(1)
-    points = rng.random((9, 3))
-    points /= np.linalg.norm(points, axis=1, keepdims=True)  # one front
-    from nasturtium.strategy.nsga2 import _least_out
-
-    kept = _least_out(points, 6)
-    volumes = [
-        hypervolume(points[list(some)], ref=[1.1] * 3)
-        for some in itertools.combinations(range(9), 6)
-    ]
-    assert len(set(kept.tolist())) == 6
-    assert hypervolume(points[kept], ref=[1.1] * 3) >= np.quantile(volumes, 0.9)
-
-
 def test_nsga2_beats_random_search_on_zdt1():
     ours = [area(search(NSGA2(20), 400, seed)) for seed in range(6)]
     random = [area(search(RandomSearch(), 400, seed)) for seed in range(6)]
@@ -131,25 +61,43 @@ def test_nsga2_keeps_what_no_one_dominates():
     assert kept <= best or len(best) < 10
 
 
-def test_nsga2_with_three_objectives_uses_volume():
-    def values(architecture):
-        return {**zdt1(architecture), "f2": architecture["x3"] / 10}
+THREE = ("min:f0", "min:f1", "min:f2")
 
-    three = ("min:f0", "min:f1", "min:f2")
 
-    def volume(selection, seed):
-        study = search(NSGA2(12, selection=selection), 300, seed, values, three)
-        state = study.strategy.start()
-        study.strategy._advance(state, study.searched)
-        points = -np.array([study.history.vector(trial) for trial in state.parents])
-        return hypervolume(points, ref=(1.1, 6.0, 1.1))
+def sphere(architecture):
+    """DTLZ2's front: an eighth of a sphere."""
+    a, b, *rest = (math.pi / 20 * value for value in architecture.values())
+    g = 1 + sum((value / (math.pi / 2) - 0.5) ** 2 for value in rest)
+    return {
+        "f0": g * math.cos(a) * math.cos(b),
+        "f1": g * math.cos(a) * math.sin(b),
+        "f2": g * math.sin(a),
+    }
 
-    assert (
-        search(NSGA2(12), 60, 3, values, three).history[50]
-        == (search(NSGA2(12, selection="hypervolume"), 60, 3, values, three).history[50])
+
+def last(study):
+    """The losses of the last population."""
+    state = study.strategy.start()
+    study.strategy._advance(state, study.searched)
+    return -np.array([study.history.vector(trial) for trial in state.parents])
+
+
+def test_three_objectives_are_spread_better_than_by_crowding():
+    def volumes(selection):
+        runs = (search(NSGA2(21, selection=selection), 420, s, sphere, THREE) for s in range(6))
+        return np.array([hypervolume(last(study), ref=(1.5, 1.5, 1.5)) for study in runs])
+
+    crowded = volumes("crowding")
+    assert (volumes("reference") - crowded).mean() > 0
+    assert (volumes("hypervolume") - crowded).mean() > 0
+
+
+def test_auto_is_volume_for_three_objectives():
+    auto, volume, crowded = (
+        search(NSGA2(12, selection=selection), 60, 3, sphere, THREE).history[50:]
+        for selection in ("auto", "hypervolume", "crowding")
     )
-    gains = [volume("hypervolume", seed) - volume("crowding", seed) for seed in range(8)]
-    assert np.mean(gains) > 0
+    assert auto == volume != crowded
 
 
 def test_nsga2_finds_its_way_into_bounds():
@@ -164,8 +112,35 @@ def test_nsga2_refuses():
         NSGA2(1)
     with pytest.raises(StrategyError, match="chances from 0 to 1"):
         NSGA2(crossover=1.5)
-    with pytest.raises(StrategyError, match="auto, crowding or hypervolume"):
+    with pytest.raises(StrategyError, match="auto, crowding, reference or hypervolume"):
         NSGA2(selection="best")
+
+
+@pytest.mark.parametrize("selection", ["auto", "crowding", "reference", "hypervolume"])
+def test_one_objective_is_climbed(selection):
+    study = search(NSGA2(6, selection=selection), 150, objectives=("min:f1",))
+    assert study.best.metrics["f1"] < search(RandomSearch(), 150).best.metrics["f1"]
+
+
+def test_studies_that_a_selection_is_not_made_for():
+    with pytest.raises(
+        StrategyError, match=r"of 3 numbers, \(1, 2, 3\); the study has 2 objectives"
+    ):
+        search(NSGA2(8, selection="hypervolume", reference=(1, 2, 3)), 1)
+    with pytest.raises(StrategyError, match="3 objectives need a population of at least 3; got 2"):
+        search(NSGA2(2, selection="reference"), 1, objectives=("min:f0", "min:f1", "min:f2"))
+    with pytest.raises(StrategyError, match="is what selection='hypervolume' measures from"):
+        NSGA2(selection="crowding", reference=(1, 1))
+
+
+def test_a_reference_point_says_what_counts():
+    """Nothing beyond the point has volume, so the population gathers within it."""
+
+    def inside(reference):
+        strategy = NSGA2(3, selection="hypervolume", reference=reference)
+        return np.mean([(last(search(strategy, 300, s)) < (0.5, 10)).all(1) for s in range(3)])
+
+    assert inside((0.5, 10.0)) == 1.0 > inside((1.0, 10.0))
 
 
 def test_density_is_a_kernel_density():
@@ -180,14 +155,44 @@ def test_density_is_a_kernel_density():
 
 
 def test_lemonade_draws_where_it_is_thin():
-    from nasturtium.strategy.lemonade import _thin
-
-    known = np.array([[0.0], [0.1], [-0.1], [0.05], [3.0]])
-    rng = Random(0)
-    drawn = np.bincount([_thin(known, known, rng) for _ in range(5000)], minlength=5) / 5000
+    costs = np.exp([[0.0], [0.1], [-0.1], [0.05], [3.0]])
+    rng, terrain = Random(0), Terrain(costs)
+    known = (np.log(costs) - np.log(costs).mean()) / np.log(costs).std()
     chances = 1 / density(known, known)
-    assert drawn == pytest.approx(chances / chances.sum(), abs=0.03)
-    assert drawn[4] > 0.3
+    for places in (None, costs):  # as parents, and as children in the same places
+        drawn = np.bincount([terrain.thin(rng, places) for _ in range(5000)], minlength=5) / 5000
+        assert drawn == pytest.approx(chances / chances.sum(), abs=0.03)
+        assert drawn[4] > 0.3
+
+
+def test_lemonade_keeps_the_front():
+    study = search(Lemonade(10), 200)
+    state = study.state
+    assert {trial.number for trial in state.members} <= {t.number for t in study.history.finished}
+    best = {study.history.vector(trial) for trial in study.front}
+    strategy = study.strategy
+    strategy.propose(state, study.searched, Random(0))  # takes in what was told last
+    assert {study.history.vector(trial) for trial in state.members} == best
+    assert state.vectors.tolist() == [list(study.history.vector(t)) for t in state.members]
+
+
+@pytest.mark.parametrize("strategy", [NSGA2(8), Lemonade(5), NSGA2(8, selection="reference")])
+def test_nothing_is_proposed_twice_while_there_is_more(strategy):
+    @space
+    def small(choose):
+        for place in range(4):
+            choose(f"x{place}", (0, 2, 5, 10))
+        return lambda: None
+
+    study = Study(small, strategy, objectives=("min:f0", "min:f1"))
+    for _ in range(200):  # of 256
+        trial = study.ask()
+        study.tell(trial, zdt1(trial.architecture))
+    found = {trial.architecture for trial in study.history}
+    twice = len(study.history) - len(found)
+    drawn = sum(trial.proposal.uniform for trial in study.history)
+    assert twice <= drawn  # only what is drawn uniformly at first may repeat itself
+    assert NSGA2 is not type(strategy) or twice == 0
 
 
 def test_lemonade_beats_random_search():

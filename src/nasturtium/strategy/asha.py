@@ -8,37 +8,77 @@ promoted promotes it; else a new architecture begins at the lowest rung. A wrapp
 which proposes new architectures and sees the lowest rung alone, so that no promotion enters a
 population twice. Deviations: an architecture that the inner strategy proposes twice is promoted
 once; bounds rank before scores.
-The tests check the promotions step by step.
+The tests check the promotions step by step, and against sorting all of a rung.
 """
 
 from __future__ import annotations
 
-from bisect import insort
 from dataclasses import dataclass, field
+from heapq import heappop, heappush, heappushpop
 from random import Random
 from typing import TYPE_CHECKING, Any, final
 
-from nasturtium.strategy.halving import Schedule, promotion, rungs_of
+from nasturtium.architecture import Architecture
 from nasturtium.strategy.random import RandomSearch
+from nasturtium.strategy.rungs import Inside, Schedule, promotion, rungs_of
 from nasturtium.study.history import History
 from nasturtium.study.strategy import Strategy
-from nasturtium.study.trial import Proposal, Trial
+from nasturtium.study.trial import Fidelity, Proposal, Trial
 
 if TYPE_CHECKING:
     from nasturtium.study.work import Work
 
 __all__ = ["ASHA"]
 
+Place = tuple[float, float, int]  # violation, minus the score, number: smaller is better
+
+
+@dataclass
+class Rung:
+    """What one rung knows, in heaps, so that a trial costs the same however many there are."""
+
+    told: int = 0  # finished trials taken in
+    place: int = 0  # trials looked at
+    asked: set[Architecture] = field(default_factory=set)  # architectures
+    waiting: list[Place] = field(default_factory=list)  # not yet promoted, best first
+    best: list[Place] = field(default_factory=list)  # the best 1/eta, negated: worst first
+    rest: list[Place] = field(default_factory=list)  # the others, best first
+
+    def look(self, view: History, eta: float) -> None:
+        """Take in what was asked and told since the last look."""
+        for trial in view.finished[self.told :]:
+            violation, score = view.rank(trial)
+            here = (-violation, -score, trial.number)
+            heappush(self.waiting, here)
+            heappush(self.rest, _negated(heappushpop(self.best, _negated(here))))
+            self.told += 1
+            if len(self.best) < int(self.told / eta + 1e-9):
+                heappush(self.best, _negated(heappop(self.rest)))
+        for trial in view[self.place :]:
+            self.asked.add(trial.architecture)
+        self.place = len(view)
+
+    def promotable(self, view: History, above: set[Architecture]) -> Trial | None:
+        """The best trial that is among the best 1/eta and was not asked for above."""
+        while self.waiting:
+            trial = view.trial(self.waiting[0][2])
+            if trial.architecture not in above:
+                inside = self.best and self.waiting[0] <= _negated(self.best[0])
+                return trial if inside else None
+            heappop(self.waiting)
+        return None
+
+
+def _negated(place: Place) -> Place:
+    return -place[0], -place[1], -place[2]
+
 
 @dataclass
 class Ladder:
-    """What each rung knows."""
+    """The rungs, and the inner strategy's state."""
 
-    inner: Any
-    told: list[int] = field(default_factory=list)  # finished trials taken in, by rung
-    ranked: list[list[tuple[float, float, int]]] = field(default_factory=list)  # best first
-    asked: list[int] = field(default_factory=list)  # trials looked at, by rung
-    reached: list[set[str]] = field(default_factory=list)  # architectures asked for, by rung
+    rungs: list[Rung]
+    inner: dict[Fidelity, Any] = field(default_factory=dict)
 
 
 @final
@@ -65,54 +105,30 @@ class ASHA(Strategy):
         self.eta = eta
         self.schedule = schedule
         self.rungs = rungs_of(least, eta, schedule)
+        self._inside = Inside(self.strategy)
 
     def prepare(self, work: Work) -> None:
         self.strategy.prepare(work)
 
     def start(self) -> Ladder:
-        count = len(self.rungs)
-        return Ladder(
-            self.strategy.start(),
-            [0] * count,
-            [[] for _ in range(count)],
-            [0] * count,
-            [set() for _ in range(count)],
-        )
+        return Ladder([Rung() for _ in self.rungs])
 
     def fold(self, state: Ladder, trial: Trial) -> Ladder:
         if trial.fidelity == self.rungs[0]:
-            state.inner = self.strategy.fold(state.inner, trial)
+            self._inside.fold(state.inner, trial)
         return state
 
     def propose(self, state: Ladder, history: History, rng: Random) -> Proposal | None:
         views = [history.where(fidelity=rung) for rung in self.rungs]
-        for rung, view in enumerate(views):
-            self._look(state, rung, view)
-        for rung in range(len(self.rungs) - 2, -1, -1):
-            found = self._promotable(state, rung, views[rung])
+        for rung, view in zip(state.rungs, views, strict=True):
+            rung.look(view, self.eta)
+        for level in range(len(self.rungs) - 2, -1, -1):
+            above = state.rungs[level + 1].asked
+            found = state.rungs[level].promotable(views[level], above)
             if found is not None:
-                return promotion(found, self.rungs[rung + 1])
-        proposal = self.strategy.propose(state.inner, views[0], rng)
-        return None if proposal is None else proposal._replace(fidelity=self.rungs[0])
+                return promotion(found, self.rungs[level + 1])
+        return self._inside.propose(state.inner, history, self.rungs[0], rng)
 
     def stops(self, state: Ladder, history: History, trial: Trial) -> bool:
-        if trial.fidelity != self.rungs[0]:
-            return False
-        return self.strategy.stops(state.inner, history.where(fidelity=self.rungs[0]), trial)
-
-    def _look(self, state: Ladder, rung: int, view: History) -> None:
-        for trial in view.finished[state.told[rung] :]:
-            violation, score = view.rank(trial)
-            insort(state.ranked[rung], (-violation, -score, trial.number))
-        state.told[rung] = len(view.finished)
-        for trial in view[state.asked[rung] :]:
-            state.reached[rung].add(trial.architecture.key)
-        state.asked[rung] = len(view)
-
-    def _promotable(self, state: Ladder, rung: int, view: History) -> Trial | None:
-        ranked, above = state.ranked[rung], state.reached[rung + 1]
-        for _, _, number in ranked[: int(len(ranked) / self.eta + 1e-9)]:
-            trial = view.trial(number)
-            if trial.architecture.key not in above:
-                return trial
-        return None
+        lowest = trial.fidelity == self.rungs[0]
+        return lowest and self._inside.stops(state.inner, history, trial)

@@ -11,7 +11,8 @@ models the highest fidelity that has enough trials. Kernels are products over de
 Aitchison and Aitken for options and subsets, normal for ranges. Deviations: the bandwidth of
 options shrinks with the diversity of the good ones (the rule of the authors' code takes the
 standard deviation of option numbers, which have no order, and makes kernels flat on five options);
-a decision that an architecture is not asked has an answer of its own, instead of a drawn one.
+a decision that an architecture is not asked has an answer of its own, instead of a drawn one; in a
+pool of rows densities are over features, and a draw is a row next to a good one.
 The tests check densities by hand and the laws; the rows on NAS-Bench-201 are in the documentation.
 """
 
@@ -27,10 +28,15 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from nasturtium.architecture import Architecture, Value
-from nasturtium.decision import Decision, Range
+from nasturtium.decision import Decision, OneOf, Range
 from nasturtium.errors import Rejected, StrategyError
-from nasturtium.strategy.halving import Hyperband, Rung, Schedule
+from nasturtium.space.pool import PoolSpace
+from nasturtium.strategy.brackets import Brackets
+from nasturtium.strategy.encoding import Encoding
+from nasturtium.strategy.halving import Hyperband
+from nasturtium.strategy.rungs import Schedule
 from nasturtium.strategy.surrogate import Points, argmax, first, fitted, whole
+from nasturtium.strategy.vary import at
 from nasturtium.study.history import History
 from nasturtium.study.strategy import Strategy
 from nasturtium.study.trial import FULL, Fidelity, Proposal, Trial
@@ -82,7 +88,7 @@ class KDE(Strategy):
 
     def propose(self, state: Points, history: History, rng: Random) -> Proposal:
         space: Any = history.space
-        if not hasattr(space, "decide"):
+        if not Encoding.serves(space):
             raise StrategyError(
                 f"densities are over a builder's decisions; {type(space).__name__} {space.name!r} "
                 "asks none. Use RegularizedEvolution, which only mutates"
@@ -91,29 +97,49 @@ class KDE(Strategy):
         if rng.random() < self.random or not self.enough(state):
             return first(state, history, rng)
 
-        def fit(count: int, seed: int) -> tuple[Density, Density]:
+        def fit(count: int, seed: int) -> tuple[Density, Density, list[Architecture]]:
             order = sorted(range(count), key=lambda place: state.ranks[place], reverse=True)
             size = len(state.trials[order[0]].architecture)
             kept = min(max(size + 1, math.ceil(self.good * count)), count - 1)
-            records = [state.trials[place].architecture for place in order]
-            known: dict[str, Decision] = {}
-            for record in records:
-                known.update((decision.name, decision) for decision in space.decisions(record))
+            ranked = [state.trials[place].architecture for place in order]
+            records = [_record(space, architecture) for architecture in ranked]
+            known = _known(space, ranked)
             made = [Density(part, known, self.least) for part in (records[:kept], records[kept:])]
-            return made[0], made[1]
+            return made[0], made[1], ranked[:kept]
 
-        good, bad = fitted(state, 1, fit)
-        drawn = [good.draw(space, rng, self.factor) for _ in range(self.samples)]
+        good, bad, near = fitted(state, 1, fit)
+        drawn: list[Architecture | None]
+        if isinstance(space, PoolSpace):
+            drawn = [space.mutate(rng.choice(near), rng) for _ in range(self.samples)]
+        else:
+            drawn = [good.draw(space, rng, self.factor) for _ in range(self.samples)]
         new = [a for a in drawn if a is not None and space.canonical(a) not in state.tried]
         if not new:
             return first(state, history, rng)
-        return Proposal(new[argmax(good.logs(new) - bad.logs(new), rng)], FULL)
+        read = [_record(space, architecture) for architecture in new]
+        return Proposal(new[argmax(good.logs(read) - bad.logs(read), rng)], FULL)
 
     def enough(self, state: Points) -> bool:
         """Whether there are points for both densities: two more than decisions, at least."""
         if len(state.trials) < 3:
             return False
         return len(state.trials) >= len(state.trials[0].architecture) + 2
+
+
+def _record(space: Any, architecture: Architecture) -> Mapping[str, Value]:
+    """What densities are over: the answers, or of a pool's row its features."""
+    if not isinstance(space, PoolSpace):
+        return architecture
+    features = space.features[space.row(architecture)].tolist()
+    return {str(place): value for place, value in enumerate(features)}
+
+
+def _known(space: Any, architectures: Sequence[Architecture]) -> dict[str, Decision]:
+    """The decisions of some architectures, by name."""
+    if isinstance(space, PoolSpace):
+        columns = enumerate(zip(*(_record(space, a).values() for a in architectures), strict=True))
+        return {str(place): OneOf(str(place), sorted(set(column))) for place, column in columns}
+    return {d.name: d for architecture in architectures for d in space.decisions(architecture)}
 
 
 @final
@@ -191,7 +217,7 @@ class Density:
             if not isinstance(decision, Range):
                 return decision.draw(rng) if rng.random() < width else value
             place = rng.gauss(decision.encode(value)[1], width)
-            return _at(decision, place) if 0.0 <= place <= 1.0 else decision.draw(rng)
+            return at(decision, place) if 0.0 <= place <= 1.0 else decision.draw(rng)
 
         for _ in range(ATTEMPTS):
             centre = self.records[int(rng.random() * len(self.records))]
@@ -203,18 +229,11 @@ class Density:
         return None
 
 
-def _at(decision: Range, place: float) -> Value:
-    """The number at a place from 0 to 1 of a range."""
-    if decision.log:
-        return decision.nearest(decision.low * (decision.high / decision.low) ** place)
-    return decision.nearest(decision.low + (decision.high - decision.low) * place)
-
-
 @dataclass
 class Levels:
     """The brackets, and the points of each fidelity."""
 
-    rung: Rung
+    brackets: Brackets
     tried: set[Hashable] = field(default_factory=set)  # at any fidelity
     points: dict[Fidelity, Points] = field(default_factory=dict)
 
@@ -247,11 +266,11 @@ class BOHB(Strategy):
         return Levels(self._hyperband.start())
 
     def fold(self, state: Levels, trial: Trial) -> Levels:
-        state.rung = self._hyperband.fold(state.rung, trial)
+        state.brackets = self._hyperband.fold(state.brackets, trial)
         return state
 
     def propose(self, state: Levels, history: History, rng: Random) -> Proposal | None:
-        proposal = self._hyperband.propose(state.rung, history, rng)
+        proposal = self._hyperband.propose(state.brackets, history, rng)
         if proposal is None or not proposal.uniform:  # to wait, or a promotion
             return proposal
         fidelities = [fidelity for _, fidelity in self._hyperband.brackets[0]]

@@ -7,8 +7,9 @@ Implemented: both as wrappers of any strategy, which proposes the first rung of 
 sees the trials of that rung's fidelity alone, each once. Bracket s of Hyperband has
 n = ceil((s_max + 1) / (s + 1) * eta^s) architectures at eta^-s of the full training and keeps
 floor(n_i / eta) of a rung. With ``prefix`` schedules a promotion resumes the trial's training, with
-``complete`` ones it trains anew. Deviations: a rung is waited for, so workers idle at its end
-(ASHA's do not); a bracket whose trials fail goes on with those that are left.
+``complete`` ones it trains anew. A rung is waited for, as in the papers; a worker that is free
+meanwhile begins the next bracket. Deviations: a bracket whose trials fail goes on with those that
+are left; an architecture that was trained at a rung's fidelity before is not trained there again.
 The tests hold the rung counts against the papers' tables for R = 81, eta = 3.
 """
 
@@ -16,12 +17,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from random import Random
-from typing import TYPE_CHECKING, Any, Literal, final
+from typing import TYPE_CHECKING, final
 
 from nasturtium.errors import StrategyError
+from nasturtium.strategy.brackets import Brackets, Halving, Plan
 from nasturtium.strategy.random import RandomSearch
+from nasturtium.strategy.rungs import Schedule, rungs_of
 from nasturtium.study.history import History
 from nasturtium.study.strategy import Strategy
 from nasturtium.study.trial import Fidelity, Proposal, Trial
@@ -29,42 +31,7 @@ from nasturtium.study.trial import Fidelity, Proposal, Trial
 if TYPE_CHECKING:
     from nasturtium.study.work import Work
 
-__all__ = ["Hyperband", "SuccessiveHalving", "rungs_of"]
-
-Schedule = Literal["complete", "prefix"]
-Bracket = tuple[tuple[int, Fidelity], ...]
-
-
-def rungs_of(least: float, eta: float, schedule: Schedule) -> tuple[Fidelity, ...]:
-    """The fidelities 1, 1/eta, 1/eta^2, ... down to ``least``, in rising order.
-
-    Raises:
-        StrategyError: nothing to halve between ``least`` and 1, or eta below 2.
-    """
-    if not 0 < least < 1 or eta < 2:
-        raise StrategyError(
-            f"halving got least={least}, eta={eta}; expected least, a fraction of the epochs, "
-            "between 0 and 1, e.g. 1/27, and eta of at least 2 (the papers use 3 or 4)"
-        )
-    levels = math.floor(math.log(1 / least) / math.log(eta) + 1e-9)
-    if levels == 0:
-        raise StrategyError(
-            f"halving got least={least} and eta={eta}: there is no rung between them; least has to "
-            f"be at most 1/{eta:g}"
-        )
-    return tuple(Fidelity(epochs=eta**-level, schedule=schedule) for level in range(levels, -1, -1))
-
-
-@dataclass
-class Rung:
-    """Where the brackets are: the log walked over in the order of asking."""
-
-    place: int = 0
-    bracket: int = 0
-    rung: int = 0
-    members: list[int] = field(default_factory=list)  # numbers of the rung's trials
-    promoted: list[Trial] | None = None  # who stands for the rung; None at the first
-    inner: dict[Fidelity, Any] = field(default_factory=dict)
+__all__ = ["Hyperband", "SuccessiveHalving"]
 
 
 @final
@@ -92,23 +59,24 @@ class SuccessiveHalving(Strategy):
         self.least = least
         self.eta = eta
         self.schedule = schedule
-        rungs = rungs_of(least, eta, schedule)
-        self.brackets: tuple[Bracket, ...] = (_bracket(count, rungs, eta),)
+        self.brackets = (_plan(count, rungs_of(least, eta, schedule), eta),)
+        self._halving = Halving(self.strategy, self.brackets)
 
     def prepare(self, work: Work) -> None:
         self.strategy.prepare(work)
 
-    def start(self) -> Rung:
-        return Rung()
+    def start(self) -> Brackets:
+        return Brackets()
 
-    def fold(self, state: Rung, trial: Trial) -> Rung:
-        return _fold(self.strategy, state, trial)
+    def fold(self, state: Brackets, trial: Trial) -> Brackets:
+        self._halving.inside.fold(state.inner, trial)
+        return state
 
-    def propose(self, state: Rung, history: History, rng: Random) -> Proposal | None:
-        return _propose(self.strategy, self.brackets, state, history, rng)
+    def propose(self, state: Brackets, history: History, rng: Random) -> Proposal | None:
+        return self._halving.propose(state, history, rng)
 
-    def stops(self, state: Rung, history: History, trial: Trial) -> bool:
-        return _stops(self.strategy, state, history, trial)
+    def stops(self, state: Brackets, history: History, trial: Trial) -> bool:
+        return self._halving.inside.stops(state.inner, history, trial)
 
 
 @final
@@ -135,28 +103,30 @@ class Hyperband(Strategy):
         self.schedule = schedule
         rungs = rungs_of(least, eta, schedule)
         top = len(rungs) - 1
-        self.brackets: tuple[Bracket, ...] = tuple(
-            _bracket(math.ceil((top + 1) / (s + 1) * eta**s - 1e-9), rungs[top - s :], eta)
+        self.brackets = tuple(
+            _plan(math.ceil((top + 1) / (s + 1) * eta**s - 1e-9), rungs[top - s :], eta)
             for s in range(top, -1, -1)
         )
+        self._halving = Halving(self.strategy, self.brackets)
 
     def prepare(self, work: Work) -> None:
         self.strategy.prepare(work)
 
-    def start(self) -> Rung:
-        return Rung()
+    def start(self) -> Brackets:
+        return Brackets()
 
-    def fold(self, state: Rung, trial: Trial) -> Rung:
-        return _fold(self.strategy, state, trial)
+    def fold(self, state: Brackets, trial: Trial) -> Brackets:
+        self._halving.inside.fold(state.inner, trial)
+        return state
 
-    def propose(self, state: Rung, history: History, rng: Random) -> Proposal | None:
-        return _propose(self.strategy, self.brackets, state, history, rng)
+    def propose(self, state: Brackets, history: History, rng: Random) -> Proposal | None:
+        return self._halving.propose(state, history, rng)
 
-    def stops(self, state: Rung, history: History, trial: Trial) -> bool:
-        return _stops(self.strategy, state, history, trial)
+    def stops(self, state: Brackets, history: History, trial: Trial) -> bool:
+        return self._halving.inside.stops(state.inner, history, trial)
 
 
-def _bracket(count: int, rungs: Sequence[Fidelity], eta: float) -> Bracket:
+def _plan(count: int, rungs: Sequence[Fidelity], eta: float) -> Plan:
     """How many trials each rung has, at which fidelity."""
     counts = [count]
     while len(counts) < len(rungs):
@@ -167,79 +137,3 @@ def _bracket(count: int, rungs: Sequence[Fidelity], eta: float) -> Bracket:
             f"{eta:g} is promoted; give at least {math.ceil(eta ** (len(rungs) - 1))}"
         )
     return tuple(zip(counts, rungs, strict=True))
-
-
-def _fold(inner: Strategy, state: Rung, trial: Trial) -> Rung:
-    fidelity = trial.fidelity
-    if fidelity not in state.inner:
-        state.inner[fidelity] = inner.start()
-    state.inner[fidelity] = inner.fold(state.inner[fidelity], trial)
-    return state
-
-
-def _stops(inner: Strategy, state: Rung, history: History, trial: Trial) -> bool:
-    fidelity = trial.fidelity
-    if fidelity not in state.inner:
-        return False
-    return inner.stops(state.inner[fidelity], history.where(fidelity=fidelity), trial)
-
-
-def _propose(
-    inner: Strategy,
-    brackets: tuple[Bracket, ...],
-    state: Rung,
-    history: History,
-    rng: Random,
-) -> Proposal | None:
-    waits = _walk(brackets, state, history)
-    if waits:
-        return None
-    bracket = brackets[state.bracket]
-    fidelity = bracket[state.rung][1]
-    if state.promoted is not None:
-        return promotion(state.promoted[len(state.members)], fidelity)
-    view = history.where(fidelity=fidelity)
-    if fidelity not in state.inner:
-        state.inner[fidelity] = inner.start()
-    proposal = inner.propose(state.inner[fidelity], view, rng)
-    return None if proposal is None else proposal._replace(fidelity=fidelity)
-
-
-def _walk(brackets: tuple[Bracket, ...], state: Rung, history: History) -> bool:
-    """Seat the trials asked since the last look; true while a full rung has to be waited for."""
-    while True:
-        bracket = brackets[state.bracket]
-        if state.promoted is None:  # the place of a rejected proposal is free again
-            state.members = [n for n in state.members if history.trial(n).state != "rejected"]
-        size = bracket[state.rung][0] if state.promoted is None else len(state.promoted)
-        if len(state.members) == size:
-            trials = [history.trial(number) for number in state.members]
-            if any(trial.state == "pending" for trial in trials):
-                return True
-            _ascend(brackets, state, history, trials)
-        elif state.place < len(history):
-            state.members.append(history[state.place].number)
-            state.place += 1
-        else:
-            return False
-
-
-def _ascend(
-    brackets: tuple[Bracket, ...], state: Rung, history: History, trials: list[Trial]
-) -> None:
-    bracket = brackets[state.bracket]
-    able = [trial for trial in trials if trial.state == "finished"]
-    able.sort(key=lambda trial: (*(-part for part in history.rank(trial)), trial.number))
-    state.members = []
-    if state.rung + 1 < len(bracket) and able:
-        state.rung += 1
-        state.promoted = able[: bracket[state.rung][0]]
-    else:
-        state.bracket = (state.bracket + 1) % len(brackets)
-        state.rung, state.promoted = 0, None
-
-
-def promotion(trial: Trial, fidelity: Fidelity) -> Proposal:
-    """The same architecture for longer: gone on with, or trained anew where schedules end."""
-    resume = trial.number if fidelity.schedule == "prefix" else None
-    return Proposal(trial.architecture, fidelity, None, resume)

@@ -9,7 +9,8 @@ Implemented: both draws, with a Gaussian kernel density over the logarithms of t
 standardised (Scott's bandwidth). Deviations: one child at a time instead of generations, so workers
 never wait (each is one of ``brood`` children of one parent); mutations are the space's own, network
 morphisms come in where the estimator inherits weights; children that were tried before are passed
-over; without ``cheap`` the first other one is trained.
+over, and if all were, one walks on from its parent; without ``cheap`` the first new one is trained;
+where the front has more than 256 members, every so many of them have a kernel.
 The tests check the density and the draws, and hold the front on NAS-Bench-201 against random
 search.
 """
@@ -27,6 +28,7 @@ import numpy as np
 
 from nasturtium.architecture import Architecture
 from nasturtium.errors import StrategyError
+from nasturtium.strategy.vary import away
 from nasturtium.study.history import History
 from nasturtium.study.strategy import Strategy
 from nasturtium.study.trial import FULL, Proposal, Trial
@@ -34,17 +36,23 @@ from nasturtium.study.trial import FULL, Proposal, Trial
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Lemonade", "density"]
+    Array = NDArray[np.float64]
+
+__all__ = ["Lemonade", "Terrain", "density"]
+
+KERNELS = 256  # members that the density is taken from, evenly, where the front has more
 
 
 @dataclass
 class Front:
-    """The trials that no other dominates, with their objectives (larger is better)."""
+    """The trials that no other dominates, and where their cheap objectives lie."""
 
-    seen: int = 0
+    seen: int = 0  # finished trials taken in
     place: int = 0  # trials of the history looked at
-    tried: set[str] = field(default_factory=set)
-    members: list[tuple[tuple[float, ...], Trial]] = field(default_factory=list)
+    tried: set[Architecture] = field(default_factory=set)
+    members: list[Trial] = field(default_factory=list)
+    vectors: Array | None = None  # (members, objectives), larger is better
+    terrain: Terrain | None = None  # of these members; made when it is asked for
 
 
 @final
@@ -88,16 +96,16 @@ class Lemonade(Strategy):
         for trial in finished[state.seen :]:
             _join(state, history, trial)
         state.seen = len(finished)
+        for trial in history[state.place :]:
+            state.tried.add(trial.architecture)
+        state.place = len(history)
         if len(finished) + len(history.pending) < self.population or not state.members:
             return Proposal(history.space.sample(rng), FULL, None, None, True)
-        known = _scaled([_costs(history, trial) for _, trial in state.members])
-        parent = state.members[_thin(known, known, rng)][1]
-        for trial in history[state.place :]:
-            state.tried.add(trial.architecture.key)
-        state.place = len(history)
-        brood = [history.space.mutate(parent.architecture, rng) for _ in range(self.brood)]
-        brood = [child for child in brood if child.key not in state.tried] or brood
-        if self.cheap is None:
+        if state.terrain is None:
+            state.terrain = Terrain([_costs(history, trial) for trial in state.members])
+        parent = state.members[state.terrain.thin(rng)]
+        brood = self._brood(state, history, parent.architecture, rng)
+        if self.cheap is None or len(brood) == 1:
             return Proposal(brood[0], FULL, parent.number)
         costs = [list(self.cheap(child)) for child in brood]
         if len(costs[0]) != len(history.objectives) - 1:
@@ -106,41 +114,78 @@ class Lemonade(Strategy):
                 f"{len(history.objectives) - 1} cheap objectives: "
                 f"{', '.join(map(str, history.objectives[1:]))}"
             )
-        base = [_costs(history, trial) for _, trial in state.members]
-        everything = _scaled(base + costs)
-        chosen = _thin(everything[: len(base)], everything[len(base) :], rng)
-        return Proposal(brood[chosen], FULL, parent.number)
+        return Proposal(brood[state.terrain.thin(rng, costs)], FULL, parent.number)
+
+    def _brood(
+        self, state: Front, history: History, parent: Architecture, rng: Random
+    ) -> list[Architecture]:
+        """Children that were not tried, and one at least."""
+        wanted = 1 if self.cheap is None else self.brood
+        found: dict[Architecture, None] = {}
+        for _ in range(self.brood):
+            child = history.space.mutate(parent, rng)
+            if child not in state.tried:
+                found[child] = None
+            if len(found) == wanted:
+                break
+        return list(found) or [away(history.space, child, state.tried, rng)]
 
 
 def _join(state: Front, history: History, trial: Trial) -> None:
     """Take a trial into the front unless one of it is at least as good in everything."""
     if history.violation(trial) > 0.0:
         return
-    vector = history.vector(trial)
-    if any(all(a >= b for a, b in zip(other, vector, strict=True)) for other, _ in state.members):
+    vector = np.array([history.vector(trial)])
+    if state.vectors is None:
+        state.vectors = vector[:0]
+    if (state.vectors >= vector).all(1).any():
         return
-    state.members = [
-        (other, member)
-        for other, member in state.members
-        if not all(a >= b for a, b in zip(vector, other, strict=True))
-    ]
-    state.members.append((vector, trial))
+    left = np.flatnonzero(~(vector >= state.vectors).all(1))
+    state.members = [state.members[place] for place in left.tolist()] + [trial]
+    state.vectors = np.vstack([state.vectors[left], vector])
+    state.terrain = None
 
 
 def _costs(history: History, trial: Trial) -> list[float]:
     return [trial.metrics[objective.metric] for objective in history.objectives[1:]]
 
 
-def _scaled(costs: list[list[float]]) -> NDArray[np.float64]:
-    """Logarithms where all are positive, standardised: (points, cheap objectives)."""
-    values = np.array(costs, dtype=float)
-    values = np.where((values > 0).all(0), np.log(np.maximum(values, 1e-300)), values)
-    spread = values.std(0)
-    scaled: NDArray[np.float64] = (values - values.mean(0)) / np.where(spread > 0, spread, 1.0)
-    return scaled
+@final
+class Terrain:
+    """How thickly the front covers the cheap objectives: draws where it does so thinly.
+
+    Args:
+        costs: the cheap objectives of each member; logarithms are taken where all are positive.
+    """
+
+    def __init__(self, costs: Sequence[Sequence[float]]) -> None:
+        values = np.array(costs, dtype=float)
+        self._logs = (values > 0).all(0)
+        values = self._logged(values)
+        spread = values.std(0)
+        self._centre, self._spread = values.mean(0), np.where(spread > 0, spread, 1.0)
+        points = (values - self._centre) / self._spread
+        self._known = points[:: -(-len(points) // KERNELS)]
+        self._bounds = self._chances(points)
+
+    def thin(self, rng: Random, costs: Sequence[Sequence[float]] | None = None) -> int:
+        """One of some points, or of the members: the thinner it is there, the likelier."""
+        bounds = self._bounds
+        if costs is not None:
+            values = self._logged(np.array(costs, dtype=float))
+            bounds = self._chances((values - self._centre) / self._spread)
+        return min(bisect_right(bounds, rng.random() * bounds[-1]), len(bounds) - 1)
+
+    def _logged(self, values: Array) -> Array:
+        return np.where(self._logs, np.log(np.maximum(values, 1e-300)), values)
+
+    def _chances(self, points: Array) -> list[float]:
+        # Far from all that is known the density underflows; a floor keeps one from taking all.
+        floor = 1e-3 / len(self._known)
+        return list(accumulate((1.0 / np.maximum(density(self._known, points), floor)).tolist()))
 
 
-def density(known: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
+def density(known: Array, points: Array) -> Array:
     """A Gaussian kernel density up to a constant: (points,).
 
     Args:
@@ -150,13 +195,5 @@ def density(known: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[
     count, width = known.shape
     bandwidth = count ** (-1.0 / (width + 4))
     apart = ((points[:, None] - known[None]) ** 2).sum(2) / bandwidth**2
-    estimate: NDArray[np.float64] = np.exp(-0.5 * apart).mean(1)
+    estimate: Array = np.exp(-0.5 * apart).mean(1)
     return estimate
-
-
-def _thin(known: NDArray[np.float64], points: NDArray[np.float64], rng: Random) -> int:
-    """One of the points, with a chance in inverse proportion to the density there."""
-    # Far from all that is known the density underflows; a floor keeps one child from taking all.
-    chances = 1.0 / np.maximum(density(known, points), 1e-3 / len(known))
-    bounds = list(accumulate(chances.tolist()))
-    return min(bisect_right(bounds, rng.random() * bounds[-1]), len(bounds) - 1)

@@ -11,10 +11,9 @@ points were reported and ``least`` trials of the fidelity reached that point.
 
 from __future__ import annotations
 
-from bisect import insort
 from dataclasses import dataclass, field
+from heapq import heappop, heappush, heappushpop
 from random import Random
-from statistics import median
 from typing import TYPE_CHECKING, Any, final
 
 from nasturtium.errors import StrategyError
@@ -30,11 +29,34 @@ __all__ = ["MedianStop"]
 
 
 @dataclass
+class Median:
+    """The median of numbers that keep coming: two heaps, one of each half."""
+
+    lower: list[float] = field(default_factory=list)  # negated, so the largest is on top
+    upper: list[float] = field(default_factory=list)
+
+    def add(self, value: float) -> None:
+        """Take in one more number."""
+        heappush(self.upper, -heappushpop(self.lower, -value))
+        if len(self.upper) > len(self.lower):
+            heappush(self.lower, -heappop(self.upper))
+
+    def __len__(self) -> int:
+        return len(self.lower) + len(self.upper)
+
+    @property
+    def value(self) -> float:
+        """The median; the mean of the middle two where the count is even."""
+        low = -self.lower[0]
+        return low if len(self) % 2 else (low + self.upper[0]) / 2
+
+
+@dataclass
 class Averages:
-    """Sorted running averages of finished trials, by fidelity, metric and point."""
+    """The medians of running averages of finished trials, by fidelity, metric and point."""
 
     inner: Any
-    at: dict[tuple[Fidelity, str, int], list[float]] = field(default_factory=dict)
+    at: dict[tuple[Fidelity, str, int], Median] = field(default_factory=dict)
 
 
 @final
@@ -77,7 +99,8 @@ class MedianStop(Strategy):
             for metric, value in reported.items():
                 total, count = totals.get(metric, (0.0, 0))
                 totals[metric] = total, count = total + value, count + 1
-                insort(state.at.setdefault((trial.fidelity, metric, point), []), total / count)
+                place = (trial.fidelity, metric, point)
+                state.at.setdefault(place, Median()).add(total / count)
         return state
 
     def propose(self, state: Averages, history: History, rng: Random) -> Proposal | None:
@@ -89,9 +112,9 @@ class MedianStop(Strategy):
         objective = history.objectives[0]
         metric = self.metric or objective.metric
         values = [reported[metric] for reported in trial.curve if metric in reported]
-        others = state.at.get((trial.fidelity, metric, len(trial.curve) - 1), [])
-        if len(values) < self.grace or len(others) < self.least:
+        others = state.at.get((trial.fidelity, metric, len(trial.curve) - 1))
+        if len(values) < self.grace or others is None or len(others) < self.least:
             return False
         # Another metric than the objective is judged by its own usual direction.
         sign = (objective if metric == objective.metric else parse_objective(metric)).sign
-        return max(sign * value for value in values) < sign * median(others)
+        return max(sign * value for value in values) < sign * others.value

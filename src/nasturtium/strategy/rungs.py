@@ -1,0 +1,83 @@
+"""What successive halving and its kin share: rungs, promotions, and the strategy inside.
+
+A rung is a fidelity. Whoever wraps a strategy here hands it the trials of one fidelity at a time,
+so that a promotion never enters a population twice.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from random import Random
+from typing import Any, Literal, final
+
+from nasturtium.errors import StrategyError
+from nasturtium.study.history import History
+from nasturtium.study.strategy import Strategy
+from nasturtium.study.trial import Fidelity, Proposal, Trial
+
+__all__ = ["Inside", "Schedule", "promotion", "rungs_of"]
+
+Schedule = Literal["complete", "prefix"]
+
+
+def rungs_of(least: float, eta: float, schedule: Schedule) -> tuple[Fidelity, ...]:
+    """The fidelities 1, 1/eta, 1/eta^2, ... down to ``least``, in rising order.
+
+    Raises:
+        StrategyError: nothing to halve between ``least`` and 1, or eta below 2.
+    """
+    if not 0 < least < 1 or eta < 2:
+        raise StrategyError(
+            f"halving got least={least}, eta={eta}; expected least, a fraction of the epochs, "
+            "between 0 and 1, e.g. 1/27, and eta of at least 2 (the papers use 3 or 4)"
+        )
+    levels = math.floor(math.log(1 / least) / math.log(eta) + 1e-9)
+    if levels == 0:
+        raise StrategyError(
+            f"halving got least={least} and eta={eta}: there is no rung between them; least has to "
+            f"be at most 1/{eta:g}"
+        )
+    return tuple(Fidelity(epochs=eta**-level, schedule=schedule) for level in range(levels, -1, -1))
+
+
+def promotion(trial: Trial, fidelity: Fidelity) -> Proposal:
+    """The same architecture for longer: gone on with, or trained anew where schedules end."""
+    resume = trial.number if fidelity.schedule == "prefix" else None
+    return Proposal(trial.architecture, fidelity, None, resume)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Inside:
+    """A wrapped strategy: it has a state for each fidelity, and sees no other's trials.
+
+    Attributes:
+        strategy: who proposes architectures.
+    """
+
+    strategy: Strategy
+
+    def fold(self, states: dict[Fidelity, Any], trial: Trial) -> None:
+        """Fold a trial into the state of its fidelity."""
+        state = self._state(states, trial.fidelity)
+        states[trial.fidelity] = self.strategy.fold(state, trial)
+
+    def propose(
+        self, states: dict[Fidelity, Any], history: History, fidelity: Fidelity, rng: Random
+    ) -> Proposal | None:
+        """What the strategy proposes, at that fidelity."""
+        view = history.where(fidelity=fidelity)
+        proposal = self.strategy.propose(self._state(states, fidelity), view, rng)
+        return None if proposal is None else proposal._replace(fidelity=fidelity)
+
+    def stops(self, states: dict[Fidelity, Any], history: History, trial: Trial) -> bool:
+        """Whether the strategy stops a running trial of its fidelity."""
+        fidelity = trial.fidelity
+        state = self._state(states, fidelity)
+        return self.strategy.stops(state, history.where(fidelity=fidelity), trial)
+
+    def _state(self, states: dict[Fidelity, Any], fidelity: Fidelity) -> Any:
+        if fidelity not in states:
+            states[fidelity] = self.strategy.start()
+        return states[fidelity]
