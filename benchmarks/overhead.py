@@ -11,6 +11,7 @@ resident memory, divided by the trials. Durable contenders write each trial to a
 told, each with its own defaults.
 
     python benchmarks/overhead.py [--repeats 3] [--limit 20] [--only nasturtium] [--json]
+    python benchmarks/overhead.py --strategies       # every cheap strategy, instead of peers
 
 Peers that are not installed are left out, saying so: ``pip install nasturtium[bench]``.
 """
@@ -40,6 +41,7 @@ MARKS = (100, 1_000, 10_000, 100_000)
 
 Table = dict[tuple[str, ...], float]
 Step = Callable[[], int]  # works through some trials, and says how many
+Groups = dict[str, dict[str, tuple[str, Callable[[Table, Path], Step]]]]
 
 
 def nasturtium_memory(name: str) -> Callable[[Table, Path], Step]:
@@ -64,6 +66,40 @@ def _nasturtium(name: str, table: Table, path: Path | None, sync: float = 0.0) -
         return 1
 
     return step
+
+
+def strategy_in_memory(name: str) -> Callable[[Table, Path], Step]:
+    """A strategy with its default arguments, in a space that 100,000 trials do not exhaust."""
+
+    def start(table: Table, folder: Path) -> Step:
+        import nasturtium as nas
+        from nasturtium.run.names import made
+
+        @nas.space
+        def ten(choose: Any) -> Any:
+            for index in range(10):
+                choose(f"op{index}", OPS)
+            return lambda: None
+
+        rng = Random(0)
+        decided = [(f"op{index}", op) for index in range(10) for op in OPS]
+        worth = {item: rng.random() for item in decided}
+        size = {item: rng.random() for item in decided}
+        goals = ("accuracy", "min:size") if name in ("lemonade", "nsga2") else ("accuracy",)
+        study = nas.Study(ten, made("strategy", name), objectives=goals, store=None)
+
+        def step() -> int:
+            trial = study.ask()
+            answers = trial.architecture.decisions.items()
+            accuracy = sum([worth[item] for item in answers])
+            metrics = {"accuracy": accuracy, "size": sum([size[item] for item in answers])}
+            curve = ({"accuracy": accuracy / 2}, {"accuracy": accuracy}) if name == "median" else ()
+            study.tell(trial, metrics, curve=curve)
+            return 1
+
+        return step
+
+    return start
 
 
 def optuna(sampler: str, storage: str = "memory") -> Callable[[Table, Path], Step]:
@@ -191,7 +227,7 @@ def pymoo(name: str) -> Callable[[Table, Path], Step]:
 
 
 # group -> contender -> (package, what is started); ratios are taken to the first of a group
-CONTENDERS: dict[str, dict[str, tuple[str, Callable[[Table, Path], Step]]]] = {
+CONTENDERS: Groups = {
     "random search, in memory": {
         "nasturtium": ("nasturtium", nasturtium_memory("random")),
         "optuna": ("optuna", optuna("random")),
@@ -219,6 +255,25 @@ CONTENDERS: dict[str, dict[str, tuple[str, Callable[[Table, Path], Step]]]] = {
     "evolution, durable": {
         "nasturtium (SQLite)": ("nasturtium", nasturtium_sqlite("evolution")),
     },
+}
+
+STRATEGIES: Groups = {
+    "every strategy, in memory": {
+        name: ("nasturtium", strategy_in_memory(name))
+        for name in (
+            "random",
+            "evolution",
+            "local",
+            "tournament",
+            "nsga2",
+            "lemonade",
+            "reinforce",
+            "asha",
+            "hyperband",
+            "halving",
+            "median",
+        )
+    }
 }
 
 
@@ -279,12 +334,12 @@ def measure(start: Callable[[Table, Path], Step], limit: float, durable: bool) -
     return {"at": at, "bytes": grown if done >= 1_000 else None, "trials": done}
 
 
-def run_all(repeats: int, limit: float, only: str) -> dict[str, Any]:
+def run_all(groups: Groups, repeats: int, limit: float, only: str) -> dict[str, Any]:
     """Every contender in a process of its own, taking turns."""
     found: dict[str, dict[str, list[dict[str, Any]]]] = {}
     missing: dict[str, str] = {}
     for repeat in range(repeats):
-        for group, contenders in CONTENDERS.items():
+        for group, contenders in groups.items():
             for name, (package, _) in contenders.items():
                 if only not in name or package in missing:
                     continue
@@ -300,7 +355,7 @@ def run_all(repeats: int, limit: float, only: str) -> dict[str, Any]:
                 result = json.loads(done.stdout.splitlines()[-1])
                 found.setdefault(group, {}).setdefault(name, []).append(result)
                 print(f"{repeat + 1}/{repeats} {group}: {name}", file=sys.stderr)
-    packages = sorted({package for group in CONTENDERS.values() for package, _ in group.values()})
+    packages = sorted({package for group in groups.values() for package, _ in group.values()})
     return {
         "groups": {
             group: {name: summary(results) for name, results in contenders.items()}
@@ -367,15 +422,17 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--limit", type=float, default=20.0, help="seconds a run may take")
     parser.add_argument("--only", default="", help="contenders with this in their names")
+    parser.add_argument("--strategies", action="store_true", help="every cheap one, no peers")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--one", nargs=2, metavar=("GROUP", "NAME"), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.one:
         group, name = given.one
-        start = CONTENDERS[group][name][1]
+        start = (CONTENDERS | STRATEGIES)[group][name][1]
         print(json.dumps(measure(start, given.limit, group.endswith("durable"))))
         return
-    report = run_all(given.repeats, given.limit, given.only)
+    groups = STRATEGIES if given.strategies else CONTENDERS
+    report = run_all(groups, given.repeats, given.limit, given.only)
     if given.json:
         print(json.dumps(report, indent=1))
     else:

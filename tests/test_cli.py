@@ -295,6 +295,10 @@ def test_bad_arrays(
         (("search", "iris", "--space", "mlp", "--recipe", "epoch=3"), ("epoch", "epochs")),
         (("search", "iris", "--space", "mlp", "--within", "params"), ("params", "<")),
         (("search", "iris", "--space", "mlp", "--trials", "0"), ("trials=0",)),
+        (
+            ("search", "iris", "--strategy", "evolution(population=50)", "--trials", "10"),
+            ("a population of 50", "the budget is 10 trials", "give a smaller population="),
+        ),
         (("search", "iris", "--space", "mlp", "--numerics", "quick"), ("threads=1",)),
         (("search", "iris", "--space", "no.py:net"), ("there is no file 'no.py'",)),
         (("search", "iris", "--space", "mobilenet"), ("mobilenet", "image")),

@@ -285,6 +285,9 @@ def test_the_strategy_stops_a_trial_by_what_it_reports() -> None:
             steps += 1
         return {"score": float(steps)}
 
-    study = drive(look=stepping, strategy=Impatient(), trials=3, control=0.0)
-    assert [trial.metrics["score"] for trial in study.history] == [1.0] * 3
-    assert [len(trial.curve) for trial in study.history] == [2] * 3
+    study = drive(look=stepping, strategy=Impatient(), trials=3, control=0.3)
+    searched, control = (study.history.where(arm=arm) for arm in ("search", "control"))
+    assert [trial.metrics["score"] for trial in searched] == [1.0] * 3
+    assert [len(trial.curve) for trial in searched] == [2] * 3
+    # What the search is compared with is trained to the end.
+    assert [trial.metrics["score"] for trial in control] == [5.0]

@@ -150,7 +150,7 @@ def test_a_failed_training_is_words_and_is_tried_again(tmp_path, monkeypatch):
 
 
 def test_bad_requests_are_refused(tmp_path):
-    study = searched(None, trials=2, control=0)
+    study = searched(None, trials=2, control=0, strategy="random")
     with pytest.raises(nas.StrategyError, match="gather got top=0"):
         gather(study, top=0)
     empty = nas.Study(nas.zoo.nasbench201, nas.RandomSearch(), name="empty")

@@ -62,7 +62,7 @@ def search(**more: Any) -> nas.Study:
     options: dict[str, Any] = {
         "space": net,
         "recipe": RECIPE,
-        "strategy": nas.RegularizedEvolution(population=3, sample=2),
+        "strategy": nas.RegularizedEvolution(population=1, sample=1),
         "trials": 6,
         "executor": "here",
         "numerics": "threads=1",
@@ -125,7 +125,7 @@ def wider(choose: Any, *, inputs: Any, classes: int) -> Any:
         ("recipe", {"recipe": "epochs=3"}),
         ("seed", {"seed": 1}),
         ("data", {"data": data(1)}),
-        ("strategy", {"strategy": nas.RegularizedEvolution(population=4, sample=2)}),
+        ("strategy", {"strategy": nas.RegularizedEvolution(population=2, sample=2)}),
         ("objectives", {"objectives": ("params",)}),
         ("within", {"within": ("params<300",)}),
         ("control", {"control": 0.5}),
@@ -285,6 +285,28 @@ def test_a_training_that_diverges_or_takes_too_long_fails() -> None:
         ({"numerics": "thread=1"}, nas.EstimateError, "threads"),
         ({"recipe": "epoch=1"}, nas.EstimateError, "epochs"),
         ({"name": "a/b"}, nas.StrategyError, "cannot be named 'a/b'"),
+        (
+            {"strategy": "evolution(population=50)", "trials": 10},
+            nas.StrategyError,
+            r"population=50\) has a population of 50, but the budget is 10 trials: all of them "
+            "would be random; give a smaller population= or more trials",
+        ),
+        ({"strategy": "nsga2", "trials": 39}, nas.StrategyError, "nsga2 has a population of 40"),
+        ({"strategy": "tournament", "trials": 63}, nas.StrategyError, "a population of 64"),
+        ({"strategy": "local", "trials": 9}, nas.StrategyError, "the best of 10 random starts"),
+        (
+            {"strategy": "hyperband(least=0.1)", "trials": 8},
+            nas.StrategyError,
+            "trains 9 networks for 0.111 of the epochs in its first rung, but the budget is 8 "
+            "trials: none would be trained for longer; give a larger least=",
+        ),
+        ({"strategy": "halving", "trials": 26}, nas.StrategyError, "trains 27 networks for 0.037"),
+        ({"strategy": "bohb", "trials": 26}, nas.StrategyError, "trains 27 networks for 0.037"),
+        (
+            {"strategy": "asha(strategy='evolution')", "trials": 19},
+            nas.StrategyError,
+            r"RegularizedEvolution inside asha\(.* has a population of 20",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_said(
@@ -294,6 +316,17 @@ def test_what_cannot_be_done_is_said(
         search(**{"store": tmp_path / "s.db", **wrong})
     if (tmp_path / "s.db").exists():
         assert SqlStore(tmp_path / "s.db").studies() == ()
+
+
+def test_the_default_strategy_takes_any_budget() -> None:
+    """Also one that its first, spread-out trials use up."""
+    look = Look(lambda job: {"score": float(job.architecture["width"])})
+    for trials in (1, 10, 11):
+        study = nas.search(
+            data(), space=net, estimator=look, objectives=("score",), trials=trials, store=None
+        )
+        assert study.manifest["strategy"]["name"] == "Portfolio"
+        assert len(study.history.where(arm="search").finished) == trials
 
 
 def test_a_removed_study_leaves_nothing_to_its_namesake(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from nasturtium.contracts import check_strategy
 from nasturtium.errors import StrategyError
 from nasturtium.run.race import race
 from nasturtium.strategy.bayes import BayesianOptimization
-from nasturtium.strategy.portfolio import RECENT, Desk, Learner, Portfolio, _followed
+from nasturtium.strategy.portfolio import Portfolio
+from nasturtium.strategy.probation import RECENT, Desk, Learner
 from nasturtium.study.event import encode
 from nasturtium.study.store import MemoryStore
 from nasturtium.study.study import Study
@@ -64,7 +65,8 @@ def test_the_first_trials_spread_over_the_evidence():
         sizes = [[len(t.architecture) for t in study.history] for study in studies]
         return np.mean([np.std(some) for some in sizes]), np.std([np.mean(s) for s in sizes])
 
-    told, plain = spread(Portfolio(evidence=size, **SMALL)), spread(Portfolio(**SMALL))
+    many = {"start_with": 10, **SMALL}
+    told, plain = spread(Portfolio(evidence=size, **many)), spread(Portfolio(**many))
     assert told[0] > plain[0] and told[1] < 0.6 * plain[1]
     study = searched(Portfolio(evidence=size, **SMALL), 3)
     assert not any(trial.proposal.uniform for trial in study.history)
@@ -110,7 +112,7 @@ def test_surrogates_take_turns_unless_one_is_clearly_worse():
     turns = []
     for place in range(4):
         desk.points.place = place
-        turns.append(_followed(desk))
+        turns.append(desk.followed())
     assert turns == [good, also, good, also]
 
 
@@ -162,7 +164,7 @@ def test_fifty_queries_of_nasbench201(strategy):
 
 
 def test_messages():
-    with pytest.raises(StrategyError, match="evidence='params'; expected 'counts', 'none'"):
+    with pytest.raises(StrategyError, match="evidence='params'; expected one of auto, counts"):
         Portfolio(evidence="params")
     with pytest.raises(StrategyError, match=r"surrogates=.*'oracle'"):
         Portfolio(surrogates=("oracle",))

@@ -95,6 +95,41 @@ def test_best_improvement_sees_all_neighbours_before_it_moves():
     assert following == max(near, key=study.history.score).number
 
 
+def test_local_search_works_no_move_out_twice():
+    """Where all is known, a climb costs its starts alone."""
+    asked = Counter()
+
+    class Counted(PoolSpace):
+        def neighbours(self, architecture):
+            asked[architecture] += 1
+            return super().neighbours(architecture)
+
+    grid = [{"x": x, "y": y} for x in range(6) for y in range(6)]
+    pool = Counted("grid", grid, np.array([list(row.values()) for row in grid]), near=4)
+    study = search(LocalSearch(starts=2), 400, where=pool)
+    assert len({trial.architecture for trial in study.history}) == 36
+    assert set(asked.values()) == {1}
+
+
+def test_a_neighbour_that_failed_is_settled_by_its_first_trial():
+    """It may be drawn again as a start, and be better: no climb is another one for it."""
+    for improvement in ("first", "best"):
+        study = Study(hills, LocalSearch(improvement, starts=2), seed=4, name="s")
+        rng, told = Random(0), Counter()
+        for _ in range(300):
+            trial = study.ask()
+            told[trial.architecture] += 1
+            if told[trial.architecture] == 1 and rng.random() < 0.3:
+                study.fail(trial, "no luck")
+            else:
+                x, y = trial.architecture["x"], trial.architecture["y"]
+                study.tell(trial, {"accuracy": float(-((x - 3) ** 2) - y)})
+        again = Study(
+            hills, LocalSearch(improvement, starts=2), seed=4, store=study.store, name="s"
+        )
+        assert study.ask().proposal == again.ask().proposal
+
+
 def test_local_search_needs_neighbours():
     class Blind(PoolSpace.__mro__[1]):
         name = "blind"

@@ -91,7 +91,18 @@ def test_spaces_without_decisions_are_refused():
         Encoding(Odd())
 
 
-@pytest.mark.parametrize("evidence", [lambda a: (1.0, float("nan")), lambda a: (float("inf"),)])
+def test_evidence_that_is_not_defined_lies_below():
+    def evidence(architecture):
+        return (float(len(architecture)) if architecture["layer0.op"] == "a" else float("nan"),)
+
+    rng = Random(0)
+    drawn = [layered.sample(rng) for _ in range(40)]
+    free = Encoding(layered, evidence).groups(drawn)[2][:, 0]
+    has = np.array([architecture["layer0.op"] == "a" for architecture in drawn])
+    assert np.isfinite(free).all() and free[~has].max() < free[has].min()
+
+
+@pytest.mark.parametrize("evidence", [lambda a: (1.0, float("-inf")), lambda a: (float("inf"),)])
 def test_evidence_has_to_be_finite(evidence):
     with pytest.raises(StrategyError, match="expected finite numbers"):
         Encoding(layered, evidence).groups([layered.sample(Random(0))])

@@ -59,7 +59,8 @@ def happen(history, rng, asked_only=False):
 
 
 def content(history):
-    return list(history), list(history.finished), history.pending
+    before = [list(history.before(trial)) for trial in history]
+    return list(history), list(history.finished), history.pending, before
 
 
 def fresh(history):
@@ -67,6 +68,7 @@ def fresh(history):
     twin = History(history.space, history.objectives, history.constraints)
     twin._trials, twin._numbers = list(history._trials), list(history._numbers)
     twin._finished, twin._pending = list(history._finished), dict(history._pending)
+    twin._order, twin._told = list(history._order), dict(history._told)
     return twin
 
 
@@ -102,6 +104,28 @@ def test_what_could_not_be_logged_is_taken_back(seed, condition):
         happen(history, rng, asked_only=True)
     history._take_back(number)
     assert (content(history), content(view)) == kept
+
+
+def test_what_was_told_before_a_trial_was_asked_for():
+    history = History(toy, (Objective("accuracy"),))
+    searched = history.where(arm="search")
+
+    def ask(number, arm):
+        history._put(Trial(number, arm, Proposal(architecture(number))))
+
+    def tell(number):
+        history._tell(Outcome(number, {"accuracy": 0.5}))
+
+    for number, arm in enumerate(("search", "control", "search")):
+        ask(number, arm)
+    tell(2)
+    tell(1)
+    ask(3, "search")
+    tell(0)
+    tell(3)
+    assert [trial.number for trial in history.before(history.trial(3))] == [2, 1]
+    assert [trial.number for trial in searched.before(history.trial(3))] == [2]
+    assert not history.before(history.trial(2))
 
 
 def test_a_view_is_made_once():

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from random import Random
-from typing import Any, Literal, final
+from typing import TYPE_CHECKING, Any, Literal, final
 
 import numpy as np
 
@@ -30,7 +30,10 @@ from nasturtium.errors import EstimateError
 from nasturtium.space.zoo.nasbench201 import EDGES, OPS, nasbench201
 from nasturtium.study.trial import FULL, Fidelity
 
-__all__ = ["DATASETS", "NASBench201"]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["DATASETS", "PROXIES", "NASBench201"]
 
 ROWS = len(OPS) ** len(EDGES)
 NAMES = tuple(f"edge{source}_{target}" for source, target in EDGES)
@@ -41,6 +44,7 @@ DATASETS: Mapping[str, tuple[int, int, str, str]] = {
     "cifar100": (5_000, 100, "cifar100_train_time_200_s", "cifar100_valtest_acc_200_seeds"),
     "in16": (3_000, 120, "in16_train_time_200_s", "in16_valtest_acc_200_seeds"),
 }
+PROXIES = Path(__file__).with_name("nasbench201_proxies.npz")
 LATENCIES = "nb201/nasbench201_latency_27devices.npz"
 
 
@@ -170,6 +174,16 @@ class NASBench201(Benchmark):
         if not 0 <= index < held:
             raise EstimateError(f"architecture {row} has runs 0 to {held - 1}; asked for {index}")
         return float(runs[index])
+
+    @staticmethod
+    def proxies() -> Mapping[str, NDArray[np.float64]]:
+        """Zero-cost scores of all cells in the official order; NaN where one is not defined.
+
+        They come with the package: one draw of weights and 32 training images of CIFAR-10, made by
+        ``scripts/reproduce/proxies.py``. What each score is, :mod:`nasturtium.proxy.scores` says.
+        """
+        with np.load(PROXIES) as held:
+            return {name: held[name].astype(float) for name in held.files if name != "done"}
 
     def truth(self, architecture: Architecture, dataset: str | None = None) -> float:
         """The mean test accuracy after 200 epochs, on this data set or another one."""

@@ -38,7 +38,7 @@ def search(
             help='who proposes; text such as "evolution(population=50)" gives arguments',
             autocompletion=completing("strategy"),
         ),
-    ] = "evolution",
+    ] = "portfolio",
     estimator: Annotated[
         str,
         typer.Option(

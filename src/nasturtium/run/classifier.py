@@ -77,7 +77,7 @@ class NasturtiumClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         self,
         space: Space | str = "auto",
         *,
-        strategy: Strategy | str = "evolution",
+        strategy: Strategy | str = "portfolio",
         objectives: Iterable[str] = ("accuracy",),
         within: Iterable[str] = (),
         trials: int = 30,

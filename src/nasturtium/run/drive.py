@@ -163,6 +163,8 @@ class Drive:
         """Ask the strategy whether a running trial is worth going on with."""
         trial = self._out[number]
         trial = self._out[number] = trial._replace(curve=(*trial.curve, metrics))
+        if trial.arm != "search":
+            return True  # what the search is compared with is trained to the end
         return not self.study.strategy.stops(self.study.state, self.study.searched, trial)
 
     def _tell(self) -> bool:

@@ -17,6 +17,7 @@ import numpy as np
 
 from nasturtium.bench.base import Benchmark
 from nasturtium.errors import StrategyError
+from nasturtium.run.budget import check_budget
 from nasturtium.run.simulate import Run, simulate
 from nasturtium.study.trial import Objective
 from nasturtium.train.seeds import mix
@@ -89,13 +90,9 @@ def race(
             f"{benchmark.name} holds no training times, so its clock cannot be simulated; give the "
             "budget as trials=..., with lanes=1"
         )
-    for label, strategy in runners.items():
-        population = getattr(strategy, "population", 0)
-        if trials is not None and isinstance(population, int) and population > trials:
-            raise StrategyError(
-                f"{label} has a population of {population}, but the budget is {trials} trials: all "
-                "of it would be random; give a smaller population or more trials"
-            )
+    if trials is not None:
+        for label, strategy in runners.items():
+            check_budget(label, strategy, trials)
     settings: dict[str, Any] = {
         "trials": trials,
         "seconds": seconds,

@@ -22,11 +22,13 @@ from nasturtium.errors import (
 from nasturtium.estimate.hardware import COUNTS, Hardware
 from nasturtium.estimate.together import Together
 from nasturtium.estimate.train import Train
+from nasturtium.run.budget import check_budget
 from nasturtium.run.drive import Drive
 from nasturtium.run.executor import Executor, Here, Processes, cores
 from nasturtium.run.manifest import changed, manifest_of
 from nasturtium.run.names import made, parsed, recipe_space
 from nasturtium.run.reopen import manifest_in
+from nasturtium.run.suit import suited
 from nasturtium.run.tune import Tuning, tune
 from nasturtium.space.base import Space
 from nasturtium.space.choice import ChoiceSpace
@@ -108,7 +110,8 @@ def search(
     Raises:
         TaskError: the data cannot be used.
         SpaceError: the space does not fit the data.
-        StrategyError: bounds that nothing meets, or a strategy that cannot work here.
+        StrategyError: bounds that nothing meets, a strategy that cannot work here, or fewer trials
+            than its population or first rung.
         StoreError: the store cannot be used, another driver has the study, or a study of that
             name exists with other settings.
         EstimateError: the first ten trials all failed.
@@ -126,6 +129,10 @@ def search(
             f"search got trials={trials}, control={control}; expected at least one trial and a "
             "share of control from 0 up to, not including, 1"
         )
+    policy: Strategy = made("strategy", strategy) if isinstance(strategy, str) else strategy
+    if not isinstance(policy, Strategy):
+        raise _misplaced("strategy", policy, Strategy)
+    check_budget(strategy if isinstance(strategy, str) else type(policy).__name__, policy, trials)
     folder = folder_of(store)
     cache = None if folder is None else Files(folder).tasks
     task = load(data, seed=seed, cache=cache, memory=memory_budget())
@@ -133,14 +140,12 @@ def search(
     asked = recipe_space(recipe) if isinstance(recipe, str) else recipe
     if isinstance(asked, RecipeSpace):
         bound, recipe = joined(bound, asked), None
-    policy: Strategy = made("strategy", strategy) if isinstance(strategy, str) else strategy
-    if not isinstance(policy, Strategy):
-        raise _misplaced("strategy", policy, Strategy)
     goals = tuple(map(parse_objective, objectives))
     bounds = tuple(map(parse_bound, within))
     settings = told_recipe(recipe, Recipe())
     worker = _estimator(estimator, settings, goals, bounds)
     _check_metrics(worker, goals, bounds)
+    policy = suited(policy, bound, task, worker, settings)
     log = open_store(store)
     named = name or f"{task.name}-{bound.name}-{_label(strategy)}"
     lease = log.lease(named)

@@ -7,6 +7,7 @@ convolutions with "same" padding, as the spaces' papers use them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import gcd
 from types import MappingProxyType
 from typing import final
 
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from nasturtium.cost.plan import Figures, conv, expect, norm, total
+from nasturtium.errors import SpaceError
 
 __all__ = [
     "ACTIVATIONS",
@@ -114,9 +116,27 @@ class Zero(nn.Module):
         return (x if self.stride == 1 else x[..., :: self.stride, :: self.stride]).mul(0.0)
 
 
+def check_groups(inputs: int, outputs: int, groups: int) -> None:
+    """Refuse groups that a convolution's channels cannot be cut into.
+
+    Raises:
+        SpaceError: they divide its inputs or its outputs with a rest, or there are none.
+    """
+    if groups < 1 or inputs % groups or outputs % groups:
+        fitting = [n for n in range(1, gcd(inputs, outputs) + 1) if not gcd(inputs, outputs) % n]
+        raise SpaceError(
+            f"a convolution of {inputs} to {outputs} channels cannot have {groups} groups: they "
+            f"have to divide both; {', '.join(map(str, fitting))} do"
+        )
+
+
 @final
 class ConvBN(nn.Sequential):
-    """Convolution, then batch normalisation."""
+    """Convolution, then batch normalisation.
+
+    Raises:
+        SpaceError: groups that do not divide the channels.
+    """
 
     @staticmethod
     def cost(
@@ -129,11 +149,13 @@ class ConvBN(nn.Sequential):
     ) -> Figures:
         """In closed form, as :mod:`nasturtium.cost.plan` asks for it."""
         expect(shape, inputs)
+        check_groups(inputs, outputs, groups)
         return norm(conv(shape, outputs, kernel, stride, groups))
 
     def __init__(
         self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, groups: int = 1
     ) -> None:
+        check_groups(inputs, outputs, groups)
         super().__init__()
         self.conv = nn.Conv2d(
             inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False
@@ -143,7 +165,11 @@ class ConvBN(nn.Sequential):
 
 @final
 class ConvBNReLU(nn.Sequential):
-    """Convolution, batch normalisation, ReLU (capped at six where ``six`` is set)."""
+    """Convolution, batch normalisation, ReLU (capped at six where ``six`` is set).
+
+    Raises:
+        SpaceError: groups that do not divide the channels.
+    """
 
     @staticmethod
     def cost(
@@ -167,6 +193,7 @@ class ConvBNReLU(nn.Sequential):
         groups: int = 1,
         six: bool = False,
     ) -> None:
+        check_groups(inputs, outputs, groups)
         super().__init__()
         self.conv = nn.Conv2d(
             inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False

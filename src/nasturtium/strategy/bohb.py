@@ -31,7 +31,7 @@ from nasturtium.architecture import Architecture, Value
 from nasturtium.decision import Decision, OneOf, Range
 from nasturtium.errors import Rejected, StrategyError
 from nasturtium.space.pool import PoolSpace
-from nasturtium.strategy.brackets import Brackets
+from nasturtium.strategy.brackets import Brackets, Plan
 from nasturtium.strategy.encoding import Encoding
 from nasturtium.strategy.halving import Hyperband
 from nasturtium.strategy.rungs import Schedule
@@ -262,6 +262,11 @@ class BOHB(Strategy):
         self.density = KDE() if density is None else density
         self._hyperband = Hyperband(None, least, eta, schedule)
 
+    @property
+    def brackets(self) -> tuple[Plan, ...]:
+        """Hyperband's: of each, how many trials at which fidelity, rung by rung."""
+        return self._hyperband.brackets
+
     def start(self) -> Levels:
         return Levels(self._hyperband.start())
 
@@ -273,7 +278,7 @@ class BOHB(Strategy):
         proposal = self._hyperband.propose(state.brackets, history, rng)
         if proposal is None or not proposal.uniform:  # to wait, or a promotion
             return proposal
-        fidelities = [fidelity for _, fidelity in self._hyperband.brackets[0]]
+        fidelities = [fidelity for _, fidelity in self.brackets[0]]
         for fidelity in fidelities:
             points = state.points.setdefault(fidelity, Points(tried=state.tried))
             points.look(history.where(fidelity=fidelity))

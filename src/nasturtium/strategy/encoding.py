@@ -27,8 +27,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nasturtium.architecture import Architecture
+    from nasturtium.cost.count import Cost
     from nasturtium.cost.plan import Counter
     from nasturtium.space.base import Space
+    from nasturtium.strategy.scored import Scored
+    from nasturtium.study.trial import Objective
 
     Matrix = NDArray[np.float32]
 
@@ -36,6 +39,7 @@ __all__ = ["Encoding", "Evidence", "counts"]
 
 Evidence = Callable[["Architecture"], "Sequence[float]"]
 DRAWS = 64  # that evidence is standardised over
+UNDEFINED = -3.0  # standardised
 MOST = 20_000  # architectures whose rows are remembered
 
 
@@ -45,16 +49,21 @@ class Encoding:
 
     Args:
         space: one with decisions, or a pool of rows.
-        evidence: more numbers of an architecture, always as many; ``None`` for none.
+        evidence: more numbers of an architecture, always as many, NaN where one is not defined;
+            ``None`` for none.
+        scores: further ones, which are on probation.
 
     Raises:
         StrategyError: a space without decisions.
     """
 
-    def __init__(self, space: Space, evidence: Evidence | None = None) -> None:
+    def __init__(
+        self, space: Space, evidence: Evidence | None = None, scores: Scored | None = None
+    ) -> None:
         self._pool: Matrix | None = None
         self._space: Any = space
         self._evidence = evidence
+        self._scores = scores
         self._scale: tuple[NDArray[Any], NDArray[Any]] | None = None
         self._rows: dict[str, tuple[Matrix, tuple[float, ...]]] = {}
         self._tally: Matrix | None = None
@@ -91,7 +100,7 @@ class Encoding:
     def groups(self, architectures: Sequence[Architecture]) -> tuple[Matrix, Matrix, Matrix]:
         """One-hot answers, tallies, and evidence: (architectures, columns of the group).
 
-        Evidence is standardised over some draws from the space.
+        Evidence is standardised over some draws from the space; what is not defined lies below.
         """
         rows = [self._row(architecture) for architecture in architectures]
         hot = np.stack([row[0] for row in rows])
@@ -99,12 +108,44 @@ class Encoding:
         if self._scale is None and free.shape[1]:
             rng = Random(0)
             drawn = np.array([self._row(self._space.sample(rng))[1] for _ in range(DRAWS)])
-            self._scale = drawn.mean(0), np.maximum(drawn.std(0), 1e-9)
+            known = np.where(np.isnan(drawn).all(0), 0.0, drawn)
+            self._scale = np.nanmean(known, 0), np.maximum(np.nanstd(known, 0), 1e-9)
         if self._scale is not None:
-            free = (free - self._scale[0]) / self._scale[1]
+            free = np.nan_to_num((free - self._scale[0]) / self._scale[1], nan=UNDEFINED)
         if self._tally is None:
             self._tally = _tallies(self._encoder.columns, self._encoder.discovered)
         return hot, hot @ self._tally, free.astype(np.float32)
+
+    def judge(
+        self, architectures: Sequence[Architecture], holds: Callable[[Sequence[float]], bool]
+    ) -> bool:
+        """Drop the scores that do not hold; true if any is dropped.
+
+        Args:
+            architectures: whose scores are looked at.
+            holds: of a score's values for these, lowest where not defined.
+        """
+        if self._scores is None:
+            return False
+        names = self._scores.names
+        made = np.array([self._scores(architecture) for architecture in architectures])
+        columns = np.where(np.isnan(made), -np.inf, made).T.tolist()
+        kept = [name for name, column in zip(names, columns, strict=True) if holds(column)]
+        if len(kept) == len(names):
+            return False
+        self._scores = self._scores.only(kept) if kept else None
+        self._rows.clear()
+        self._scale = None
+        return True
+
+    def keeps(self, architecture: Architecture, bounds: Sequence[Objective]) -> bool:
+        """Whether free counts break none of the bounds."""
+        if not bounds or not isinstance(self._evidence, _Counts):
+            return True
+        counted = self._evidence.cost(architecture).to_json()
+        return not any(
+            bound.excess(counted[bound.metric]) > 0.0 for bound in bounds if bound.metric in counted
+        )
 
     def _row(self, architecture: Architecture) -> tuple[Matrix, tuple[float, ...]]:
         known = self._rows.get(architecture.key)
@@ -112,10 +153,12 @@ class Encoding:
             if len(self._rows) >= MOST:
                 self._rows.clear()
             free = () if self._evidence is None else tuple(self._evidence(architecture))
-            if not all(map(math.isfinite, free)):
+            if any(map(math.isinf, free)):
                 raise StrategyError(
-                    f"the evidence of {architecture!r} is {free}; expected finite numbers"
+                    f"the evidence of {architecture!r} is {free}; expected finite numbers, or NaN "
+                    "where one is not defined"
                 )
+            free += () if self._scores is None else self._scores(architecture)
             known = self._rows[architecture.key] = (self._hot(architecture), free)
         return known
 
@@ -157,10 +200,13 @@ class _Counts:
     def __init__(self, space: ChoiceSpace, counter: Counter, inputs: tuple[int, ...]) -> None:
         self._space, self._counter, self._inputs = space, counter, inputs
 
-    def __call__(self, architecture: Architecture) -> tuple[float, ...]:
+    def cost(self, architecture: Architecture) -> Cost:
         plan = self._space.plan(architecture)
         assert plan is not None
-        cost = self._counter.count(plan, self._inputs)
+        return self._counter.count(plan, self._inputs)
+
+    def __call__(self, architecture: Architecture) -> tuple[float, ...]:
+        cost = self.cost(architecture)
         return (math.log1p(cost.params), math.log1p(cost.macs), math.log1p(cost.activations))
 
 

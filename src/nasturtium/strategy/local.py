@@ -5,9 +5,9 @@ authors' settings draw ten random architectures before every climb.
 
 Implemented: first improvement (neighbours are tried in random order, and the first that is told to
 be better is moved to) and best improvement (all are tried, and the best is moved to if it is
-better), with random restarts. Deviations: an architecture that was tried before is not tried again,
-its result is used; while a climb waits for its last neighbours, idle workers draw starts of the
-next climb; neighbours that failed or were rejected count as tried.
+better), with random restarts. Deviations: an architecture that was tried before is not tried
+again, its first result is used; while a climb waits for its last neighbours, idle workers draw
+starts of the next climb; neighbours that failed or were rejected count as tried.
 The tests reproduce the rows of local search on NAS-Bench-201 without noise.
 """
 
@@ -26,23 +26,28 @@ from nasturtium.study.trial import FULL, Proposal, Trial
 
 __all__ = ["LocalSearch"]
 
+Rank = tuple[float, float]  # larger is better
+Place = tuple[Architecture, Rank]
+
 
 @dataclass
 class Climb:
     """Where the search is; all of it follows from the log, whenever it is looked at.
 
-    A move, once due, stays due: the better neighbour that was told first stays the first one, and
-    neighbours that are all settled stay so. So it does not matter when moves are made.
+    A move, once due, stays due: an architecture's result is that of the first trial that asked for
+    it, the better neighbour that was told first stays the first one, and neighbours that are all
+    settled stay so. So it does not matter when moves are made, and none is worked out twice.
     """
 
     seen: int = 0  # finished trials taken in
     place: int = 0  # trials of the history looked at
-    asked: set[str] = field(default_factory=set)
-    told: dict[str, tuple[int, Trial]] = field(default_factory=dict)  # by key, with the order
+    asked: dict[Architecture, int] = field(default_factory=dict)  # the first trial's number
+    told: dict[Architecture, tuple[int, Trial]] = field(default_factory=dict)  # with the order
     starts: list[Trial] = field(default_factory=list)  # of all climbs, as told
     climbs: int = 0  # ended so far
     centre: Trial | None = None
-    around: dict[str, Architecture] = field(default_factory=dict)  # the centre's neighbours
+    around: tuple[Architecture, ...] = ()  # the centre's neighbours
+    moves: dict[Place, Trial | None] = field(default_factory=dict)  # none from local optima
 
 
 @final
@@ -70,34 +75,35 @@ class LocalSearch(Strategy):
     def propose(self, state: Climb, history: History, rng: Random) -> Proposal:
         neighbours = _neighbours(history)
         _look(state, history)
-        pending = {trial.architecture.key for trial in history.pending}
+        pending = {trial.number for trial in history.pending}
         while True:
             if state.centre is None:
-                batch = state.starts[state.climbs * self.starts :][: self.starts]
+                begun = state.climbs * self.starts
+                batch = state.starts[begun : begun + self.starts]
                 if len(batch) < self.starts:
                     return Proposal(history.space.sample(rng), FULL, None, None, True)
-                self._move(state, max(batch, key=history.rank), neighbours)
-            assert state.centre is not None
-            free = [near for key, near in state.around.items() if key not in state.asked]
-            waiting = any(key in pending for key in state.around)
-            following = self._better(state, history, done=not free and not waiting)
-            if following is not None:
-                self._move(state, following, neighbours)
-            elif free:
-                near = free[int(rng.random() * len(free))]
-                return Proposal(near, FULL, state.centre.number)
-            elif waiting:
-                return Proposal(history.space.sample(rng), FULL, None, None, True)
-            else:
-                state.centre, state.climbs = None, state.climbs + 1
+                state.centre = max(batch, key=history.rank)
+            here = (state.centre.architecture, history.rank(state.centre))
+            if here not in state.moves:
+                state.around = state.around or tuple(neighbours(state.centre.architecture))
+                free = [near for near in state.around if near not in state.asked]
+                waiting = any(state.asked.get(near) in pending for near in state.around)
+                settled = not free and not waiting
+                following = self._better(state, history, here[1], settled)
+                if following is None and free:
+                    near = free[int(rng.random() * len(free))]
+                    return Proposal(near, FULL, state.centre.number)
+                if following is None and waiting:
+                    return Proposal(history.space.sample(rng), FULL, None, None, True)
+                state.moves[here] = following
+            state.centre, state.around = state.moves[here], ()
+            state.climbs += state.centre is None
 
-    def _better(self, state: Climb, history: History, *, done: bool) -> Trial | None:
+    def _better(self, state: Climb, history: History, least: Rank, settled: bool) -> Trial | None:
         """The neighbour to move to, if a move is due."""
-        if self.improvement == "best" and not done:
+        if self.improvement == "best" and not settled:
             return None
-        assert state.centre is not None
-        least = history.rank(state.centre)
-        known = [state.told[key] for key in state.around if key in state.told]
+        known = [state.told[near] for near in state.around if near in state.told]
         better = [(order, trial) for order, trial in known if history.rank(trial) > least]
         if not better:
             return None
@@ -105,23 +111,15 @@ class LocalSearch(Strategy):
             return min(better, key=lambda pair: pair[0])[1]
         return max(better, key=lambda pair: (history.rank(pair[1]), -pair[0]))[1]
 
-    def _move(
-        self,
-        state: Climb,
-        centre: Trial,
-        neighbours: Callable[[Architecture], Iterable[Architecture]],
-    ) -> None:
-        state.centre = centre
-        state.around = {near.key: near for near in neighbours(centre.architecture)}
-
 
 def _look(state: Climb, history: History) -> None:
     """Take in what was asked and told since the last look."""
     for trial in history[state.place :]:
-        state.asked.add(trial.architecture.key)
+        state.asked.setdefault(trial.architecture, trial.number)
     state.place = len(history)
     for trial in history.finished[state.seen :]:
-        state.told.setdefault(trial.architecture.key, (len(state.told), trial))
+        if state.asked[trial.architecture] == trial.number:
+            state.told[trial.architecture] = (len(state.told), trial)
         if trial.proposal.parent is None:
             state.starts.append(trial)
     state.seen = len(history.finished)

@@ -17,13 +17,15 @@ import numpy as np
 
 from nasturtium.architecture import Architecture
 from nasturtium.errors import StrategyError
-from nasturtium.strategy.encoding import Encoding, Evidence
+from nasturtium.strategy.encoding import Encoding
 from nasturtium.study.history import History
 from nasturtium.study.trial import FULL, Proposal, Trial
 from nasturtium.train.seeds import mix
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from nasturtium.space.base import Space
 
     Array = NDArray[np.float64]
 
@@ -45,12 +47,10 @@ class Points:
     encoding: Encoding | None = None
     model: tuple[int, Any] = (-1, None)  # points that it was fitted to, and the model
 
-    def look(
-        self, history: History, evidence: Callable[[History], Evidence | None] | None = None
-    ) -> Encoding:
-        """Take in what was asked and told since the last look."""
+    def look(self, history: History, encoding: Callable[[Space], Encoding] = Encoding) -> Encoding:
+        """Take in what was asked and told since the last look; the first one makes the encoding."""
         if self.encoding is None:
-            self.encoding = Encoding(history.space, None if evidence is None else evidence(history))
+            self.encoding = encoding(history.space)
         for trial in history[self.place :]:
             self.tried.add(history.space.canonical(trial.architecture))
         self.place = len(history)
@@ -61,6 +61,12 @@ class Points:
                 self.ranks.append(rank)
         self.seen = len(history.finished)
         return self.encoding
+
+    def open(self, architecture: Architecture, history: History) -> bool:
+        """Whether it was not tried, and breaks no bound by counts that are free."""
+        if history.space.canonical(architecture) in self.tried:
+            return False
+        return self.encoding is None or self.encoding.keeps(architecture, history.constraints)
 
     def targets(self, count: int | None = None) -> Array:
         """Scores of the first points; those that break a bound lie below all that keep it."""
@@ -144,7 +150,8 @@ def candidates(
     fresh: int = 0,
     edits: Sequence[int] = (1,),
 ) -> list[Candidate]:
-    """Architectures to choose from: no equal ones, and none that was tried, if there are others.
+    """Architectures to choose from: no equal ones, and none that was tried or is known to break a
+    bound, if there are others.
 
     Args:
         points: what was tried.
@@ -159,8 +166,8 @@ def candidates(
 
     def add(architecture: Architecture, parent: int | None) -> None:
         form = space.canonical(architecture)
-        if form not in points.tried:
-            found.setdefault(form, Candidate(architecture, parent))
+        if form not in found and points.open(architecture, history):
+            found[form] = Candidate(architecture, parent)
 
     for attempt in range(mutants * ATTEMPTS if best else 0):
         if len(found) >= mutants:
@@ -199,10 +206,10 @@ def argmax(values: Array, rng: Random) -> int:
 
 
 def first(points: Points, history: History, rng: Random) -> Proposal:
-    """A uniform draw that was not tried, if one is found soon."""
+    """A uniform draw that was not tried and keeps free bounds, if one is found soon."""
     for _ in range(25):
         drawn = history.space.sample(rng)
-        if history.space.canonical(drawn) not in points.tried:
+        if points.open(drawn, history):
             break
     return Proposal(drawn, FULL, None, None, True)
 

@@ -41,6 +41,9 @@ class History(Sequence[Trial]):
         self._numbers: list[int] = []  # of the trials, rising: a trial's place is found by it
         self._finished: list[Trial] = []
         self._pending: dict[int, Trial] = {}
+        self._order: list[int] = []  # place of each finished trial among all that finished
+        self._told: dict[int, int] = {}  # how many of all had finished when a trial was asked for
+        self._root = self
         self._conditions: dict[str, Any] = {}
         self._views: dict[tuple[tuple[str, Any], ...], History] = {}
 
@@ -94,6 +97,9 @@ class History(Sequence[Trial]):
             view._numbers = [trial.number for trial in view._trials]
             view._pending = {n: t for n, t in self._pending.items() if view._wants(t)}
             view._finished = [trial for trial in self._finished if view._wants(trial)]
+            both = zip(self._finished, self._order, strict=True)
+            view._order = [place for trial, place in both if view._wants(trial)]
+            view._root = self._root
             self._views[key] = view
         return view
 
@@ -107,6 +113,15 @@ class History(Sequence[Trial]):
         if place == len(self._numbers) or self._numbers[place] != number:
             raise StrategyError(f"there is no trial {number} among {len(self._trials)} trials here")
         return self._trials[place]
+
+    def before(self, trial: Trial) -> Sequence[Trial]:
+        """The trials that had finished when ``trial`` was asked for, in the order of telling.
+
+        In a study whose outcomes are told in the order of trials these are the same in every run,
+        however many workers there are and whichever of them is fast.
+        """
+        told = self._root._told.get(trial.number, 0)
+        return self._finished[: bisect_left(self._order, told)]
 
     def score(self, trial: Trial) -> float:
         """The first objective, larger is better."""
@@ -205,12 +220,14 @@ class History(Sequence[Trial]):
         else:
             numbers.insert(place, number)
             self._trials.insert(place, trial)
+            self._told[number] = len(self._root._finished)
         if trial.state == "pending":
             self._pending[number] = trial
         else:
             self._pending.pop(number, None)
             if trial.state == "finished":
                 self._finished.append(trial)
+                self._order.append(len(self._root._finished) - 1)
         for view in self._views.values():
             if view._wants(trial):
                 view._put(trial)
@@ -231,6 +248,7 @@ class History(Sequence[Trial]):
         place = bisect_left(self._numbers, number)
         for trial in self._trials[place:]:
             self._pending.pop(trial.number, None)
+            self._told.pop(trial.number, None)
         del self._trials[place:], self._numbers[place:]
         for view in self._views.values():
             view._take_back(number)

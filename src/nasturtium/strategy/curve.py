@@ -1,0 +1,72 @@
+"""What a training that is under way may still become, judged by those that ended.
+
+Swersky, Snoek & Adams (2014), "Freeze-thaw Bayesian optimization", and Domhan, Springenberg &
+Hutter (2015), "Speeding up automatic hyperparameter optimization of deep neural networks by
+extrapolation of learning curves": a training goes on only while its end is likely to matter.
+
+Implemented: at each reported point, the final value is predicted by a straight line through (value
+at that point, final value) of the trainings that ended at the same fidelity, with its predictive t
+distribution. Deviations: no family of curves is assumed; trainings of one search share a schedule,
+so that those which ended say how values go on from any point, drops of the learning rate included.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nasturtium.study.history import History
+from nasturtium.study.trial import Trial
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["chance_of_best"]
+
+LEAST = 8  # trainings that ended, before anything is said
+
+
+def chance_of_best(history: History, trial: Trial, among: int) -> float:
+    """The chance that a running trial ends among the best by the first objective.
+
+    Args:
+        history: of the search; only what was told before the trial was asked for is looked at, so
+            that the answer does not depend on how fast others are.
+        trial: the trial, with the points that it reported.
+        among: how many count as the best.
+
+    Returns:
+        From 0 to 1; 1 where too few trainings ended, or their curves do not tell.
+    """
+    objective = history.objectives[0]
+    metric, sign, point = objective.metric, objective.sign, len(trial.curve) - 1
+    told = [one for one in history.before(trial) if one.fidelity == trial.fidelity]
+    full = max((len(one.curve) for one in told), default=0)
+    ended = [one for one in told if len(one.curve) == full and metric in one.curve[point]]
+    if len(ended) < max(LEAST, among) or full <= point + 1 or metric not in trial.curve[point]:
+        return 1.0
+    here = np.array([sign * one.curve[point][metric] for one in ended])
+    ends = np.array([history.score(one) for one in ended])
+    return _exceeds(here, ends, sign * trial.curve[point][metric], float(np.sort(ends)[-among]))
+
+
+def _exceeds(here: NDArray[np.float64], ends: NDArray[np.float64], now: float, bar: float) -> float:
+    """The chance that the line through the pairs, and its scatter, lead from ``now`` over a bar."""
+    from scipy.stats import t
+
+    count, away = len(here), here - here.mean()
+    spread = float(away @ away)
+    if spread == 0.0 or not math.isfinite(now):
+        return 1.0
+    slope = float(away @ (ends - ends.mean())) / spread
+    scatter = ends - ends.mean() - slope * away
+    if slope <= 0.0:
+        return 1.0
+    error = math.sqrt(float(scatter @ scatter) / (count - 2))
+    error *= math.sqrt(1.0 + 1.0 / count + (now - here.mean()) ** 2 / spread)
+    end = float(ends.mean() + slope * (now - here.mean()))
+    if error == 0.0:
+        return float(end >= bar)
+    return float(t.sf((bar - end) / error, count - 2))
