@@ -51,7 +51,7 @@ class Counts:
 class WithScores(Counts):
     """Zero-cost scores of NAS-Bench-201 as well, from the table that comes with the package."""
 
-    def __init__(self, bench: NASBench201, scores: Sequence[str] = LABEL_FREE) -> None:
+    def __init__(self, bench: NASBench201, scores: Sequence[str] = NAMES) -> None:
         super().__init__(bench)
         self.table = [bench.proxies()[name] for name in scores]
 
@@ -74,7 +74,7 @@ def ablations(bench: Benchmark) -> dict[str, Strategy]:
     if isinstance(bench, NASBench201):
         scored = {
             "with scores": Portfolio(evidence=WithScores(bench)),
-            "with all five scores": Portfolio(evidence=WithScores(bench, NAMES)),
+            "with scores without labels": Portfolio(evidence=WithScores(bench, LABEL_FREE)),
             "with scores, without fresh draws": Portfolio(evidence=WithScores(bench), fresh=0),
         }
     return {
@@ -130,7 +130,8 @@ def main() -> None:
     for bench in benches:
         strategies = ablations(bench)
         if given.part != "ablate":
-            kept = [name for name in ("portfolio", "with scores") if name in strategies]
+            wanted = ("portfolio", "with scores without labels", "with scores")
+            kept = [name for name in wanted if name in strategies]
             strategies = {**others(), **{name: strategies[name] for name in kept}}
         if given.part == "tables":
             strategies["portfolio, without evidence"] = Portfolio(evidence="none")

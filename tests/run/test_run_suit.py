@@ -42,6 +42,8 @@ def test_long_trainings_are_worth_scores():
     images = chosen.evidence.images
     assert images is not None and images.shape[1:] == (3, 16, 16)
     assert abs(float(images.mean())) < 0.2 and 0.8 < float(images.std()) < 1.2
+    assert chosen.evidence.labels is not None and set(chosen.evidence.labels.tolist()) == {0, 1}
+    assert len(chosen.evidence.names) == 5
     assert chosen.evidence.to_json() == suited(given, SPACE, data, Train(), long).evidence.to_json()
 
 

@@ -43,20 +43,24 @@ SMALL = perceptron.using(inputs=(6,), classes=3)
 def test_they_are_the_scores_of_the_network():
     images = torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(1))
     cell = CELLS.sample(Random(1))
-    found = Scores(("naswot", "synflow"), images).on(CELLS)(cell)
+    found = Scores(images, names=("naswot", "synflow")).on(CELLS)(cell)
     expected = scores(CELLS.build(cell, seed=0), images, names=("naswot", "synflow"))
+    assert found == pytest.approx(tuple(expected.values()))
+    labels = torch.tensor([0, 1, 2, 0])
+    found = Scores(images, labels).on(CELLS)(cell)
+    expected = scores(CELLS.build(cell, seed=0), images, labels)
     assert found == pytest.approx(tuple(expected.values()))
 
 
 def test_what_is_not_defined_is_not_a_number():
-    scored = Scores(("synflow", "naswot")).on(CELLS)
+    scored = Scores(names=("synflow", "naswot")).on(CELLS)
     assert math.isnan(scored(DEAD)[0])
     assert scored.only(("synflow",))._known is scored._known
 
 
 @pytest.mark.parametrize(("told", "kept"), [(True, True), (False, False)])
 def test_what_does_not_order_the_first_results_is_dropped(told, kept):
-    flow = Scores(("synflow",))
+    flow = Scores(names=("synflow",))
     scored = flow.on(SMALL)
 
     def metric(architecture):
@@ -68,14 +72,16 @@ def test_what_does_not_order_the_first_results_is_dropped(told, kept):
 
 
 def test_laws():
-    flow = Scores(("synflow",))
+    flow = Scores(names=("synflow",))
     strategy = Portfolio(mutants=4, fresh=2, evidence=flow, surrogates=("process",), doubt=0.6)
     check_strategy(strategy, SMALL, trials=JUDGED + 4, cuts=3)
 
 
 def test_messages():
-    with pytest.raises(StrategyError, match="evidence can be of synflow, jacov, naswot"):
-        Scores(("snip",))
+    with pytest.raises(StrategyError, match="there are synflow, jacov, naswot, and with labels"):
+        Scores(names=("snip",))
+    with pytest.raises(StrategyError, match=r"labels of shape \(3,\) and images of shape"):
+        Scores(torch.zeros(4, 3, 8, 8), torch.zeros(3))
     with pytest.raises(StrategyError, match=r"images of shape \(1, 3, 8, 8\), expected"):
         Scores(images=torch.zeros(1, 3, 8, 8))
     with pytest.raises(StrategyError, match=r"images of shape \(1, 8, 8\); space 'nasbench201'"):
@@ -86,5 +92,5 @@ def test_messages():
 
 def test_images_are_part_of_what_a_study_is():
     one, two = (Scores(images=torch.full((2, 3, 8, 8), value)).to_json() for value in (0.0, 1.0))
-    assert one["names"] == two["names"] and one["images"] != two["images"]
-    assert Scores().to_json()["images"] is None
+    assert one["names"] == two["names"] and one["examples"] != two["examples"]
+    assert Scores().to_json()["examples"] is None

@@ -33,14 +33,14 @@ def suited(
 ) -> Strategy:
     """The strategy with what it left open decided; by the data and the settings, not by a clock.
 
-    A portfolio whose evidence is ``auto`` looks at zero-cost scores of images of the task where a
+    A portfolio whose evidence is ``auto`` looks at zero-cost scores of examples of the task where a
     training of the median network is long, so that scoring candidates hardly counts beside it.
     """
     if not isinstance(strategy, Portfolio) or strategy.evidence != "auto":
         return strategy
     long = training_work(space, task, estimator, recipe) >= LONG
-    arguments = {**vars(strategy), "evidence": Scores(images=_images(task)) if long else "counts"}
-    return Portfolio(**arguments)
+    evidence = Scores(*_examples(task)) if long else "counts"
+    return Portfolio(**{**vars(strategy), "evidence": evidence})
 
 
 def training_work(space: Space, task: Task, estimator: Estimator, recipe: Recipe) -> float:
@@ -60,13 +60,14 @@ def training_work(space: Space, task: Task, estimator: Estimator, recipe: Recipe
     return float(median(macs)) * len(task.train) * recipe.epochs * BACKWARD
 
 
-def _images(task: Task) -> torch.Tensor:
-    """Examples as networks are given them, drawn from the training ones."""
-    count = len(task.train)
-    chosen = sorted(Random(0).sample(range(count), min(EXAMPLES, count)))
-    drawn = np.stack([np.asarray(task.train.inputs[place]) for place in chosen])
+def _examples(task: Task) -> tuple[torch.Tensor, torch.Tensor]:
+    """Training examples as networks are given them, and their labels."""
+    train = task.train
+    chosen = sorted(Random(0).sample(range(len(train)), min(EXAMPLES, len(train))))
+    drawn = np.stack([np.asarray(train.inputs[place]) for place in chosen]).astype(np.float32)
     shape = (1, -1, *(1,) * (drawn.ndim - 2))
     mean, std = (
         np.asarray(values, dtype=np.float32).reshape(shape) for values in (task.mean, task.std)
     )
-    return torch.from_numpy((drawn.astype(np.float32) - mean) / std)
+    labels = np.array([int(train.labels[place]) for place in chosen])
+    return torch.from_numpy((drawn - mean) / std), torch.from_numpy(labels)

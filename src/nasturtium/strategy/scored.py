@@ -1,9 +1,9 @@
 """Zero-cost scores as evidence: what a network at its initial weights says, on no data.
 
 Abdelfattah, Mehrotra, Dudziak & Lane (2021), "Zero-cost proxies for lightweight NAS"; the scores
-are those of :mod:`nasturtium.proxy.scores` that need no labels. They look at a few images, or else
-at standard normal noise in their shape, which gives nearly the same order to networks, though a
-worse one (the documentation has the correlations on NAS-Bench-201).
+are those of :mod:`nasturtium.proxy.scores`. They look at a few images, or else at standard normal
+noise in their shape, which gives nearly the same order to networks, though a worse one (the
+documentation has the correlations on NAS-Bench-201); with labels there are those that need them.
 
 A score costs as much as a few dozen examples of training, and making the network: far less than a
 training, far more than counting. So they are worth it where trainings take minutes.
@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from nasturtium.errors import EstimateError, StrategyError
-from nasturtium.proxy.scores import LABEL_FREE, scores
+from nasturtium.proxy.scores import LABEL_FREE, NAMES, scores
 
 if TYPE_CHECKING:
     from nasturtium.architecture import Architecture
@@ -38,11 +38,13 @@ class Scores:
     """Which scores are evidence, and what they look at.
 
     Args:
-        names: of label-free scores.
         images: (N, ...) examples as networks are given them, 16 or 32 of them; noise if not given.
+        labels: (N,) their classes, for scores that need them.
+        names: of scores; all that can be had if empty.
 
     Raises:
-        StrategyError: an unknown score, one that needs labels, or fewer than two examples.
+        StrategyError: an unknown score, one that needs labels, fewer than two examples, or labels
+            without examples or of another number.
 
     Example:
         >>> import nasturtium as nas
@@ -52,24 +54,40 @@ class Scores:
         3
     """
 
-    def __init__(self, names: Sequence[str] = LABEL_FREE, images: Tensor | None = None) -> None:
-        wrong = [name for name in names if name not in LABEL_FREE]
-        if wrong or not names:
+    def __init__(
+        self,
+        images: Tensor | None = None,
+        labels: Tensor | None = None,
+        names: Sequence[str] = (),
+    ) -> None:
+        able = LABEL_FREE if labels is None else NAMES
+        wrong = [name for name in names if name not in able]
+        if wrong:
             raise StrategyError(
-                f"got scores {tuple(names)!r}; evidence can be of {', '.join(LABEL_FREE)}, which "
-                "need no labels"
+                f"got scores {tuple(names)!r}; there are {', '.join(LABEL_FREE)}, and with labels "
+                "grad_norm and snip"
             )
         if images is not None and (images.dim() < 2 or len(images) < 2):
             raise StrategyError(
                 f"scores compare examples; got images of shape {tuple(images.shape)}, expected "
                 "(N, ...) with N at least 2"
             )
-        self.names = tuple(names)
+        if labels is not None and (images is None or labels.shape != images.shape[:1]):
+            shape = None if images is None else tuple(images.shape)
+            raise StrategyError(
+                f"scores got labels of shape {tuple(labels.shape)} and images of shape {shape}; "
+                "expected one label for each image"
+            )
         self.images = images
+        self.labels = labels
+        self.names = tuple(names) or able
 
     def to_json(self) -> dict[str, Any]:
-        """Names and what identifies the images."""
-        return {"name": "Scores", "names": list(self.names), "images": self._digest()}
+        """Names, and what identifies the examples."""
+        parts = [part for part in (self.images, self.labels) if part is not None]
+        read = b"".join(part.contiguous().cpu().numpy().tobytes() for part in parts)
+        digest = sha256(read).hexdigest()[:16] if parts else None
+        return {"name": "Scores", "names": list(self.names), "examples": digest}
 
     def on(self, space: Space) -> Scored:
         """The scores of a space's architectures.
@@ -93,12 +111,7 @@ class Scores:
                 f"scores got images of shape {tuple(images.shape[1:])}; space {space.name!r} takes "
                 f"{tuple(inputs)}"
             )
-        return Scored(space, self.names, images, {})
-
-    def _digest(self) -> str | None:
-        if self.images is None:
-            return None
-        return sha256(self.images.contiguous().cpu().numpy().tobytes()).hexdigest()[:16]
+        return Scored(space, self.names, images, self.labels, {})
 
 
 @final
@@ -109,6 +122,7 @@ class Scored:
         space: builds networks.
         names: of the scores.
         images: what they look at.
+        labels: their classes, or ``None``.
         known: scores by the architecture's key.
     """
 
@@ -117,16 +131,18 @@ class Scored:
         space: Space,
         names: Sequence[str],
         images: Tensor,
+        labels: Tensor | None,
         known: dict[str, dict[str, float]],
     ) -> None:
         self.names = tuple(names)
         self._space = space
         self._images = images
+        self._labels = labels
         self._known = known
 
     def only(self, names: Sequence[str]) -> Scored:
         """Some of the scores; what is known stays known."""
-        return Scored(self._space, names, self._images, self._known)
+        return Scored(self._space, names, self._images, self._labels, self._known)
 
     def __call__(self, architecture: Architecture) -> tuple[float, ...]:
         known = self._known.get(architecture.key, {})
@@ -142,9 +158,9 @@ class Scored:
     def _made(self, module: nn.Module, names: Sequence[str]) -> dict[str, float]:
         made = dict.fromkeys(names, math.nan)
         try:
-            made |= scores(module, self._images, names=names)
+            made |= scores(module, self._images, self._labels, names=names)
         except EstimateError:
             for name in names:
                 with suppress(EstimateError):  # nothing flows, or depends on the examples
-                    made |= scores(module, self._images, names=(name,))
+                    made |= scores(module, self._images, self._labels, names=(name,))
         return {name: v if math.isfinite(v) else math.nan for name, v in made.items()}
