@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nasturtium.cli.answer import Json, Quiet, StoreName, going_on
+
+if TYPE_CHECKING:
+    from nasturtium.analyse.trained import Training
 
 __all__ = ["evidence", "report"]
 
@@ -47,9 +50,9 @@ def evidence(
     with going_on():
         from nasturtium.run import evidence as gathering
 
-        def watch(training: object, done: int, wanted: int) -> None:
+        def watch(training: Training, done: int, wanted: int) -> None:
             if not quiet:
-                print(f"trained {done} of {wanted}: {training}", file=sys.stderr)
+                print(f"trained {done} of {wanted}: {_line(training)}", file=sys.stderr)
 
         told = (
             gathering.recall(opened)
@@ -67,6 +70,23 @@ def evidence(
             )
         )
     typer.echo(json.dumps(told.to_json()) if as_json else str(told))
+
+
+def _line(training: Training) -> str:
+    """One training in words."""
+    from nasturtium.run.summary import in_words
+
+    who = training.key if training.trial is None else f"trial {training.trial}"
+    if training.error is not None:
+        return f"{who}, seed {training.seed}: failed, {training.error}"
+    told = ", ".join(
+        f"{name} {in_words(name, training.metrics[name])}"
+        for name in ("accuracy", "loss")
+        if name in training.metrics
+    )
+    return f"{who}, seed {training.seed}: {told or 'no accuracy'} on the test examples, " + (
+        f"{training.seconds:.1f} s"
+    )
 
 
 def report(
