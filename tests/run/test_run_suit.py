@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 import nasturtium as nas
 from nasturtium.estimate.hardware import Hardware
 from nasturtium.estimate.together import Together
 from nasturtium.estimate.train import Train
-from nasturtium.run.suit import LONG, suited, training_work
+from nasturtium.run.suit import LONG, suited
 from nasturtium.strategy.scored import Scores
 
 SPACE = nas.zoo.nasbench201.using(inputs=(3, 16, 16), classes=2)
@@ -21,22 +20,14 @@ def task(examples):
     return nas.load((images, np.arange(examples) % 2))
 
 
-def test_work_grows_with_examples_and_epochs():
-    data = task(50)
-    one = training_work(SPACE, data, Train(), nas.Recipe(epochs=1))
-    ten = training_work(SPACE, data, Together(Hardware(), Train()), nas.Recipe(epochs=10))
-    assert ten == pytest.approx(10 * one)
-    assert 1e6 < one / (3 * len(data.train)) < 1e9  # of a network and one image
-    assert training_work(SPACE, data, Hardware(), nas.Recipe()) == 0.0
-
-
 def test_long_trainings_are_worth_scores():
     data = task(50)
-    work = training_work(SPACE, data, Train(), nas.Recipe(epochs=1))
-    short, long = nas.Recipe(epochs=1), nas.Recipe(epochs=int(LONG / work) + 1)
+    enough = -(-LONG // len(data.train))
+    short, long = nas.Recipe(epochs=enough - 1), nas.Recipe(epochs=enough)
     given = nas.Portfolio(mutants=7)
     assert suited(given, SPACE, data, Train(), short).evidence == "counts"
-    chosen = suited(given, SPACE, data, Train(), long)
+    assert suited(given, SPACE, data, Hardware(), long).evidence == "counts"
+    chosen = suited(given, SPACE, data, Together(Hardware(), Train()), long)
     assert isinstance(chosen, nas.Portfolio) and chosen.mutants == 7
     assert isinstance(chosen.evidence, Scores)
     images = chosen.evidence.images
