@@ -20,7 +20,7 @@ Implemented:
 4. A training is ended where, judged by those that ended before, it has hardly a chance to be among
    the best: time goes where the ranking is open.
 5. Where no surrogate predicts better than ``doubt``, every other proposal is evolution's; in
-   spaces that ask no decisions, which surrogates cannot read, all are.
+   spaces that ask no decisions, which surrogates cannot read, all are (by the first objective).
 
 Rows on four tables, and what each part is worth, are in the documentation.
 """
@@ -137,7 +137,7 @@ class Portfolio(Strategy):
 
     def propose(self, state: Desk, history: History, rng: Random) -> Proposal:
         if not Encoding.serves(history.space):
-            return RegularizedEvolution().propose(None, history, rng)
+            return RegularizedEvolution(POPULATION, SAMPLE).propose(None, history, rng)
         points = state.points
         points.look(history, self._encoding)
         state.vectors += [history.vector(t) for t in points.trials[len(state.vectors) :]]
