@@ -31,9 +31,9 @@ import nasturtium as nas
 from nasturtium.bench.base import table
 from nasturtium.bench.nasbench201 import NAMES as EDGES
 from nasturtium.bench.nasbench201 import PROXIES, ROWS
-from nasturtium.errors import EstimateError
-from nasturtium.proxy.scores import NAMES, scores
+from nasturtium.proxy.scores import NAMES
 from nasturtium.space.zoo.nasbench201 import OPS
+from nasturtium.strategy.scored import Scores
 from nasturtium.task.durable import replace_file
 
 EXAMPLES = 32
@@ -78,39 +78,25 @@ def fill(out: Path) -> None:
         with np.load(out) as held:
             made = {name: held[name].copy() for name in NAMES}
             done = held["done"].copy()
-    x, y = batch()
+    every = Scores(*batch()).on(space)
+    heard = every.only(("naswot",))
     start, count = time.monotonic(), 0
     for place, rows in enumerate(order):
         for row in rows:
             if done[row]:
                 continue
-            model = space.build(everything[row], seed=0)
             # What leads nowhere has no gradient, but its rectifiers are listened to.
-            names = NAMES if row == rows[0] else ("naswot",)
-            found = scored(model, x, y, names)
+            look = every if row == rows[0] else heard
             for name in NAMES:
-                same = made[name][rows[0]] if name not in names else np.nan
-                made[name][row] = found.get(name, same)
+                made[name][row] = made[name][rows[0]]
+            for name, value in zip(look.names, look(everything[row]), strict=True):
+                made[name][row] = value
             done[row] = True
             count += 1
         if count and (place % EVERY == 0 or place == len(order) - 1):
             save(out, {**made, "done": done})
             left = (time.monotonic() - start) / count * int((~done).sum())
             print(f"{place + 1} of {len(order)}, {left / 60:.0f} min left", flush=True)
-
-
-def scored(model, x, y, names) -> dict[str, float]:
-    """The scores that the network has; some networks pass nothing on."""
-    try:
-        return scores(model, x, y, names=names)
-    except EstimateError:
-        found = {}
-        for name in names:
-            try:
-                found |= scores(model, x, y, names=(name,))
-            except EstimateError:
-                continue
-        return found
 
 
 def save(out: Path, arrays) -> None:

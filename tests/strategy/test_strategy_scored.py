@@ -94,3 +94,8 @@ def test_images_are_part_of_what_a_study_is():
     one, two = (Scores(images=torch.full((2, 3, 8, 8), value)).to_json() for value in (0.0, 1.0))
     assert one["names"] == two["names"] and one["examples"] != two["examples"]
     assert Scores().to_json()["examples"] is None
+
+
+def test_nothing_is_scored_to_spread_the_first_trials():
+    study = searched(Portfolio(evidence="scores"), 5, where=CELLS, metric=lambda cell: len(cell))
+    assert not study._state.encoding._scores._known

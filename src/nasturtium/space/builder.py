@@ -24,6 +24,12 @@ def keywords(builder: Callable[..., Any]) -> list[inspect.Parameter]:
     return [p for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
 
 
+def asked_of(builder: Callable[..., Any], **facts: Any) -> dict[str, Any]:
+    """Those of the facts that are known (not ``None``) and that the builder asks for."""
+    names = {parameter.name for parameter in keywords(builder)}
+    return {n: value for n, value in facts.items() if value is not None and n in names}
+
+
 def check_arguments(what: str, builder: Callable[..., Any], names: Iterable[str]) -> None:
     """Refuse names that the builder has no argument for.
 

@@ -19,7 +19,7 @@ from nasturtium.decision import Decision
 from nasturtium.errors import Rejected, SpaceError
 from nasturtium.space.answers import Change, Checked, Replay, Toggle, first
 from nasturtium.space.base import Space
-from nasturtium.space.builder import built, check_arguments, facts_of, keywords
+from nasturtium.space.builder import asked_of, built, check_arguments, facts_of, keywords
 from nasturtium.space.choose import Answer, Choose, Reading
 from nasturtium.space.encode import Encoder
 from nasturtium.space.limits import Limits
@@ -365,10 +365,7 @@ class ChoiceSpace(Space):
         """
         from nasturtium.space.check import check
 
-        facts = {"inputs": inputs, "classes": classes}
-        given = {n: v for n, v in facts.items() if v is not None}
-        names = {p.name for p in keywords(self.builder)}
-        bound = self.using(**{n: v for n, v in given.items() if n in names}) if given else self
+        bound = self.using(**asked_of(self.builder, inputs=inputs, classes=classes))
         return check(bound, inputs, classes, samples=samples, seed=seed)
 
     # -- other spaces from this one -------------------------------------------------------------

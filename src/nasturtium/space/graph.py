@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, final
 from nasturtium.architecture import Architecture
 from nasturtium.errors import Rejected, SpaceError
 from nasturtium.space.base import Space
-from nasturtium.space.builder import built, check_arguments, facts_of, keywords
+from nasturtium.space.builder import asked_of, built, check_arguments, facts_of, keywords
 from nasturtium.space.nodes import Graph
 
 if TYPE_CHECKING:
@@ -164,10 +164,7 @@ class GraphSpace(Space):
         """
         from nasturtium.space.growth import check
 
-        facts = {"inputs": inputs, "classes": classes}
-        given = {n: v for n, v in facts.items() if v is not None}
-        names = {p.name for p in keywords(self.builder)}
-        bound = self.using(**{n: v for n, v in given.items() if n in names})
+        bound = self.using(**asked_of(self.builder, inputs=inputs, classes=classes))
         shape = inputs or bound.facts.get("inputs")
         if shape is None:
             raise SpaceError(

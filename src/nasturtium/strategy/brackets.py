@@ -27,9 +27,8 @@ from nasturtium.study.trial import Fidelity, Proposal, Trial
 __all__ = ["Bracket", "Brackets", "Halving", "Plan"]
 
 Plan = tuple[tuple[int, Fidelity], ...]  # of each rung: how many trials, at which fidelity
-Asked = Mapping[
-    Fidelity, Mapping[Architecture, int]
-]  # the first trial of an architecture at a fidelity
+# The first trial of an architecture at a fidelity.
+Asked = Mapping[Fidelity, Mapping[Architecture, int]]
 
 AGAIN = 20  # proposals that could be taken for promotions, before one is let pass
 

@@ -116,6 +116,18 @@ class Encoding:
             self._tally = _tallies(self._encoder.columns, self._encoder.discovered)
         return hot, hot @ self._tally, free.astype(np.float32)
 
+    def first(self, architecture: Architecture) -> float | None:
+        """The first number of the evidence, lowest where not defined; ``None`` without evidence.
+
+        Scores, which cost something, are looked at only where nothing is free.
+        """
+        known = self._free(architecture)
+        if not known and self._scores is not None:
+            known = self._scores(architecture)
+        if not known:
+            return None
+        return -math.inf if math.isnan(known[0]) else known[0]
+
     def judge(
         self, architectures: Sequence[Architecture], holds: Callable[[Sequence[float]], bool]
     ) -> bool:
@@ -152,15 +164,19 @@ class Encoding:
         if known is None:
             if len(self._rows) >= MOST:
                 self._rows.clear()
-            free = () if self._evidence is None else tuple(self._evidence(architecture))
-            if any(map(math.isinf, free)):
-                raise StrategyError(
-                    f"the evidence of {architecture!r} is {free}; expected finite numbers, or NaN "
-                    "where one is not defined"
-                )
+            free = self._free(architecture)
             free += () if self._scores is None else self._scores(architecture)
             known = self._rows[architecture.key] = (self._hot(architecture), free)
         return known
+
+    def _free(self, architecture: Architecture) -> tuple[float, ...]:
+        free = () if self._evidence is None else tuple(self._evidence(architecture))
+        if any(map(math.isinf, free)):
+            raise StrategyError(
+                f"the evidence of {architecture!r} is {free}; expected finite numbers, or NaN "
+                "where one is not defined"
+            )
+        return free
 
     def _hot(self, architecture: Architecture) -> Matrix:
         if self._pool is not None:

@@ -180,13 +180,14 @@ class Portfolio(Strategy):
     def _stratum(self, points: Points, history: History, rng: Random) -> Proposal:
         """A draw from the next stratum of the evidence."""
         drawn = first(points, history, rng)
-        assert points.encoding is not None
-        if not points.encoding.groups([drawn.architecture])[2].shape[1]:
+        encoding = points.encoding
+        assert encoding is not None
+        if encoding.first(drawn.architecture) is None:
             return drawn
         draws = [drawn]
         draws += [first(points, history, rng) for _ in range(SCREEN * self.start_with - 1)]
-        free = points.encoding.groups([draw.architecture for draw in draws])[2]
-        ranked = np.argsort(free[:, 0], kind="stable").tolist()
+        known = np.array([encoding.first(draw.architecture) for draw in draws], dtype=float)
+        ranked = np.argsort(known, kind="stable").tolist()
         # Steps of the golden ratio spread over the strata however early the trials fail.
         stratum = int(points.place * 0.6180339887 % 1.0 * self.start_with)
         chosen = draws[int(ranked[SCREEN * stratum + int(rng.random() * SCREEN)])]
