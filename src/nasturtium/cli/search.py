@@ -19,6 +19,13 @@ def search(
             "(train/<class>/*.png), or an .npz file"
         ),
     ],
+    load: Annotated[
+        str | None,
+        typer.Option(
+            help="options of the data: layout, missing, size, skip_unreadable, fractions; e.g. "
+            '"skip_unreadable=True,layout=NHWC"'
+        ),
+    ] = None,
     space: Annotated[
         str,
         typer.Option(help="a space's name, or file.py:name", autocompletion=completing("space")),
@@ -109,6 +116,7 @@ def search(
 
         study = search(
             data,
+            load=load,
             space=space,
             recipe=recipe,
             strategy=strategy,

@@ -88,14 +88,16 @@ def export_onnx(
     mean: Sequence[float],
     std: Sequence[float],
     classes: Sequence[str] = (),
+    values: tuple[float, float] | None = None,
     opset: int | None = None,
     tolerance: float = 1e-4,
 ) -> Exported:
     """Writes one self-contained ONNX file with its normalisation inside and a free batch size.
 
     Its input is ``input`` (N, C, H, W), float32, in the units of ``example`` (0 to 255 or 0 to 1,
-    as the data come); its output is ``output``. The metadata hold ``classes`` and ``input_shape``
-    as JSON. The network is exported from a copy on the CPU in eval mode and stays as it is.
+    as the data come); its output is ``output``. The metadata hold ``classes``, ``input_shape`` and
+    ``input_range`` as JSON. The network is exported from a copy on the CPU in eval mode and stays
+    as it is.
 
     Args:
         model: A trained network with one input and one output tensor.
@@ -104,6 +106,7 @@ def export_onnx(
         mean: One value per channel, or one for all, in the units of ``example``.
         std: Likewise; positive.
         classes: Names of the outputs, in order.
+        values: Least and greatest value of the inputs that the network was trained on.
         opset: Version of the ONNX operators; the exporter's own choice by default.
         tolerance: The largest difference accepted, relative to the largest absolute output.
 
@@ -137,9 +140,7 @@ def export_onnx(
     graph = program.model.graph
     for node in graph:  # source paths and stack traces, half of a small file
         node.metadata_props.clear()
-    program.model.metadata_props.update(
-        classes=json.dumps(list(classes)), input_shape=json.dumps(list(example.shape[1:]))
-    )
+    program.model.metadata_props.update(_facts(classes, example, values))
 
     def compare(file: Path) -> float:
         return largest_difference(
@@ -162,12 +163,13 @@ def export_program(
     mean: Sequence[float],
     std: Sequence[float],
     classes: Sequence[str] = (),
+    values: tuple[float, float] | None = None,
     tolerance: float = 1e-4,
 ) -> Exported:
     """Writes a ``torch.export`` program with its normalisation inside and a free batch size.
 
     ``torch.export.load(path).module()`` runs it in plain PyTorch, without the network's source.
-    The extra files ``classes`` and ``input_shape`` inside it hold those as JSON.
+    The extra files ``classes``, ``input_shape`` and ``input_range`` inside it hold those as JSON.
 
     Args:
         model: A trained network with one input and one output tensor.
@@ -176,6 +178,7 @@ def export_program(
         mean: One value per channel, or one for all, in the units of ``example``.
         std: Likewise; positive.
         classes: Names of the outputs, in order.
+        values: Least and greatest value of the inputs that the network was trained on.
         tolerance: The largest difference accepted, relative to the largest absolute output.
 
     Returns:
@@ -189,10 +192,7 @@ def export_program(
         raise ExportError(f"a torch.export program is a .pt2 file; got {target.name!r}")
     network = _wrapped(model, mean, std)
     expected = _outputs(network, example, classes)
-    extra = {
-        "classes": json.dumps(list(classes)),
-        "input_shape": json.dumps(list(example.shape[1:])),
-    }
+    extra = _facts(classes, example, values)
     with _silence():
         try:
             program = torch.export.export(
@@ -219,6 +219,17 @@ def export_program(
 
     difference = write_checked(target, save, compare)
     return Exported(target, target.stat().st_size, difference, len(example))
+
+
+def _facts(
+    classes: Sequence[str], example: Tensor, values: tuple[float, float] | None
+) -> dict[str, str]:
+    """What a user of the file has to know, as JSON."""
+    return {
+        "classes": json.dumps(list(classes)),
+        "input_shape": json.dumps(list(example.shape[1:])),
+        "input_range": json.dumps(values),
+    }
 
 
 def _checked(

@@ -67,7 +67,7 @@ def _data(data: Any) -> str:
         names = (*known, *(name for name in examples if name not in SPLITS))
         parts = (f"{examples[name]:,} {SPLITS.get(name, name)}" for name in names)
         text += f"; {listed(parts)}"
-    return text
+    return "; ".join([text, *map(str, data.get("notes", ()))])
 
 
 def _space(space: Any, study: Study) -> str:

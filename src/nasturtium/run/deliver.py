@@ -23,7 +23,9 @@ from nasturtium.run.evidence import recall
 from nasturtium.run.finish import Finished
 from nasturtium.study.study import Study
 from nasturtium.task.durable import replace_file
+from nasturtium.task.layout import value_range
 from nasturtium.task.task import Split
+from nasturtium.train.numerics import usual_torch
 
 __all__ = ["Delivered", "File", "card", "deliver"]
 
@@ -74,6 +76,7 @@ class Delivered:
     card: Path
 
 
+@usual_torch()
 def deliver(study: Study, finished: Finished, *paths: str | Path, int8: bool = False) -> Delivered:
     """Export a finished network to each path, measure every file, and write a model card.
 
@@ -147,6 +150,7 @@ def card(study: Study, finished: Finished, files: Sequence[File]) -> str:
     """The model card as Markdown: data, network, training, results, evidence, surroundings."""
     manifest, task = study.manifest, finished.task
     examples = ", ".join(f"{len(split):,} {name}" for name, split in task.splits.items())
+    low, high = value_range(task.train.inputs)
     lines = [
         f"# {task.name}: trial {finished.trial} of study {study.name}",
         "",
@@ -166,9 +170,9 @@ def card(study: Study, finished: Finished, files: Sequence[File]) -> str:
         "",
         "## Files",
         "",
-        "Inputs are as in the data (images 0 to 255, float32, channels first), any batch size; "
-        "normalisation is inside. Latency is the median of one example on one thread of the "
-        "machine named below.",
+        f"Inputs are in the scale of the data ({low:g} to {high:g} in the training examples), "
+        "float32, channels first, any batch size; normalisation is inside. Latency is the median "
+        "of one example on one thread of the machine named below.",
         "",
         *_table(
             ("file", "format", "bytes", "test accuracy", "largest difference", "latency, ms"),

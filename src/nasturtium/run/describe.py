@@ -101,7 +101,7 @@ def of_study(manifest: Mapping[str, Any]) -> dict[str, str]:
     told = {
         "study": manifest["name"],
         "data": f"{data['name']}, {data['classes']} classes, inputs {tuple(data['inputs'])}; "
-        f"{counts}",
+        f"{'; '.join([counts, *data.get('notes', ())])}",
         "space": f"{manifest['space']['name']}, {_asks(manifest['space'])}",
     }
     for part in ("strategy", "estimator"):

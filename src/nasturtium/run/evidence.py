@@ -34,7 +34,7 @@ from nasturtium.study.study import Study
 from nasturtium.study.trial import Outcome, Proposal, Trial
 from nasturtium.study.work import Job, Setting
 from nasturtium.task.task import Task
-from nasturtium.train.numerics import Numerics
+from nasturtium.train.numerics import Numerics, usual_torch
 from nasturtium.train.recipe import Recipe
 
 __all__ = ["gather", "recall"]
@@ -42,6 +42,7 @@ __all__ = ["gather", "recall"]
 Watch = Callable[[Training, int, int], None]
 
 
+@usual_torch()
 def gather(
     study: Study,
     *,

@@ -16,13 +16,15 @@ from nasturtium.run.search import bound_space, told_recipe
 from nasturtium.space.base import Space
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Trial
+from nasturtium.task.layout import value_range
+from nasturtium.task.options import load_options
 from nasturtium.task.sources import load
 from nasturtium.task.storage import memory_budget
 from nasturtium.task.task import Task
 from nasturtium.task.whole import joined
 from nasturtium.train.evaluate import evaluate
 from nasturtium.train.fit import Progress, fit
-from nasturtium.train.numerics import Numerics
+from nasturtium.train.numerics import Numerics, usual_torch
 from nasturtium.train.recipe import Recipe
 from nasturtium.train.seeds import mix
 from nasturtium.train.weights import load_weights, save_weights
@@ -67,11 +69,13 @@ class Finished:
     reused: bool
     weights: str = "trained afresh"
 
+    @usual_torch()
     def export(self, path: str | Path, **options: Any) -> Exported:
         """Write the network to a file, compared with the model on real inputs before it is kept.
 
-        Normalisation is inside the graph: the file takes inputs as they are in the data
-        (0 to 255 for images), as float32, with any batch size.
+        Normalisation is inside the graph: the file takes inputs in the scale of the data (its
+        metadata hold the least and greatest training value, 0 and 255 for most images), as
+        float32, with any batch size.
 
         Args:
             path: ``.onnx``, or ``.pt2`` for a ``torch.export`` program.
@@ -90,6 +94,7 @@ class Finished:
             "mean": self.task.mean,
             "std": self.task.std,
             "classes": self.task.class_names,
+            "values": value_range(self.task.train.inputs),
         }
         suffix = Path(path).suffix
         if suffix == ".onnx":
@@ -102,6 +107,7 @@ class Finished:
         )
 
 
+@usual_torch()
 def finish(
     study: Study,
     *,
@@ -320,7 +326,11 @@ def task_of(study: Study, data: Any = None) -> Task:
             )
         data = call["data"]
     cache = None if study.files is None else study.files.tasks
-    task = load(data, seed=study.seed, cache=cache, memory=memory_budget())
+    if isinstance(data, Task):
+        task = data
+    else:
+        options = load_options(study.manifest.get("call", {}).get("load"))
+        task = load(data, seed=study.seed, cache=cache, memory=memory_budget(), **options)
     known = study.manifest.get("data", {}).get("fingerprint")
     if known is not None and known != task.fingerprint:
         raise StrategyError(

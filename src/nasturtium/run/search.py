@@ -18,6 +18,7 @@ from nasturtium.errors import (
     SpaceError,
     StoreError,
     StrategyError,
+    TaskError,
 )
 from nasturtium.estimate.hardware import COUNTS, Hardware
 from nasturtium.estimate.together import Together
@@ -41,10 +42,11 @@ from nasturtium.study.strategy import Strategy
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Objective, Proposal, Trial, parse_bound, parse_objective
 from nasturtium.study.work import Job, Setting, Work
-from nasturtium.task.sources import load
+from nasturtium.task.options import load_options, said
+from nasturtium.task.sources import load as task_from
 from nasturtium.task.storage import memory_budget
 from nasturtium.task.task import Task
-from nasturtium.train.numerics import Numerics
+from nasturtium.train.numerics import Numerics, usual_torch
 from nasturtium.train.recipe import Recipe
 
 __all__ = ["resume", "search"]
@@ -55,9 +57,11 @@ SAMPLES = 2000  # architectures drawn to see whether bounds can be met at all
 SECONDS = 5.0  # and the time for it
 
 
+@usual_torch()
 def search(
     data: Any,
     *,
+    load: Mapping[str, Any] | str | None = None,
     space: Space | str = "mobilenet",
     recipe: Recipe | RecipeSpace | str | None = None,
     strategy: Strategy | str = "portfolio",
@@ -81,6 +85,9 @@ def search(
     Args:
         data: a name of scikit-learn's bundled sets (``digits``), a folder of images
             (``train/<class>/*.png``), arrays ``(X, y)``, torch-style data sets, or a ``Task``.
+        load: options of :func:`nasturtium.load` for the data: ``layout``, ``missing``, ``size``,
+            ``skip_unreadable``, ``fractions``; as a mapping, or text such as
+            ``"skip_unreadable=True"``. They are kept with the study.
         space: a space, its name, or ``file.py:name``.
         recipe: how candidates are trained; text such as ``"epochs=5,lr=0.05"`` changes the default;
             a space of recipes (``training``, ``randaugment(epochs=5)``, ``@nas.recipe``, or
@@ -135,7 +142,11 @@ def search(
     check_budget(strategy if isinstance(strategy, str) else type(policy).__name__, policy, trials)
     folder = folder_of(store)
     cache = None if folder is None else Files(folder).tasks
-    task = load(data, seed=seed, cache=cache, memory=memory_budget())
+    options = load_options(load)
+    given["load"] = said(options)
+    if isinstance(data, Task) and options:
+        raise TaskError("load= was given with a Task, which is loaded; pass them to nas.load")
+    task = task_from(data, seed=seed, cache=cache, memory=memory_budget(), **options)
     bound = bound_space(space, task)
     asked = recipe_space(recipe) if isinstance(recipe, str) else recipe
     if isinstance(asked, RecipeSpace):

@@ -188,6 +188,8 @@ class Lines(Show):
             self._stage = stage
             if stage == "search":
                 self.say(_opening(study))
+                for note in _notes(study):
+                    self.say(note)
                 if (
                     best := study.history.where(arm=("search", "control")).best()
                 ) and trial is None:
@@ -260,6 +262,8 @@ class Panel(Show):
     def __call__(self, study: Study, stage: str, trial: Trial | None) -> None:
         if stage == "search" and self._stage != "search":
             self.say(_opening(study))
+            for note in _notes(study):
+                self.say(note)
         if trial is not None and trial.state == "failed":
             self._trouble = f"trial {trial.number}: {trial.error}"
         # The panel is drawn by another thread: it sees this snapshot, never the study.
@@ -307,6 +311,11 @@ def _opening(study: Study) -> str:
         text += f", {max(speeds.values()):,.0f} images/s"
     done = len(study.history.finished)
     return text + (f"; goes on after {len(study.history)} trials" if done > 1 else "")
+
+
+def _notes(study: Study) -> list[str]:
+    """What was done to the data on the way."""
+    return [f"note: {note}" for note in study.manifest.get("data", {}).get("notes", ())]
 
 
 def _epoch(point: Progress) -> str:

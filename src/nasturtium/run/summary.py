@@ -100,6 +100,8 @@ def rows(study: Study) -> list[tuple[str, str]]:
         ("study", address(study)),
         ("trials", f"{', '.join(parts)}; {in_words('seconds', told['seconds'])} of training"),
     ]
+    notes = study.manifest.get("data", {}).get("notes", ())
+    lines += [("data" if place == 0 else "", note) for place, note in enumerate(notes)]
     if told["best"] is None:
         return lines
     best = study.best

@@ -81,7 +81,7 @@ class Setting:
         if self.task is not None:
             assert self.files is not None
             folder = self.files.tasks / self.task_digest
-            self.task.save(folder)
+            self.task.save(folder, replace=True)
         parts = {name: value for name, value in vars(self).items() if name[0] != "_"}
         parts["task"] = folder
         return parts
@@ -92,7 +92,8 @@ class Setting:
         from nasturtium.task.task import Task
 
         folder = parts["task"]
-        return cls(**{**parts, "task": None if folder is None else Task.load(folder)})
+        task = None if folder is None else Task.load(folder, check=False)  # the driver checked it
+        return cls(**{**parts, "task": task})
 
     @property
     def task_digest(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from nasturtium.errors import TaskError
-from nasturtium.task.folder import is_grey, pixels, upright
 from nasturtium.task.layout import as_array
+from nasturtium.task.picture import Look, look, pixels, resizing
 from nasturtium.task.storage import Storage
+from nasturtium.task.wording import reason
 
 __all__ = ["class_names_of", "is_dataset", "read_dataset"]
 
@@ -22,18 +23,19 @@ Array = NDArray[Any]
 
 _INPUTS = ("image", "img", "inputs", "x", "pixel_values")
 _LABELS = ("label", "labels", "y", "fine_label", "target")
+_TWICE = 16  # examples that are read twice, to see whether they last
 
 
 def is_dataset(value: object) -> bool:
-    """Tell whether a value has ``len`` and gives (input, label) pairs or dictionaries by index."""
-    if isinstance(value, str | bytes | tuple | Mapping) or hasattr(value, "__array__"):
+    """Tell whether a value has ``len`` and gives examples by index.
+
+    A list is one only where its first item is a pair or a dictionary.
+    """
+    if isinstance(value, str | bytes | tuple | range | Mapping) or hasattr(value, "__array__"):
         return False
-    if not (hasattr(value, "__len__") and hasattr(value, "__getitem__")):
-        return False
-    if len(value) == 0:
-        return not isinstance(value, list)
-    first = value[0]
-    return isinstance(first, Mapping) or (isinstance(first, tuple) and len(first) == 2)
+    if not isinstance(value, list):
+        return hasattr(value, "__len__") and hasattr(value, "__getitem__")
+    return bool(value) and (isinstance(value[0], Mapping) or _is_pair(value[0]))
 
 
 def read_dataset(
@@ -55,53 +57,81 @@ def read_dataset(
 
     Returns:
         The inputs, the labels, and the layout of the inputs if it is known.
+
+    Raises:
+        TaskError: if examples cannot be read, differ in shape, or are others in a second reading.
     """
-    if len(dataset) == 0:
-        raise TaskError(f"the {part} data set is empty; expected examples")
+    count = _length(dataset, part)
     storage = storage or Storage()
-    storage.need(
-        len(dataset) * _size(_example(dataset, 0, part)[0], part, shape), f"the {part} examples"
-    )
+    size = count * _size(_example(dataset, 0, part)[0], part, shape)
+    storage.need(size, f"the {part} examples")
     held: list[Any] = []
-    labels, seen = [], Counter[_Kind]()
-    for index in range(len(dataset)):
+    labels, kinds = [], []
+    for index in range(count):
         given, label = _example(dataset, index, part)
-        seen[_kind(given, part)] += 1
+        kinds.append(_kind(given, part))
         labels.append(_plain(label))
+        if index % max(1, count // _TWICE) == 0:
+            _check_lasting(dataset, index, part, given, label)
         if storage.folder is None:
             held.append(given)
 
     def read(index: int) -> Any:
         return held[index] if held else _example(dataset, index, part)[0]
 
-    shapes = list(dict.fromkeys(kind.shape for kind in seen))
-    if not all(kind.picture for kind in seen):
-        if len(shapes) > 1:
+    looks = [kind.picture for kind in kinds if kind.picture is not None]
+    if len(looks) == count:
+        return _pictures(read, looks, part, notes, shape, storage), labels, "NCHW"
+    for index, kind in enumerate(kinds):
+        if kind.shape != kinds[0].shape:
             raise TaskError(
-                f"{part} inputs differ in shape: {', '.join(map(str, shapes[:3]))}; expected "
-                "one shape: resize them in the data set, or let it give PIL images"
+                f"{part} inputs differ in shape: {kinds[0].shape} in example 0, {kind.shape} in "
+                f"example {index}; expected one shape: resize them in the data set, or let it "
+                "give PIL images"
             )
-        dtype = np.result_type(*(kind.dtype for kind in seen))
-        out = storage.empty(f"{part}_read", (len(labels), *shapes[0]), dtype)
-        for index in range(len(labels)):
-            out[index] = as_array(read(index), what=f"{part} inputs")
-        return out, labels, None
-    sizes = Counter[tuple[int, ...]]()
-    for kind, count in seen.items():
-        sizes[kind.shape] += count
+    dtype = np.result_type(*{kind.dtype for kind in kinds})
+    out = storage.empty(f"{part}_read", (count, *kinds[0].shape), dtype)
+    for index in range(count):
+        out[index] = as_array(read(index), what=f"{part} inputs")
+    return out, labels, None
+
+
+def _pictures(
+    read: Callable[[int], Any],
+    looks: Sequence[Look],
+    part: str,
+    notes: list[str],
+    shape: tuple[int, int] | None,
+    storage: Storage,
+) -> Array:
+    """Read PIL images in one size, as many channels as one of them has, and one depth."""
+    sizes = Counter(one.shape for one in looks)
     height, width = shape or sizes.most_common(1)[0][0]
-    if others := len(labels) - sizes[height, width]:
-        notes.append(f"{others} of {len(labels)} {part} images resized to {height} x {width}")
-    grey = all(kind.grey for kind in seen)
-    out = storage.empty(f"{part}_read", (len(labels), 1 if grey else 3, height, width), np.uint8)
-    for index in range(len(labels)):
+    notes += resizing(sizes, (height, width), f"{part} images")
+    grey, deep = all(one.grey for one in looks), any(one.deep for one in looks)
+    if deep and not all(one.deep for one in looks):
+        first = [one.deep for one in looks].index(False)
+        raise TaskError(
+            f"{part} images differ in depth: image {first} has 8 bits a pixel, others more, so "
+            "their values are of different scales; convert all to one depth"
+        )
+    example = (1 if grey else 3, height, width)
+    dtype = np.float32 if deep else np.uint8
+    out = storage.empty(f"{part}_read", (len(looks), *example), dtype)
+    for index in range(len(looks)):
         try:
-            out[index] = pixels(read(index), grey=grey, shape=(height, width))
-        except (OSError, ValueError) as error:
+            out[index] = pixels(read(index), grey=grey, deep=deep, shape=(height, width))
+        except (OSError, ValueError, SyntaxError) as error:
             raise TaskError(
-                f"{part} image {index} cannot be read ({error}); leave it out of the data set"
+                f"{part} image {index} cannot be read ({reason(error)}); leave it out of the data "
+                "set"
             ) from error
-    return out, labels, "NCHW"
+    if deep:
+        notes.append(
+            f"{part} images of more than 8 bits a pixel keep their values, {out.min():g} to "
+            f"{out.max():g}, as float32"
+        )
+    return out
 
 
 def class_names_of(dataset: object) -> tuple[str, ...] | None:
@@ -120,37 +150,100 @@ def class_names_of(dataset: object) -> tuple[str, ...] | None:
 class _Kind(NamedTuple):
     """What has to be known of all inputs before the first can be stored."""
 
-    picture: bool
+    picture: Look | None
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
-    grey: bool
 
 
 def _kind(given: Any, part: str) -> _Kind:
     if isinstance(given, Image.Image):
-        return _Kind(True, upright(given), np.dtype(np.uint8), is_grey(given))
+        seen = look(given)
+        return _Kind(seen, seen.shape, np.dtype(np.float32 if seen.deep else np.uint8))
     array = as_array(given, what=f"{part} inputs")
-    return _Kind(False, array.shape, array.dtype, False)
+    return _Kind(None, array.shape, array.dtype)
 
 
 def _size(given: Any, part: str, shape: tuple[int, int] | None) -> int:
     """Bytes that an input takes once it is brought into shape."""
     kind = _kind(given, part)
-    if kind.picture:
-        return math.prod(shape or kind.shape) * (1 if kind.grey else 3)
-    return math.prod(kind.shape) * (1 if kind.dtype.kind == "b" else min(kind.dtype.itemsize, 4))
+    each = 1 if kind.dtype.kind == "b" else min(kind.dtype.itemsize, 4)
+    if kind.picture is not None:
+        return math.prod(shape or kind.shape) * each * (1 if kind.picture.grey else 3)
+    return math.prod(kind.shape) * each
+
+
+def _length(dataset: Any, part: str) -> int:
+    try:
+        count = len(dataset)
+    except Exception as error:
+        raise TaskError(f"the length of the {part} data set is unknown: {reason(error)}") from error
+    if count == 0:
+        raise TaskError(f"the {part} data set is empty; expected examples")
+    return count
 
 
 def _example(dataset: Any, index: int, part: str) -> tuple[Any, Any]:
-    example = dataset[index]
+    try:
+        example = dataset[index]
+    except Exception as error:  # whatever the user's program raises
+        raise TaskError(
+            f"{part} example {index} of {len(dataset)} cannot be read: {reason(error)}; mend the "
+            "data set, or leave the example out"
+        ) from error
     if isinstance(example, Mapping):
         return example[_key(example, _INPUTS, part)], example[_key(example, _LABELS, part)]
-    return example[0], example[1]
+    if _is_pair(example):
+        return example[0], example[1]
+    what = type(example).__name__
+    if isinstance(example, tuple | list):
+        what += f" of {len(example)}"
+    raise TaskError(
+        f"{part} example {index} is a {what}; expected (input, label), or a dictionary with an "
+        "image and a label: pass e.g. [(x[0], x[1]) for x in dataset]"
+    )
+
+
+def _is_pair(example: object) -> bool:
+    """Tell whether an example is (input, label), which some data sets give as a list."""
+    if isinstance(example, tuple):
+        return len(example) == 2
+    if not isinstance(example, list) or len(example) != 2:
+        return False
+    return hasattr(example[0], "shape") or isinstance(example[0], Image.Image)
+
+
+def _check_lasting(dataset: Any, index: int, part: str, given: Any, label: Any) -> None:
+    """Refuse an example that is another when it is read again."""
+    again, other = _example(dataset, index, part)
+    kind = _kind(given, part)
+    same = kind == _kind(again, part) and _equal(_plain(label), _plain(other))
+    if same:
+        try:
+            one, two = (as_array(one, what=f"{part} inputs") for one in (given, again))
+        except OSError:  # a damaged picture, which is named when it is stored
+            return
+        same = one.tobytes() == two.tobytes()
+    if not same:
+        raise TaskError(
+            f"{part} example {index} changes from one reading to the next, so the data set has "
+            "random transforms; examples are read once and kept, for validation and test too: "
+            "pass the data set without them, and augment in training with "
+            "recipe=\"augment={'flip': True, 'crop': 4}\""
+        )
 
 
 def _plain(label: Any) -> Any:
     """Return the number in a tensor or array of one element."""
     return label.item() if hasattr(label, "item") and getattr(label, "ndim", 0) == 0 else label
+
+
+def _equal(label: Any, other: Any) -> bool:
+    if isinstance(label, str | int | float | np.generic):
+        return repr(label) == repr(other)  # NaN is itself
+    try:
+        return np.array_equal(np.asarray(label), np.asarray(other))
+    except (ValueError, TypeError):  # not labels of classes, which is said later
+        return True
 
 
 def _key(example: Mapping[str, object], options: tuple[str, ...], part: str) -> str:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
+from numbers import Real
 from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nasturtium.errors import TaskError
+from nasturtium.task.wording import option
 
 __all__ = ["Column", "Encoding", "is_missing"]
 
@@ -73,6 +76,10 @@ class Encoding:
             if numeric:
                 columns.append(Column(str(key)))
                 continue
+            if gone.all() and len(gone):
+                raise TaskError(
+                    f"column {str(key)!r} of the {part} table has no value at all; leave it out"
+                )
             categories = np.unique(values[~gone])
             if len(categories) > _MOST:
                 raise TaskError(
@@ -138,9 +145,10 @@ class Encoding:
                 "them"
             )
         if gaps and not self.median:
+            way = option("missing='median'")
             raise TaskError(
                 f"the {part} table has missing values in {_counts(gaps)}; fill them, leave those "
-                "rows or columns out, or pass missing='median' to nasturtium.load"
+                f"rows or columns out, or pass {way}"
             )
         return out
 
@@ -223,7 +231,7 @@ def _read(
     column = frame[key]
     sorts = words or str(column.dtype).lower().startswith(("categor", "enum"))
     values = np.asarray(column)
-    if values.dtype.kind in "Mmc":
+    if values.dtype.kind in "Mmc" or str(column.dtype).startswith(("datetime", "period")):
         raise TaskError(
             f"column {str(key)!r} of the {part} table is {column.dtype}; expected numbers, "
             "booleans, texts or categories: turn it into numbers, or leave it out"
@@ -235,13 +243,32 @@ def _read(
         raise TaskError(f"column {str(key)!r} of the {part} table is {column.dtype}")
     plain = values.tolist()
     gone = np.array([is_missing(value) for value in plain], bool)
-    if not sorts and getattr(column.dtype, "kind", "O") in "iuf":  # numbers with pandas' NA
-        numbers = np.array(
-            [np.nan if lost else value for value, lost in zip(plain, gone, strict=True)], np.float64
-        )
-        return numbers, gone, True
+    kinds = {_kind(value) for value, lost in zip(plain, gone, strict=True) if not lost}
+    if not sorts:
+        # Numbers with pandas' NA, and numbers as Python objects.
+        if getattr(column.dtype, "kind", "O") in "iuf" or (kinds == {"numbers"}):
+            numbers = np.array(
+                [np.nan if lost else float(value) for value, lost in zip(plain, gone, strict=True)]
+            )
+            return numbers, gone, True
+        if not kinds <= {"texts", "booleans"}:
+            raise TaskError(
+                f"column {str(key)!r} of the {part} table holds {' and '.join(sorted(kinds))}; "
+                "expected numbers, booleans, texts or categories, one kind a column: convert "
+                "it, e.g. with pandas.to_numeric(column, errors='coerce') or column.astype(str), "
+                "or leave it out"
+            )
     texts = ["" if lost else _word(value) for value, lost in zip(plain, gone, strict=True)]
     return np.array(texts, np.str_), gone, False
+
+
+def _kind(value: object) -> str:
+    """Return what a value of a column is, in the plural, as a message says it."""
+    if isinstance(value, bool | np.bool_):
+        return "booleans"
+    if isinstance(value, str | bytes):
+        return "texts"
+    return "numbers" if isinstance(value, Real | Decimal) else f"{type(value).__name__} objects"
 
 
 def _word(value: object) -> str:

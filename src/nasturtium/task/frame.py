@@ -38,6 +38,8 @@ def divided(frame: Any, labels: Any, *, part: str) -> tuple[Any, Any]:
                 f"the {part} table has no column {labels!r} for the labels; {hint}it has "
                 f"{', '.join(names)}"
             )
+        if names.count(labels) > 1:
+            raise TaskError(f"the {part} table has the column {labels!r} twice; rename one")
         keys = [key for key in frame.columns if str(key) != labels]
         target = next(key for key in frame.columns if str(key) == labels)
         return frame[keys], np.asarray(frame[target])

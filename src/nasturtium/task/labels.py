@@ -12,10 +12,15 @@ from numpy.typing import NDArray
 from nasturtium.errors import TaskError
 from nasturtium.task.encoding import is_missing
 from nasturtium.task.layout import as_array
+from nasturtium.task.wording import visible
 
-__all__ = ["as_labels", "as_values", "class_table"]
+__all__ = ["as_labels", "as_values", "class_table", "doubtful"]
 
 Array = NDArray[Any]
+
+_ONE = "this version classifies images and tables, one class for each example"
+_MANY = 20  # classes named by numbers up to which nobody doubts that they are classes
+_FEW = 5  # examples of a class below which many such classes look like quantities
 
 
 def as_values(labels: object, *, part: str, examples: int) -> Array:
@@ -29,8 +34,7 @@ def as_values(labels: object, *, part: str, examples: int) -> Array:
         array = array[:, 0]
     if array.ndim != 1:
         raise TaskError(
-            f"{part} labels have the shape {array.shape}; expected ({examples},): of one-hot "
-            "labels pass labels.argmax(1)"
+            f"{part} labels have the shape {array.shape}; expected ({examples},): {_advice(array)}"
         )
     if len(array) != examples:
         raise TaskError(
@@ -41,7 +45,7 @@ def as_values(labels: object, *, part: str, examples: int) -> Array:
         if not whole.all():
             raise TaskError(
                 f"{part} label {array[~whole][0]} (index {np.flatnonzero(~whole)[0]}) is no class; "
-                "expected integers or strings (regression is not supported)"
+                f"expected integers or strings (regression is not supported yet: {_ONE})"
             )
     if array.dtype.kind in "fbiu":
         return array.astype(np.int64)
@@ -50,6 +54,51 @@ def as_values(labels: object, *, part: str, examples: int) -> Array:
     if array.dtype.kind != "U":
         raise TaskError(f"{part} labels are {array.dtype}; expected integers or strings")
     return array
+
+
+def _advice(array: Array) -> str:
+    """Say what labels of more than one axis are, and what to do."""
+    if array.ndim > 2:
+        return f"one map of labels an example is segmentation, which is not supported yet: {_ONE}"
+    if array.ndim == 0 or 0 in array.shape:
+        return "one label for each input"
+    if array.dtype.kind not in "fbiu":
+        return f"several labels an example are not supported yet: {_ONE}"
+    sums = array.sum(1, dtype=np.float64)
+    if np.isin(array, (0, 1)).all():
+        if (sums == 1).all():
+            return "these are one-hot, so pass labels.argmax(1)"
+        return f"several classes an example (multi-label) are not supported yet: {_ONE}"
+    if (array >= 0).all() and np.allclose(sums, 1, atol=1e-3):
+        return (
+            "probabilities of classes are not supported yet; labels.argmax(1) takes the likeliest "
+            "class of each example"
+        )
+    kind = "targets (regression)" if array.dtype.kind == "f" else "labels"
+    return f"several {kind} an example are not supported yet: {_ONE}"
+
+
+def doubtful(values: Array) -> list[str]:
+    """Say that whole numbers are taken as classes, where they may be quantities.
+
+    Raises:
+        TaskError: if there are many different ones with few examples each.
+    """
+    if values.dtype.kind not in "iu" or not len(values):
+        return []
+    found, sizes = np.unique(values, return_counts=True)
+    if len(found) <= _MANY:
+        return []
+    span = f"{len(found):,} different whole numbers, {found[0]} to {found[-1]}"
+    if np.median(sizes) < _FEW:
+        raise TaskError(
+            f"train labels are {span}, for {len(values):,} examples; quantities (regression) are "
+            f"not supported yet: {_ONE}; if they are classes, pass them as text, e.g. "
+            "labels.astype(str)"
+        )
+    if found[0] in (0, 1) and found[-1] - found[0] + 1 == len(found):
+        return []
+    return [f"labels are {span}: each is taken as a class of its own, not as a quantity"]
 
 
 def class_table(
@@ -64,12 +113,12 @@ def class_table(
     """
     if class_names is None:
         found = np.unique(values).tolist()
-        names = tuple(str(value) for value in found)
+        names = tuple(visible(str(value)) for value in found)
         table = {value: number for number, value in enumerate(found)}
     else:
-        names = tuple(class_names)
         by_number = values.dtype.kind != "U"
-        table = {(k if by_number else name): k for k, name in enumerate(names)}
+        table = {(k if by_number else name): k for k, name in enumerate(class_names)}
+        names = tuple(map(visible, class_names))
     if len(set(names)) < len(names):
         raise TaskError(f"class_names={names} names a class twice; expected one name per class")
     if len(names) < 2:

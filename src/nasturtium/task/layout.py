@@ -1,4 +1,4 @@
-"""Inputs in one shape: images as (N, C, H, W), vectors as (N, F), uint8 or float32."""
+"""Inputs in one shape: images (N, C, H, W), signals (N, C, L), vectors (N, F)."""
 
 from __future__ import annotations
 
@@ -13,18 +13,25 @@ from torch.nn import functional
 
 from nasturtium.errors import TaskError
 from nasturtium.task.storage import Storage, spans
+from nasturtium.task.wording import option, reason
 
 __all__ = [
+    "LAYOUTS",
     "as_array",
     "as_inputs",
     "digest",
+    "guessed",
     "resized",
     "statistics",
+    "value_range",
 ]
 
 Array = NDArray[Any]
 
+LAYOUTS = ("NCHW", "NHWC", "NHW", "NCL", "NLC")
+
 _CHANNELS = (1, 3, 4)
+_OBLONG = 8  # from this ratio of sides on, a grey image may as well be a signal
 
 
 def as_array(values: object, *, what: str) -> Array:
@@ -33,16 +40,31 @@ def as_array(values: object, *, what: str) -> Array:
     Raises:
         TaskError: if the parts of ``values`` differ in shape, or are no numbers or strings.
     """
-    if isinstance(values, torch.Tensor):
-        values = values.detach().cpu().numpy()
     try:
-        array = np.asarray(values)
-    except ValueError as error:
+        array = _tensor_as_array(values) if isinstance(values, torch.Tensor) else np.asarray(values)
+    except (ValueError, TypeError, RuntimeError) as error:
         raise TaskError(
-            f"{what} cannot be made into one array ({error}); all examples need the same shape"
+            f"{what} cannot be made into one array ({reason(error)}); expected numbers or "
+            "strings; all examples need the same shape"
         ) from error
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise TaskError(f"{what} have masked values; fill them, e.g. with array.filled(numpy.nan)")
     if array.dtype == object:
-        raise TaskError(f"{what} hold Python objects; expected an array of numbers or strings")
+        hint = "; of a sparse matrix pass .toarray()" if hasattr(values, "toarray") else ""
+        raise TaskError(
+            f"{what} hold Python objects; expected an array of numbers or strings{hint}"
+        )
+    return array
+
+
+def _tensor_as_array(tensor: torch.Tensor) -> Array:
+    tensor = tensor.detach().cpu().resolve_conj().resolve_neg()
+    if tensor.layout is not torch.strided:
+        raise ValueError(f"a tensor of layout {tensor.layout}: pass tensor.to_dense()")
+    if tensor.is_meta:
+        raise ValueError("a tensor on the meta device has no values")
+    small = tensor.is_floating_point() and tensor.dtype not in (torch.float32, torch.float64)
+    array: Array = (tensor.float() if small else tensor).numpy()  # NumPy has no bfloat16
     return array
 
 
@@ -55,12 +77,13 @@ def as_inputs(
     storage: Storage | None = None,
     gaps: bool = False,
 ) -> Array:
-    """Return inputs as uint8 or float32, of shape (N, C, H, W) or (N, F).
+    """Return inputs as uint8 or float32, of shape (N, C, H, W), (N, C, L) or (N, F).
 
     Args:
-        values: (N, H, W), (N, C, H, W) or (N, H, W, C) images, or (N, F) vectors.
+        values: (N, H, W), (N, C, H, W) or (N, H, W, C) images, (N, F) vectors, or signals.
         part: the split's name, for messages.
-        layout: ``"NCHW"`` or ``"NHWC"`` where the shape does not tell.
+        layout: one of ``LAYOUTS`` where the shape does not tell; signals are ``"NCL"`` or
+            ``"NLC"``.
         size: height and width to resize images to, bilinearly.
         storage: where a converted array is made; in memory if not given.
         gaps: let NaN pass.
@@ -109,7 +132,7 @@ def digest(arrays: Iterable[Array], words: Iterable[str] = ()) -> str:
     """Return the SHA-256 of arrays (type, shape and values) and words, in hexadecimal."""
     state = hashlib.sha256()
     for word in words:
-        state.update(f"{len(word)}:{word}".encode())
+        state.update(f"{len(word)}:{word}".encode("utf-8", "backslashreplace"))
     for array in arrays:
         little = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"), copy=False))
         state.update(f"{little.dtype.str}{little.shape}".encode())
@@ -137,26 +160,61 @@ def statistics(inputs: Array) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 def _in_order(array: Array, part: str, layout: str | None) -> Array:
     """Bring the channels to axis 1."""
-    if layout not in (None, "NCHW", "NHWC"):
-        raise TaskError(f"layout={layout!r}; expected 'NCHW' or 'NHWC'")
-    if array.ndim == 2:
-        return array
-    if array.ndim == 3:
-        return array[:, np.newaxis]
-    if array.ndim != 4:
+    if layout is not None and layout not in LAYOUTS:
+        raise TaskError(f"layout={layout!r}; expected one of {', '.join(map(repr, LAYOUTS))}")
+    if array.ndim not in (2, 3, 4):
         raise TaskError(
             f"{part} inputs have the shape {array.shape}; expected (N, H, W), (N, C, H, W) or "
             "(N, H, W, C) images, or (N, F) vectors"
         )
+    if layout is not None and len(layout) != array.ndim:
+        raise TaskError(f"{part} inputs of the shape {array.shape} do not fit layout={layout!r}")
+    if array.ndim == 2:
+        return array
+    if array.ndim == 3:
+        if layout in (None, "NHW"):
+            return array[:, np.newaxis]
+        return array if layout == "NCL" else array.transpose(0, 2, 1)
     if layout is None:
         first, last = array.shape[1] in _CHANNELS, array.shape[3] in _CHANNELS
         if first == last:
+            way = option("layout='NCHW'")
             raise TaskError(
                 f"{part} inputs of the shape {array.shape} may be (N, C, H, W) or (N, H, W, C); "
-                "pass layout='NCHW' or layout='NHWC'"
+                f"pass {way}, or 'NHWC' likewise"
             )
         layout = "NCHW" if first else "NHWC"
     return array if layout == "NCHW" else array.transpose(0, 3, 1, 2)
+
+
+def guessed(values: object, layout: str | None) -> list[str]:
+    """Say what inputs are taken for, where their shape and type may mean something else."""
+    shape = tuple(getattr(values, "shape", ()))
+    if layout is None and len(shape) == 3 and max(shape[1:]) >= _OBLONG * min(shape[1:]) > 0:
+        way = option("layout='NCL'")
+        return [
+            f"inputs of the shape {shape} are taken as grey images of {shape[1]} x {shape[2]}, "
+            f"with one channel put in; of signals pass {way}, or 'NLC' likewise, and a space of "
+            "your own"
+        ]
+    integers = isinstance(values, np.ndarray) and values.dtype.kind in "iu"
+    if isinstance(values, torch.Tensor) and values.layout is torch.strided:
+        integers = values.dtype in (torch.int16, torch.int32, torch.int64) and not values.is_meta
+    if not integers or len(shape) != 2 or 0 in shape:
+        return []
+    low, high = (int(found) for found in (values.min(), values.max()))  # type: ignore[attr-defined]
+    if low < 0 or high <= 255:
+        return []
+    return [
+        f"inputs are whole numbers from {low} to {high}: taken as quantities (float32), not as "
+        "tokens or categories, which arrays cannot say (of categories pass a pandas frame)"
+    ]
+
+
+def value_range(inputs: Array) -> tuple[float, float]:
+    """Return the least and the greatest value of inputs."""
+    parts = [inputs[at] for at in spans(len(inputs), inputs.shape[1:])]
+    return min(float(part.min()) for part in parts), max(float(part.max()) for part in parts)
 
 
 def _compact_type(array: Array, part: str) -> np.dtype[Any]:
@@ -173,7 +231,7 @@ def _compact_type(array: Array, part: str) -> np.dtype[Any]:
 
 def _resized_shape(array: Array, size: int | tuple[int, int], part: str) -> tuple[int, int, int]:
     if array.ndim != 4:
-        raise TaskError(f"size={size} was given, but {part} inputs are vectors, not images")
+        raise TaskError(f"size={size} was given, but {part} inputs are no images")
     height, width = (size, size) if isinstance(size, int) else size
     if height < 1 or width < 1:
         raise TaskError(f"size={size} was given; expected a height and width of 1 or more")

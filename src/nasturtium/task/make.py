@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from nasturtium.errors import TaskError
 from nasturtium.task.encoding import Encoding
 from nasturtium.task.frame import filled
-from nasturtium.task.labels import as_labels, as_values, class_table
-from nasturtium.task.layout import as_inputs, digest, statistics
+from nasturtium.task.labels import as_labels, as_values, class_table, doubtful
+from nasturtium.task.layout import as_inputs, digest, guessed, statistics
 from nasturtium.task.split import SplitRecord, TooFew, stratified
 from nasturtium.task.storage import Storage
 from nasturtium.task.task import Split, Task
@@ -40,7 +40,8 @@ def make_task(
     """Make a task from arrays; what is not given is divided off, stratified and seeded.
 
     Args:
-        inputs: (N, H, W), (N, C, H, W) or (N, H, W, C) images, or (N, F) vectors; NumPy or torch.
+        inputs: (N, H, W), (N, C, H, W) or (N, H, W, C) images, or (N, F) vectors; NumPy or torch;
+            with ``layout`` also (N, C, L) or (N, L, C) signals.
         labels: (N,) integers or strings.
         name: what messages and reports call the task.
         valid: validation inputs and labels; else divided off the training examples.
@@ -50,7 +51,8 @@ def make_task(
             test set), and the share of what then remains that becomes the validation set.
         seed: seed of the division.
         size: resize the images to this height and width.
-        layout: ``"NCHW"`` or ``"NHWC"`` where the shape alone does not tell.
+        layout: ``"NCHW"``, ``"NHWC"``, ``"NHW"``, ``"NCL"`` or ``"NLC"`` where the shape alone
+            does not tell.
         notes: what was done to the data before.
         missing: what becomes of NaN in vectors: ``"error"``, or ``"median"`` of the feature's
             training examples.
@@ -73,6 +75,7 @@ def make_task(
         raise TaskError(f"missing={missing!r}; expected 'error' or 'median'")
     storage = storage or Storage()
     given = {"train": (inputs, labels), "valid": valid, "test": test}
+    notes = [*notes, *guessed(inputs, layout)]
     arrays: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {}
     for part, pair in given.items():
         if pair is not None:
@@ -85,6 +88,8 @@ def make_task(
                 gaps=missing == "median",
             )
             arrays[part] = (x, as_values(pair[1], part=part, examples=len(x)))
+    if class_names is None:
+        notes += doubtful(arrays["train"][1])
     table, names = class_table(arrays["train"][1], class_names)
     parts = {
         part: Split(x, as_labels(values, table, part=part)) for part, (x, values) in arrays.items()
@@ -115,7 +120,7 @@ def make_task(
     _check_classes(splits, names)
     if missing == "median":
         splits, encoding, filling = filled(splits, encoding, storage)
-        notes = (*notes, *filling)
+        notes += filling
     mean, std = statistics(splits["train"].inputs)
     return Task(
         name=name,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,17 +11,28 @@ from typing import Any
 import numpy as np
 
 from nasturtium.errors import TaskError
+from nasturtium.task.archive import read_archive
 from nasturtium.task.dataset import class_names_of, is_dataset, read_dataset
 from nasturtium.task.encoding import Encoding
-from nasturtium.task.folder import Listing, list_folder, read_folder
+from nasturtium.task.folder import read_folder
 from nasturtium.task.frame import divided, is_frame
+from nasturtium.task.listing import Listing, list_folder
 from nasturtium.task.storage import Storage
+from nasturtium.task.wording import reason, visible
 
-__all__ = ["BUNDLED", "Given", "Reader", "listed"]
+__all__ = ["BUNDLED", "Given", "Reader", "listed", "path_of", "titled"]
 
 BUNDLED = ("breast_cancer", "digits", "iris", "wine")
 
 _PARTS = {"train": "train", "valid": "valid", "validation": "valid", "val": "valid", "test": "test"}
+_LONGEST = 64  # characters of a task's name, which becomes part of names of files
+_FRAME = '; of a table, read it with {} and pass (frame, "column of the labels")'
+_WAYS = {
+    ".csv": _FRAME.format("pandas.read_csv"),
+    ".tsv": _FRAME.format("pandas.read_csv(sep='\\t')"),
+    ".parquet": _FRAME.format("pandas.read_parquet"),
+    ".npy": "; pass (numpy.load(file), labels), or put both into one file with numpy.savez",
+}
 _ACCEPTED = (
     "a name (" + ", ".join(BUNDLED) + "), a path to a folder of images or an .npz file, "
     "(inputs, labels), ((train inputs, labels), (test inputs, labels)), a data set, "
@@ -46,8 +56,32 @@ def listed(data: object) -> Listing | None:
     """The files of a folder of images; ``None`` of other data."""
     if not isinstance(data, str | Path) or (isinstance(data, str) and data in BUNDLED):
         return None
-    path = Path(data).expanduser()
+    path = path_of(data)
     return list_folder(path) if path.is_dir() else None
+
+
+def path_of(data: str | Path) -> Path:
+    """The path that a text says.
+
+    Raises:
+        TaskError: no path can be called that.
+    """
+    try:
+        path = Path(data).expanduser()
+        path.exists()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise TaskError(
+            f"{visible(str(data)[:100])!r} cannot be looked up as a path ({reason(error)}); "
+            "expected a folder of images or an .npz file"
+        ) from error
+    return path
+
+
+def titled(path: Path) -> str:
+    """What a task of this path is called."""
+    path = path.resolve()
+    name = path.name if path.is_dir() else path.stem
+    return visible(name)[:_LONGEST] or "data"
 
 
 @dataclass(frozen=True)
@@ -85,17 +119,17 @@ class Reader:
                 )
             return self._parts({_PARTS[key]: value for key, value in data.items()})
         if isinstance(data, tuple) and len(data) == 2:
+            for part in data:
+                if (hint := _hint(part)) and not is_frame(part):
+                    raise TaskError(f"a {type(part).__name__} arrived{hint}")
             if all(_is_pair(part) or is_dataset(part) for part in data):
                 return self._parts({"train": data[0], "test": data[1]})
             return self._parts({"train": data})
         if is_dataset(data):
             return self._parts({"train": data})
-        hint = ""
-        if hasattr(data, "dataset") and is_dataset(data.dataset):
-            hint = " (of a data loader, pass loader.dataset)"
-        if is_frame(data):
-            hint = " (of a table, pass (table, 'column of the labels') or (table, labels))"
-        raise TaskError(f"data of type {type(data).__name__} arrived{hint}; expected {_ACCEPTED}")
+        raise TaskError(
+            f"data of type {type(data).__name__} arrived{_hint(data)}; expected {_ACCEPTED}"
+        )
 
     def _parts(self, parts: Mapping[str, Any]) -> Given:
         source = Given("arrays", {})
@@ -117,8 +151,8 @@ class Reader:
                     shape = inputs.shape[2:]
             else:
                 raise TaskError(
-                    f"{part} is a {type(value).__name__}; expected (inputs, labels) or a data set "
-                    "with len and [index] that gives (input, label)"
+                    f"{part} is a {type(value).__name__}{_hint(value)}; expected (inputs, labels) "
+                    "or a data set with len and [index] that gives (input, label)"
                 )
         return source
 
@@ -132,7 +166,7 @@ class Reader:
         source.name = "table"
 
     def _path(self, data: str | Path) -> Given:
-        path = Path(data).expanduser()
+        path = path_of(data)
         if path.is_dir():
             folder = read_folder(
                 path,
@@ -142,16 +176,19 @@ class Reader:
                 listing=self.listing,
             )
             parts = {part: (found.inputs, found.labels) for part, found in folder.parts.items()}
-            name = path.resolve().name
-            return Given(name, parts, folder.class_names, "NCHW", list(folder.notes))
+            return Given(titled(path), parts, folder.class_names, "NCHW", list(folder.notes))
         if path.is_file():
             if path.suffix.lower() == ".npz":
-                return _npz(path)
+                return Given(titled(path), read_archive(path, self.storage))
+            way = _WAYS.get(path.suffix.lower(), "")
             raise TaskError(
-                f"{path} is a file of an unknown type; expected an .npz file or a folder"
+                f"{visible(str(path))} is a file of an unknown type; expected an .npz file or a "
+                f"folder of images{way}"
             )
         if isinstance(data, Path) or path.suffix or len(path.parts) > 1:
-            raise TaskError(f"{path} does not exist; expected a folder of images or an .npz file")
+            raise TaskError(
+                f"{visible(str(path))} does not exist; expected a folder of images or an .npz file"
+            )
         near = difflib.get_close_matches(path.name.lower(), BUNDLED, 1, 0.5)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise TaskError(
@@ -159,32 +196,20 @@ class Reader:
         )
 
 
+def _hint(value: object) -> str:
+    """What to do with data of a kind that is not taken."""
+    if hasattr(value, "dataset"):
+        return " (of a data loader, pass loader.dataset)"
+    if is_frame(value):
+        return " (of a table, pass (table, 'column of the labels') or (table, labels))"
+    if hasattr(value, "__iter__") and not hasattr(value, "__len__"):
+        return " (of an iterable, pass the list of its (input, label) pairs)"
+    return ""
+
+
 def _is_pair(value: object) -> bool:
     """Tell whether a value is (inputs, labels), rather than inputs."""
     return isinstance(value, tuple) and len(value) == 2
-
-
-def _npz(path: Path) -> Given:
-    try:
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise TaskError(
-            f"{path} cannot be read as an .npz file of plain arrays ({error})"
-        ) from error
-    parts = {
-        part: (arrays[f"x_{part}"], arrays[f"y_{part}"])
-        for part in ("train", "valid", "test")
-        if f"x_{part}" in arrays and f"y_{part}" in arrays
-    }
-    if "X" in arrays and "y" in arrays:
-        parts.setdefault("train", (arrays["X"], arrays["y"]))
-    if "train" not in parts:
-        raise TaskError(
-            f"{path} holds {', '.join(arrays) or 'nothing'}; expected x_train, y_train, x_test and "
-            "y_test, or X and y"
-        )
-    return Given(path.stem, parts)
 
 
 def _bundled(name: str) -> Given:

@@ -11,13 +11,14 @@ import numpy as np
 
 from nasturtium.errors import TaskError
 from nasturtium.task.make import make_task
-from nasturtium.task.read import BUNDLED, Given, Reader, listed
+from nasturtium.task.read import BUNDLED, Given, Reader, listed, path_of, titled
 from nasturtium.task.storage import Kept, Storage, folder_key
 from nasturtium.task.task import Task
+from nasturtium.task.wording import file_name
 
 __all__ = ["BUNDLED", "load"]
 
-_FORMAT = 1  # to be raised when the same images are decoded otherwise than before
+_FORMAT = 2  # to be raised when the same images are decoded otherwise than before
 
 
 def load(
@@ -61,8 +62,9 @@ def load(
         fractions: (valid, test): the share of all examples that becomes the test set (0 for none),
             and the share of the rest that becomes the validation set, where they are not given.
         size: height and width to resize images to.
-        layout: ``"NCHW"`` or ``"NHWC"`` where the shape of images does not tell.
-        skip_unreadable: leave damaged image files out instead of raising.
+        layout: ``"NCHW"`` or ``"NHWC"`` where the shape of images does not tell; ``"NCL"`` or
+            ``"NLC"`` for signals, which need a space of one's own.
+        skip_unreadable: leave image files that cannot be read out instead of raising.
         missing: what becomes of missing values in tables and vectors: ``"error"``, or ``"median"``
             of the training examples (a missing category is none of the categories).
         cache: folder for what does not fit in ``memory``: decoded, converted and divided in chunks
@@ -82,8 +84,8 @@ def load(
     """
     if isinstance(data, Task):
         return data
-    if isinstance(data, str | Path) and (Path(data) / "task.json").is_file():
-        return Task.load(data)
+    if isinstance(data, str | Path) and (path_of(data) / "task.json").is_file():
+        return Task.load(path_of(data))
     folder = None if cache is None else Path(cache).expanduser()
     if memory is None and folder is not None:
         memory = 0
@@ -100,10 +102,11 @@ def load(
     listing = listed(data)
     ready = None
     if folder is not None and listing is not None:
-        root = Path(data).expanduser()  # type: ignore[arg-type]
-        ready = folder / f"{root.resolve().name}-{folder_key(listing.files, root, settings)}"
-        if (ready / "task.json").is_file():
-            return Task.load(ready)
+        root = path_of(data)  # type: ignore[arg-type]
+        key = folder_key(listing.files, root, {**settings, "notes": listing.notes})
+        ready = folder / f"{file_name(titled(root))}-{key}"
+        if (kept := Task.kept(ready)) is not None:
+            return kept
     try:
         with Storage(folder, memory, ready) as storage:
             source = Reader(size, skip_unreadable, missing == "median", storage, listing).find(data)
@@ -120,8 +123,8 @@ def load(
             )
             if storage.folder is None:
                 return task
-            ready = ready or storage.folder.parent / f"{task.name}-{task.digest}"
-            task.save(ready, building=storage.folder)
+            ready = ready or storage.folder.parent / f"{file_name(task.name)}-{task.digest}"
+            task.save(ready, building=storage.folder, replace=True)
             return Task.load(ready)
     except Kept as kept:
         return Task.load(kept.folder)
@@ -133,8 +136,8 @@ def _made(source: Given, **options: Any) -> Task:
         raise TaskError(f"the data have {', '.join(source.parts)} but no train; expected 'train'")
     inputs, labels = source.parts["train"]
     storage: Storage = options["storage"]
-    given = {part: x for part, (x, _) in source.parts.items() if hasattr(x, "nbytes")}
-    size = sum(math.prod(x.shape) * (1 if x.dtype.itemsize == 1 else 4) for x in given.values())
+    given = {part: x for part, (x, _) in source.parts.items() if hasattr(x, "itemsize")}
+    size = sum(math.prod(x.shape) * (1 if x.itemsize == 1 else 4) for x in given.values())
     resident = not any(isinstance(x, np.memmap) for x in given.values())
     storage.need(size, "the inputs", resident=resident)
     known = {"name": source.name, "class_names": source.class_names, "layout": source.layout}

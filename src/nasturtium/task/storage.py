@@ -158,9 +158,14 @@ def folder_key(files: list[Path], root: Path, settings: dict[str, Any]) -> str:
     """Return what identifies a task of files: their names, sizes, times and how it is made."""
     state = sha256(json.dumps(settings, sort_keys=True, default=str).encode())
     for path in files:
-        facts = path.stat()
         name = path.relative_to(root).as_posix()
-        state.update(f"{len(name)}:{name}:{facts.st_size}:{facts.st_mtime_ns};".encode())
+        try:
+            facts = path.stat()
+            size, changed = facts.st_size, facts.st_mtime_ns
+        except OSError:  # a broken link
+            size = changed = -1
+        text = f"{len(name)}:{name}:{size}:{changed};"
+        state.update(text.encode("utf-8", "surrogateescape"))
     return state.hexdigest()[:16]
 
 

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,12 @@ from nasturtium.task.durable import sync_folder
 from nasturtium.task.encoding import Encoding
 from nasturtium.task.split import Indices, SplitRecord
 from nasturtium.task.storage import mapped_file
+from nasturtium.task.wording import reason
 
 __all__ = ["Split", "Task"]
 
-_FORMAT = 1
+_KINDS = ("inputs", "labels", "indices")
+_FORMAT = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +33,7 @@ class Split:
     """Labelled examples.
 
     Attributes:
-        inputs: (N, C, H, W) images or (N, F) vectors, uint8 or float32.
+        inputs: (N, C, H, W) images, (N, C, L) signals or (N, F) vectors, uint8 or float32.
         labels: (N,) int64 classes, 0 to ``classes - 1``.
     """
 
@@ -80,7 +82,7 @@ class Task:
 
     @property
     def inputs(self) -> tuple[int, ...]:
-        """Shape of one example: (C, H, W), or (F,) for vectors."""
+        """Shape of one example: (C, H, W), (C, L) for signals, or (F,) for vectors."""
         return tuple(self.train.inputs.shape[1:])
 
     @property
@@ -110,34 +112,46 @@ class Task:
         split = sorted((name, rows.tobytes()) for name, rows in self.split_indices.items())
         return sha256(repr((self.fingerprint, split)).encode()).hexdigest()[:16]
 
-    def save(self, folder: str | Path, *, building: Path | None = None) -> None:
-        """Write the task to a new folder of ``.npy`` files and a ``task.json``.
+    def save(
+        self, folder: str | Path, *, building: Path | None = None, replace: bool = False
+    ) -> None:
+        """Write the task to a new folder of ``.npy`` files and a ``task.json`` with their digests.
 
-        The folder appears whole or not at all. Where it holds the same task already, it is left
-        as it is, so that many processes may save one task. Arrays that are files of this very
-        task already are linked, not copied, where the disk allows it.
+        The folder appears whole or not at all. Where it holds the same task already, undamaged,
+        it is left as it is, so that many processes may save one task. Arrays that are files of
+        this very task already are linked, not copied, where the disk allows it.
 
         Args:
             folder: where; made by this.
             building: a folder whose files were made for this task and belong to nothing else.
+            replace: write anew what lies there damaged or by another version, as in a cache.
 
         Raises:
             TaskError: if the folder holds something else.
         """
         folder = Path(folder)
         if folder.exists():
-            return self._same_as(folder)
+            try:
+                return self._same_as(folder)
+            except TaskError:
+                if not replace:
+                    raise
+                _set_aside(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
         try:
+            files = {}
             for name, split in self.splits.items():
                 inputs = temporary / f"{name}_inputs.npy"
                 if not self._linked(inputs, split.inputs, building):
                     _write_array(inputs, split.inputs)
                 _write_array(temporary / f"{name}_labels.npy", split.labels)
                 _write_array(temporary / f"{name}_indices.npy", self.split_indices[name])
+                for kind in _KINDS:
+                    files[f"{name}_{kind}.npy"] = _digest_of(temporary / f"{name}_{kind}.npy")
+            header = {**self._header(), "files": files}
             with (temporary / "task.json").open("w", encoding="utf-8") as file:
-                json.dump(self._header(), file, indent=1)
+                json.dump({**header, "digest": _digest_of_header(header)}, file, indent=1)
                 file.flush()
                 os.fsync(file.fileno())
             sync_folder(temporary)
@@ -152,8 +166,13 @@ class Task:
             shutil.rmtree(temporary, ignore_errors=True)
 
     @classmethod
-    def load(cls, folder: str | Path) -> Task:
+    def load(cls, folder: str | Path, *, check: bool = True) -> Task:
         """Open what ``save`` wrote; arrays are mapped, so that processes share their pages.
+
+        Args:
+            folder: what ``save`` wrote.
+            check: read every file and compare its digest, about half a second for each GB; left
+                out by worker processes, whose driver has just done it.
 
         Raises:
             TaskError: if the folder holds no task, or a damaged one.
@@ -161,6 +180,8 @@ class Task:
         folder = Path(folder)
         header = _read_header(folder)
         try:
+            if check:
+                _check_files(folder, header)
             splits = {
                 name: Split(
                     _open_array(folder / f"{name}_inputs.npy"),
@@ -185,10 +206,22 @@ class Task:
                 notes=tuple(header["notes"]),
                 encoding=Encoding.from_json(header["encoding"]) if "encoding" in header else None,
             )
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
             raise TaskError(
-                f"the task in {folder} is damaged ({error}); remove the folder and save it again"
+                f"the task in {folder} is damaged ({reason(error)}); remove the folder and save "
+                "it again"
             ) from error
+
+    @classmethod
+    def kept(cls, folder: Path) -> Task | None:
+        """Open a task of a cache; a damaged one, or one of another version, is removed."""
+        if not folder.exists():
+            return None
+        try:
+            return cls.load(folder)
+        except TaskError:
+            _set_aside(folder)
+            return None
 
     def _linked(self, path: Path, array: NDArray[Any], building: Path | None) -> bool:
         """Give a file that is this array another name; false if there is none."""
@@ -200,7 +233,8 @@ class Task:
                 header = _read_header(source.parent)
             except TaskError:
                 return False  # a file of somebody else, who may change it
-            if any(header[key] != self._header()[key] for key in ("fingerprint", "split")):
+            mine = self._header()
+            if any(header.get(key) != mine[key] for key in ("fingerprint", "split")):
                 return False
         try:
             os.link(source, path)
@@ -226,12 +260,62 @@ class Task:
         }
 
     def _same_as(self, folder: Path) -> None:
+        """Raise a ``TaskError`` if a folder holds another task, or this one damaged."""
         header = _read_header(folder)
-        if {**header, "name": self.name} != self._header():
+        entries = ("files", "digest")
+        found = {key: value for key, value in header.items() if key not in entries}
+        if {**found, "name": self.name} != self._header():
             raise TaskError(
                 f"{folder} holds another task ({header.get('name')!r}); save "
                 f"{self.name!r} into another folder"
             )
+        # Files that this task maps were checked when it was loaded.
+        mine = {
+            f"{name}_inputs.npy": mapped_file(split.inputs) for name, split in self.splits.items()
+        }
+        try:
+            _check_files(folder, header, {k: path for k, path in mine.items() if path is not None})
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise TaskError(
+                f"the task in {folder} is damaged ({reason(error)}); remove the folder and save "
+                "it again"
+            ) from error
+
+
+def _check_files(
+    folder: Path, header: Mapping[str, Any], known: Mapping[str, Path] | None = None
+) -> None:
+    """Compare every file with its digest, but for those that are the ``known`` ones.
+
+    Raises:
+        ValueError: one differs.
+    """
+    names = [f"{part}_{kind}.npy" for part in header["splits"] for kind in _KINDS]
+    for name in names:
+        if known is not None and name in known and os.path.samefile(known[name], folder / name):
+            continue
+        if _digest_of(folder / name) != header["files"][name]:
+            raise ValueError(f"{name} is not what was written")
+
+
+def _set_aside(folder: Path) -> None:
+    """Remove a folder in one step, so that nobody meets half of it."""
+    gone = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        os.rename(folder, gone / "damaged")
+    except OSError:  # another process was quicker
+        pass
+    shutil.rmtree(gone, ignore_errors=True)
+
+
+def _digest_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
+
+
+def _digest_of_header(header: Mapping[str, Any]) -> str:
+    plain = {key: value for key, value in header.items() if key != "digest"}
+    return sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
 def _write_array(path: Path, array: NDArray[Any]) -> None:
@@ -255,5 +339,12 @@ def _read_header(folder: Path) -> dict[str, Any]:
             f"{folder} holds no task ({error}); expected a folder that Task.save wrote"
         ) from error
     if not isinstance(header, dict) or header.get("format") != _FORMAT:
-        raise TaskError(f"{folder} holds a task of another format; expected format {_FORMAT}")
+        raise TaskError(
+            f"{folder} holds a task of another format; expected format {_FORMAT}: save it again"
+        )
+    if header.get("digest") != _digest_of_header(header):
+        raise TaskError(
+            f"the task in {folder} is damaged (task.json is not what was written); remove the "
+            "folder and save it again"
+        )
     return header

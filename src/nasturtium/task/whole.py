@@ -9,6 +9,7 @@ import numpy as np
 
 from nasturtium.task.storage import Kept, Storage, mapped_file, spans
 from nasturtium.task.task import Split, Task
+from nasturtium.task.wording import file_name
 
 __all__ = ["joined"]
 
@@ -29,7 +30,9 @@ def joined(task: Task, cache: Path | None = None, memory: int | None = None) -> 
         cache = None
         folder = None
     else:
-        folder = cache / f"{task.name}-{task.digest}-whole"
+        folder = cache / f"{file_name(task.name)}-{task.digest}-whole"
+        if (kept := Task.kept(folder)) is not None:
+            return kept
     try:
         with Storage(cache, memory, folder) as storage:
             storage.need(size, "training and validation inputs together", resident=True)
@@ -42,7 +45,7 @@ def joined(task: Task, cache: Path | None = None, memory: int | None = None) -> 
             whole = replace(task, train=Split(inputs, labels))
             if storage.folder is None or folder is None:
                 return whole
-            whole.save(folder, building=storage.folder)
+            whole.save(folder, building=storage.folder, replace=True)
             return Task.load(folder)
     except Kept as kept:
         return Task.load(kept.folder)

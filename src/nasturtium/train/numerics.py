@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,36 @@ import torch
 from nasturtium.errors import EstimateError
 from nasturtium.train.fields import check_choice, checked_fields
 
-__all__ = ["Numerics"]
+__all__ = ["Numerics", "usual_torch"]
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+
+
+@contextmanager
+def usual_torch() -> Iterator[None]:
+    """Enter torch's usual state, whatever the caller has set: also a decorator.
+
+    Numbers are float32 by default and made on the CPU, gradients are recorded, and nothing is cast
+    automatically. Networks are so built and trained the same in every program and worker.
+
+    Example:
+        >>> with torch.no_grad(), usual_torch():
+        ...     torch.is_grad_enabled(), torch.zeros(()).dtype
+        (True, torch.float32)
+    """
+    dtype = torch.get_default_dtype()
+    with ExitStack() as stack:
+        stack.callback(torch.set_default_dtype, dtype)
+        torch.set_default_dtype(torch.float32)
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.enable_grad())
+        if torch.get_default_device().type != "cpu":
+            stack.enter_context(torch.device("cpu"))
+        for kind in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(kind):
+                stack.enter_context(torch.autocast(kind, enabled=False))
+        yield
 
 
 @dataclass(frozen=True)
@@ -81,7 +107,8 @@ class Numerics:
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads)
         try:
-            yield device
+            with usual_torch():
+                yield device
         finally:
             torch.set_num_threads(before)
 

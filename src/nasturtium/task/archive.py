@@ -1,0 +1,142 @@
+"""Arrays of an ``.npz`` file, read without trust in what the file says of itself.
+
+NumPy's own reader makes an array of the size that a header claims before it looks at the bytes.
+Here a claim is compared with the size of the archive's entry and with what may be kept in memory,
+and large arrays go to mapped files chunk by chunk.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+import zipfile
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasturtium.errors import TaskError
+from nasturtium.task.storage import Kept, Storage
+from nasturtium.task.wording import reason, visible
+
+__all__ = ["read_archive"]
+
+Array = NDArray[Any]
+
+_PARTS = ("train", "valid", "test")
+_CHUNK = 1 << 20
+_DEFLATE = 1032  # times that deflate can make bytes smaller, at most
+_KINDS = "biufSU"
+
+
+class _Header(NamedTuple):
+    """What an entry says of its array."""
+
+    shape: tuple[int, ...]
+    fortran: bool
+    dtype: np.dtype[Any]
+
+
+def read_archive(path: Path, storage: Storage) -> dict[str, tuple[Array, Array]]:
+    """Return inputs and labels of each split in an ``.npz`` file.
+
+    Args:
+        path: a file of ``x_train``, ``y_train`` and likewise for ``valid`` and ``test``, or of
+            ``X`` and ``y``.
+        storage: where the arrays are made.
+
+    Raises:
+        TaskError: the file cannot be read, or holds other arrays.
+    """
+    where = visible(str(path))
+    try:
+        with warnings.catch_warnings(), zipfile.ZipFile(path) as archive:
+            warnings.simplefilter("ignore")  # of the parser of headers
+            entries = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+            pairs = {part: (f"x_{part}", f"y_{part}") for part in _PARTS}
+            pairs = {part: pair for part, pair in pairs.items() if set(pair) <= entries.keys()}
+            if {"X", "y"} <= entries.keys():
+                pairs.setdefault("train", ("X", "y"))
+            if "train" not in pairs:
+                shown = ", ".join(map(visible, list(entries)[:10]))
+                raise TaskError(
+                    f"{where} holds {shown or 'nothing'}; expected x_train, y_train, x_test and "
+                    "y_test, or X and y"
+                )
+            wanted = {name: entries[name] for pair in pairs.values() for name in pair}
+            claimed = sum(_claim(archive, info, path) for info in wanted.values())
+            storage.need(claimed, f"the arrays of {where}")
+            arrays = {name: _array(archive, info, storage) for name, info in wanted.items()}
+    except (TaskError, Kept):
+        raise
+    except Exception as error:  # damaged bytes reach parsers that raise errors of many kinds
+        raise TaskError(_unreadable(where, path, reason(error))) from error
+    return {part: (arrays[x], arrays[y]) for part, (x, y) in pairs.items()}
+
+
+def _unreadable(where: str, path: Path, why: str) -> str:
+    advice = "make it again with numpy.savez"
+    try:
+        with path.open("rb") as file:
+            start = file.read(6)
+        if start == b"\x93NUMPY":
+            why, advice = "it is a single .npy array", "pass numpy.savez(file, X=..., y=...) both"
+        elif not start:
+            why = "it is empty"
+    except OSError:
+        pass
+    return f"{where} cannot be read as an .npz file of plain arrays ({why}); {advice}"
+
+
+def _header(file: IO[bytes]) -> _Header:
+    version = np.lib.format.read_magic(file)
+    read = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }.get(version)
+    if read is None:
+        raise ValueError(f"an array of format {version}")
+    shape, fortran, dtype = read(file)
+    if dtype.kind not in _KINDS:
+        kind = "Python objects" if dtype.hasobject else str(dtype)
+        raise ValueError(f"an array of {kind}, expected numbers or strings")
+    if any(not isinstance(side, int) or side < 0 for side in shape):
+        raise ValueError(f"an array of shape {shape}")
+    return _Header(shape, fortran, dtype)
+
+
+def _claim(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> int:
+    """Return the bytes of an array, if its entry can hold as many."""
+    most = {zipfile.ZIP_STORED: 1, zipfile.ZIP_DEFLATED: _DEFLATE}.get(info.compress_type)
+    packed = min(info.compress_size, path.stat().st_size)
+    if most is not None and info.file_size > most * packed + _CHUNK:
+        raise ValueError(f"{visible(info.filename)} claims more bytes than the file can hold")
+    with archive.open(info) as file:
+        header = _header(file)
+    size = math.prod(header.shape) * header.dtype.itemsize
+    if size > info.file_size:
+        raise ValueError(
+            f"the array {visible(info.filename)} claims {size:,} bytes, its entry has "
+            f"{info.file_size:,}"
+        )
+    return size
+
+
+def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, storage: Storage) -> Array:
+    with archive.open(info) as file:
+        header = _header(file)
+        shape = header.shape[::-1] if header.fortran else header.shape
+        out = storage.empty(f"{info.filename.removesuffix('.npy')}_archived", shape, header.dtype)
+        flat = out.reshape(-1).view(np.uint8) if out.size and header.dtype.itemsize else out[:0]
+        done = 0
+        while done < flat.nbytes:
+            part = file.read(min(_CHUNK, flat.nbytes - done))
+            if not part:
+                raise EOFError("the array ends too early")
+            flat[done : done + len(part)] = np.frombuffer(part, np.uint8)
+            done += len(part)
+        if file.read(1):
+            raise ValueError(f"{info.filename} has more bytes than its array")
+    array: Array = out.T if header.fortran else out
+    return array

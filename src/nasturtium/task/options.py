@@ -1,0 +1,76 @@
+"""Options of :func:`nasturtium.load` as text or a mapping, for a search and its command."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from nasturtium.errors import TaskError
+
+__all__ = ["load_options", "said"]
+
+_OPTIONS = ("fractions", "layout", "missing", "size", "skip_unreadable")
+_SETTING = re.compile(r"\s*(\w+)\s*=\s*(\([^()]*\)|[^,()]+?)\s*(?:,|$)")
+
+
+def load_options(given: Mapping[str, Any] | str | None) -> dict[str, Any]:
+    """Return options of ``load`` by name; texts need no quotes.
+
+    Raises:
+        TaskError: the text is of another form, or an option is unknown.
+
+    Example:
+        >>> load_options("layout=NHWC, size=(32, 48), skip_unreadable=True")
+        {'layout': 'NHWC', 'size': (32, 48), 'skip_unreadable': True}
+    """
+    options = _parsed(given) if isinstance(given, str) else dict(given or {})
+    for name, value in options.items():
+        if name not in _OPTIONS:
+            near = difflib.get_close_matches(str(name), _OPTIONS, 1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise TaskError(
+                f"load has no option {name!r}; {hint}the options are {', '.join(_OPTIONS)}"
+            )
+        if name == "skip_unreadable" and not isinstance(value, bool):
+            raise TaskError(f"load: skip_unreadable={value!r}; expected True or False")
+        if name in ("size", "fractions"):
+            options[name] = _numbers(name, value)
+    return options
+
+
+def said(options: Mapping[str, Any]) -> str | None:
+    """Return options as the text that ``load_options`` reads; ``None`` where there are none."""
+    return ", ".join(f"{name}={value!r}" for name, value in options.items()) or None
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    at = 0
+    while text[at:].strip():
+        found = _SETTING.match(text, at)
+        if found is None:
+            raise TaskError(
+                f"load={text!r} is not understood; write settings such as "
+                "skip_unreadable=True,layout=NHWC,size=(32, 48)"
+            )
+        name, value = found.groups()
+        try:
+            options[name] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            options[name] = value
+        at = found.end()
+    return options
+
+
+def _numbers(name: str, value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool) and name == "size":
+        return value
+    kinds = (int,) if name == "size" else (int, float)
+    pair = isinstance(value, tuple | list) and len(value) == 2
+    if pair and all(isinstance(one, kinds) and not isinstance(one, bool) for one in value):
+        return tuple(value)
+    what = "a height and width such as 32 or (32, 48)" if name == "size" else "(valid, test)"
+    raise TaskError(f"load: {name}={value!r}; expected {what}")
