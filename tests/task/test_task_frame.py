@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +113,31 @@ def test_missing_values_become_medians_of_training_examples() -> None:
     assert np.array_equal(x, held, equal_nan=True)  # what was given is not written to
 
 
+def test_numbers_as_objects_stay_numbers() -> None:
+    table = people(age=pd.Series([20, None, Decimal("30.5")] * 20, dtype=object))
+    task = load((table, "left"), missing="median")
+    assert task.inputs == (len(FEATURES),)
+    assert task.encoding is not None
+    assert task.encoding.apply(table)[2, 0] == 30.5
+
+
+COLUMNS = [
+    (pd.Series([1, "?"] * 30, dtype=object), "'age' of the train table holds numbers and texts; "),
+    (pd.Series([[1]] * 60, dtype=object), "'age' of the train table holds list objects"),
+    (pd.Series([date(2020, 1, 1)] * 60, dtype=object), "'age' .* holds date objects"),
+    (pd.interval_range(0, 60), "'age' of the train table holds Interval objects"),
+    (pd.date_range("2020", periods=60, tz="UTC"), "'age' .* is datetime64"),
+    (pd.period_range("2020", periods=60), "'age' .* is period"),
+    (pd.Series([None] * 60, dtype=object), "'age' of the train table has no value at all"),
+]
+
+
+@pytest.mark.parametrize(("column", "message"), COLUMNS)
+def test_columns_that_are_no_features(column: Any, message: str) -> None:
+    with pytest.raises(TaskError, match=message):
+        load((people(age=column), "left"), missing="median")
+
+
 @pytest.mark.parametrize(
     ("data", "options", "message"),
     [
@@ -127,6 +154,11 @@ def test_missing_values_become_medians_of_training_examples() -> None:
         (lambda: (people(age=np.nan), "left"), {"missing": "median"}, "'age' has no value in any"),
         (lambda: (people(left=None), "left"), {}, "60 of 60 train labels are missing"),
         (lambda: (people(), people()["left"][::-1]), {}, "labels have another index"),
+        (lambda: (people().iloc[:0], "left"), {}, "train inputs are empty"),
+        (lambda: (people().iloc[:1], "left"), {}, "only one class"),
+        (lambda: (people(left=range(60)), "left"), {}, "60 different whole numbers"),
+        (lambda: (pd.concat([people(), people()], axis=1), "left"), {}, "column 'left' twice"),
+        (lambda: (people(), pd.get_dummies(people()["left"])), {}, "one-hot, so pass labels.arg"),
         (lambda: (people(), "left"), {"missing": "mean"}, "missing='mean'; expected 'error' or"),
         (
             lambda: (np.zeros((9, 8, 8)), [0, 1, 2] * 3),

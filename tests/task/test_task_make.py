@@ -178,12 +178,106 @@ def test_a_damaged_task_says_so(tmp_path: Path) -> None:
     (tmp_path / "t" / "train_inputs.npy").write_bytes(whole[:-9])
     with pytest.raises(TaskError, match="is damaged"):
         Task.load(tmp_path / "t")
+    task.save(tmp_path / "t", replace=True)  # as a cache does
+    assert np.array_equal(Task.load(tmp_path / "t").train.inputs, task.train.inputs)
     header = json.loads((tmp_path / "t" / "task.json").read_text())
     (tmp_path / "t" / "task.json").write_text(json.dumps({**header, "format": 99}))
-    with pytest.raises(TaskError, match="another format; expected format 1"):
+    with pytest.raises(TaskError, match="another format; expected format 2"):
         Task.load(tmp_path / "t")
     with pytest.raises(TaskError, match="holds no task"):
         Task.load(tmp_path)
+
+
+ONE = "this version classifies images and tables, one class for each example"
+TABLE = np.random.default_rng(0).random((60, 5)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (np.eye(3)[labels()], r"these are one-hot, so pass labels.argmax\(1\)"),
+        (torch.eye(3, dtype=torch.int64)[labels()], r"these are one-hot, so pass labels.argmax"),
+        (np.tile([1, 1, 0], (60, 1)), rf"\(multi-label\) are not supported yet: {ONE}"),
+        (np.zeros((60, 3), bool), r"\(multi-label\) are not supported yet"),
+        (np.full((60, 4), 0.25), "probabilities of classes are not supported yet; labels.argmax"),
+        (np.full((60, 2), 0.7), r"several targets \(regression\) an example are not supported yet"),
+        (np.full((60, 2), 5), "several labels an example are not supported yet"),
+        (np.full((60, 2), "a"), "several labels an example are not supported yet"),
+        (np.zeros((60, 8, 8), int), f"segmentation, which is not supported yet: {ONE}"),
+        (TABLE[:, 0], f"is no class; .*regression is not supported yet: {ONE}"),
+        (np.arange(60) * 7, "60 different whole numbers, 0 to 413, .*labels.astype.str."),
+        (3, "one label for each input"),
+        (np.zeros(60, "M8[s]"), "labels are datetime64"),
+    ],
+)
+def test_labels_of_other_problems_are_named(y: object, message: str) -> None:
+    with pytest.raises(TaskError, match=message) as caught:
+        make_task(TABLE, y, name="t")
+    assert "\n" not in str(caught.value)
+    assert ("argmax" in str(caught.value)) == ("argmax" in message)
+
+
+def test_many_numbers_as_labels() -> None:
+    x, ages = TABLE[np.arange(3000) % 60], np.arange(3000) % 60 + 18
+    (note,) = make_task(x, ages, name="t").notes
+    assert note.startswith("labels are 60 different whole numbers, 18 to 77: each is taken as a")
+    assert make_task(x, ages - 18, name="t").notes == ()  # as classes usually are
+    assert make_task(x, ages - 18, name="t", class_names=[str(k) for k in range(60)]).notes == ()
+    assert make_task(
+        TABLE[:50], np.repeat(np.arange(25), 2).astype(str), name="t", fractions=(0.5, 0)
+    )
+
+
+def test_inputs_of_other_types() -> None:
+    plain = make_task(TABLE, labels(), name="t").fingerprint
+    tensor = torch.from_numpy(TABLE)
+    for x in (TABLE.astype(float), tensor, tensor.double(), tensor.clone().requires_grad_()):
+        assert make_task(x, labels(), name="t").fingerprint == plain
+    for x in (tensor.bfloat16(), tensor.half(), TABLE.astype(np.float16)):
+        assert np.abs(make_task(x, labels(), name="t").train.inputs).max() < 1.01
+    assert make_task(TABLE > 0.5, labels(), name="t").train.inputs.dtype == np.uint8
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (torch.from_numpy(TABLE).to_sparse(), r"pass tensor.to_dense\(\)"),
+        (torch.empty(60, 5, device="meta"), "meta tensor"),
+        (torch.zeros(60, 5, dtype=torch.complex64), "complex64; expected numbers"),
+        (np.ma.masked_greater(TABLE, 0.5), r"masked values; fill them"),
+        (np.zeros((60, 5), "M8[s]"), "datetime64.*expected numbers"),
+        (TABLE.astype(object), "hold Python objects"),
+    ],
+)
+def test_inputs_that_are_no_numbers(x: object, message: str) -> None:
+    with pytest.raises(TaskError, match=message) as caught:
+        make_task(x, labels(), name="t")
+    assert "\n" not in str(caught.value)
+
+
+def test_signals_and_what_looks_like_them() -> None:
+    x = np.random.default_rng(0).random((60, 4, 64)).astype(np.float32)
+    guess = make_task(x, labels(), name="t")
+    assert guess.inputs == (1, 4, 64)
+    (note,) = guess.notes
+    assert "taken as grey images of 4 x 64" in note
+    assert "layout='NCL'" in note
+    assert make_task(x, labels(), name="t", layout="NHW").notes == ()
+    signals = make_task(x, labels(), name="t", layout="NCL")
+    assert (signals.inputs, signals.notes, len(signals.mean)) == ((4, 64), (), 4)
+    turned = make_task(x.transpose(0, 2, 1), labels(), name="t", layout="NLC")
+    assert turned.fingerprint == signals.fingerprint
+    with pytest.raises(TaskError, match="do not fit layout='NHWC'"):
+        make_task(x, labels(), name="t", layout="NHWC")
+    with pytest.raises(TaskError, match="are no images"):
+        make_task(x, labels(), name="t", layout="NCL", size=8)
+
+
+@pytest.mark.parametrize("kind", ["numpy", "torch"])
+def test_whole_numbers_are_quantities_and_that_is_said(kind: str) -> None:
+    x: object = np.random.default_rng(0).integers(0, 30000, (60, 16))
+    (note,) = make_task(torch.tensor(x) if kind == "torch" else x, labels(), name="t").notes
+    assert "taken as quantities (float32), not as tokens or categories" in note
 
 
 NAN = images().astype(np.float32)
@@ -197,9 +291,19 @@ NAN[[7, 9], 0, 0] = np.nan, np.inf
         (NAN, labels(), {}, "hold 2 values that are NaN or infinite, the first in example 7"),
         (images(0), labels(0), {}, r"are empty \(shape \(0, 8, 8\)\)"),
         ([], [], {}, "are empty"),
-        (images(60, (3, 8, 3)), labels(), {}, "pass layout='NCHW' or layout='NHWC'"),
+        (
+            images(60, (3, 8, 3)),
+            labels(),
+            {},
+            "pass layout='NCHW' to nas.load, .* or 'NHWC' likewise",
+        ),
         (images(60, (2, 8, 9)), labels(), {}, "pass layout="),
-        (images(60, (3, 8, 9)), labels(), {"layout": "CHW"}, "expected 'NCHW' or 'NHWC'"),
+        (
+            images(60, (3, 8, 9)),
+            labels(),
+            {"layout": "CHW"},
+            "layout='CHW'; expected one of 'NCHW', 'NHWC', 'NHW', 'NCL', 'NLC'",
+        ),
         (images(60, (1, 1, 8, 9)), labels(), {}, r"expected \(N, H, W\)"),
         (images(), labels() + 0.5, {}, r"label 0.5 \(index 0\) is no class; .*regression"),
         (images(), np.full(60, np.nan), {}, "label nan"),
@@ -217,7 +321,7 @@ NAN[[7, 9], 0, 0] = np.nan, np.inf
         ),
         (images(), labels(), {"fractions": (0, 0.2)}, r"expected \(valid, test\) with 0 < valid"),
         (images(), labels(), {"seed": -1}, "seed=-1; expected 0 or more"),
-        (images(60, (5,)), labels(), {"size": 4}, "are vectors, not images"),
+        (images(60, (5,)), labels(), {"size": 4}, "are no images"),
         (images(), labels(), {"size": 0}, "size=0 was given; expected"),
         (images(), labels(), {"test": (images(9, (9, 9)), labels(9))}, "size=.height, width."),
         (images(), labels(), {"test": (NAN[:6], labels(6))}, "one type and one scale"),

@@ -144,6 +144,44 @@ def test_what_is_saved_again_is_linked(tmp_path: Path) -> None:
     assert not os.path.samefile(tmp_path / "mine.npy", tmp_path / "copied" / "train_inputs.npy")
 
 
+@pytest.mark.parametrize(
+    "name", ["train_inputs.npy", "valid_labels.npy", "test_indices.npy", "task.json"]
+)
+def test_damaged_files_are_made_again(tmp_path: Path, name: str) -> None:
+    root = pictures(tmp_path / "pets")
+    first = load(root, cache=tmp_path / "cache")
+    expected = [split.inputs.tobytes() for split in first.splits.values()]
+    (kept,) = (tmp_path / "cache").glob("pets-*")
+    file = kept / name
+    content = bytearray(file.read_bytes())
+    content[-9] ^= 1
+    file.unlink()
+    file.write_bytes(bytes(content))
+    with pytest.raises(TaskError, match=f"is damaged .*{name} is not what was written"):
+        Task.load(kept)
+    again = load(root, cache=tmp_path / "cache")
+    same(first, again)
+    assert [split.inputs.tobytes() for split in again.splits.values()] == expected
+    assert [path.name for path in (tmp_path / "cache").iterdir() if path.is_dir()] == [kept.name]
+    file.write_bytes(bytes(content))
+    with pytest.raises(TaskError, match="is damaged"):
+        first.save(kept)  # somebody's own folder is not written over
+    first.save(kept, replace=True)
+    same(first, Task.load(kept))
+
+
+def test_joined_data_are_checked_too(tmp_path: Path) -> None:
+    task = load(Rows(), cache=tmp_path / "cache")
+    first = joined(task, tmp_path / "cache", memory=0)
+    (kept,) = (tmp_path / "cache").glob("*-whole")
+    content = bytearray((kept / "train_inputs.npy").read_bytes())
+    content[-1] ^= 1
+    (kept / "train_inputs.npy").unlink()
+    (kept / "train_inputs.npy").write_bytes(bytes(content))
+    same(first, joined(task, tmp_path / "cache", memory=0))
+    same(first, Task.load(kept))
+
+
 def test_only_whole_arrays_are_files(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.arange(24.0).reshape(6, 4))
     array = np.load(tmp_path / "a.npy", mmap_mode="c")

@@ -225,11 +225,10 @@ def _facts(
     classes: Sequence[str], example: Tensor, values: tuple[float, float] | None
 ) -> dict[str, str]:
     """What a user of the file has to know, as JSON."""
-    return {
-        "classes": json.dumps(list(classes)),
-        "input_shape": json.dumps(list(example.shape[1:])),
-        "input_range": json.dumps(values),
-    }
+    facts = {"classes": list(classes), "input_shape": list(example.shape[1:])}
+    if values is not None:
+        facts["input_range"] = list(values)
+    return {name: json.dumps(fact) for name, fact in facts.items()}
 
 
 def _checked(

@@ -146,8 +146,9 @@ def changed(before: Mapping[str, Any], now: Mapping[str, Any], name: str) -> Non
     for entry in IDENTITY:
         old = json.loads(json.dumps(before.get(entry)))
         new = json.loads(json.dumps(now[entry]))
-        if entry == "data":  # notes only say in words how the data were read
-            old, new = ({**data, "notes": None} for data in (old or {}, new))
+        for facts in (old, new) if entry == "data" else ():
+            if isinstance(facts, dict):  # notes only say in words how the data were read
+                facts.pop("notes", None)
         if old == new:
             continue
         was, become = old, new

@@ -269,12 +269,8 @@ class Task:
                 f"{folder} holds another task ({header.get('name')!r}); save "
                 f"{self.name!r} into another folder"
             )
-        # Files that this task maps were checked when it was loaded.
-        mine = {
-            f"{name}_inputs.npy": mapped_file(split.inputs) for name, split in self.splits.items()
-        }
         try:
-            _check_files(folder, header, {k: path for k, path in mine.items() if path is not None})
+            _check_files(folder, header)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise TaskError(
                 f"the task in {folder} is damaged ({reason(error)}); remove the folder and save "
@@ -282,18 +278,13 @@ class Task:
             ) from error
 
 
-def _check_files(
-    folder: Path, header: Mapping[str, Any], known: Mapping[str, Path] | None = None
-) -> None:
-    """Compare every file with its digest, but for those that are the ``known`` ones.
+def _check_files(folder: Path, header: Mapping[str, Any]) -> None:
+    """Compare every file with its digest.
 
     Raises:
         ValueError: one differs.
     """
-    names = [f"{part}_{kind}.npy" for part in header["splits"] for kind in _KINDS]
-    for name in names:
-        if known is not None and name in known and os.path.samefile(known[name], folder / name):
-            continue
+    for name in (f"{part}_{kind}.npy" for part in header["splits"] for kind in _KINDS):
         if _digest_of(folder / name) != header["files"][name]:
             raise ValueError(f"{name} is not what was written")
 
