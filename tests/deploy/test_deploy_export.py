@@ -69,7 +69,8 @@ def net() -> Net:
 @pytest.fixture(scope="module")
 def exported(net: Net, tmp_path_factory: pytest.TempPathFactory) -> Exported:
     path = tmp_path_factory.mktemp("onnx") / "net.onnx"
-    return export_onnx(net, path, images(5), mean=MEAN, std=STD, classes=CLASSES)
+    facts = {"mean": MEAN, "std": STD, "classes": CLASSES}
+    return export_onnx(net, path, images(5), values=(0.0, 255.0), **facts)
 
 
 def answers(net: Net, x: Tensor) -> np.ndarray:
@@ -96,7 +97,8 @@ def test_the_file_answers_raw_images_as_the_network_does(net: Net, exported: Exp
 def test_the_file_describes_itself_and_nothing_else(exported: Exported) -> None:
     model = onnx.load(str(exported.path))
     metadata = {entry.key: json.loads(entry.value) for entry in model.metadata_props}
-    assert metadata == {"classes": list(CLASSES), "input_shape": [3, 12, 12]}
+    shape, values = [3, 12, 12], [0.0, 255.0]
+    assert metadata == {"classes": list(CLASSES), "input_shape": shape, "input_range": values}
     assert model.opset_import[0].version == exported.opset
     assert [entry.name for entry in model.graph.input] == ["input"]
     assert [entry.name for entry in model.graph.output] == ["output"]

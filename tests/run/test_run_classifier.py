@@ -90,3 +90,13 @@ def test_predicting_before_fitting():
 def test_scikit_learns_own(check):
     model = nas.NasturtiumClassifier(**QUICK, finish_recipe="epochs=2")
     check("NasturtiumClassifier", model)
+
+
+def test_few_examples_of_many_classes_named_by_words():
+    X = np.random.default_rng(0).random((90, 4))
+    names = np.array([f"kind {k % 30}" for k in range(90)])
+    model = nas.NasturtiumClassifier(**QUICK, finish_recipe="epochs=1").fit(X, names)
+    assert set(model.predict(X)) <= set(names)
+    assert model.finished_.task.class_names == tuple(model.classes_)
+    with pytest.raises(ValueError, match=r"30 different whole numbers.*labels.astype.str."):
+        model.fit(X, np.arange(90) % 30)

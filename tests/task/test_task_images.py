@@ -207,6 +207,7 @@ def test_names_of_classes(tmp_path: Path, folder: bytes, name: str) -> None:
     assert name in task.class_names
     assert len(task.name) <= 64
     assert task.name.isprintable()
+    assert "\\" not in task.name  # a study is named after it
     assert (
         load(root, cache=tmp_path / "cache").fingerprint
         == task.fingerprint

@@ -198,6 +198,18 @@ def test_remains_of_a_killed_process_are_removed(tmp_path: Path) -> None:
     assert not remains.exists()
 
 
+def test_remains_of_a_killed_saving_are_removed_after_a_day(tmp_path: Path) -> None:
+    task = load(Rows())
+    old, new = (tmp_path / f".t.{name}" for name in ("old", "new"))
+    for folder in (old, new):
+        folder.mkdir()
+        (folder / "half.npy").write_bytes(b"x")
+    for path in (old / "half.npy", old):
+        os.utime(path, (1, 1))
+    task.save(tmp_path / "t")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".t.new", "t"]
+
+
 def test_the_budget() -> None:
     assert memory_budget() > 1 << 27
     rows = Rows(dtype=np.float32)

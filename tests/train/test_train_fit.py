@@ -270,5 +270,5 @@ def test_messages(model: nn.Module, options: dict[str, Any], message: str) -> No
 
 
 def test_vectors_have_no_resolution() -> None:
-    with pytest.raises(EstimateError, match="inputs of 'iris' are vectors"):
+    with pytest.raises(EstimateError, match="inputs of 'iris' are no images"):
         fit(nn.Linear(4, 3), load("iris"), Recipe(), seed=0, resolution=0.5)

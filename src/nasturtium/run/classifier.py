@@ -124,7 +124,14 @@ class NasturtiumClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             seed = self.random_state
         try:
             fractions = (self.validation_fraction, 0.0)
-            task = load((examples, labels), seed=seed, name="data", fractions=fractions)
+            words = self.classes_.dtype.kind not in "biuf"
+            task = load(
+                (examples, labels),
+                seed=seed,
+                name="data",
+                fractions=fractions,
+                class_names=[str(name) for name in self.classes_] if words else None,
+            )
         except TaskError as error:
             raise ValueError(f"these classes cannot be learnt from: {error}") from error
         space = self.space

@@ -12,12 +12,12 @@ import numpy as np
 from nasturtium.architecture import Architecture
 from nasturtium.errors import ExportError, StrategyError
 from nasturtium.run.manifest import lasting
+from nasturtium.run.options import load_options
 from nasturtium.run.search import bound_space, told_recipe
 from nasturtium.space.base import Space
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Trial
 from nasturtium.task.layout import value_range
-from nasturtium.task.options import load_options
 from nasturtium.task.sources import load
 from nasturtium.task.storage import memory_budget
 from nasturtium.task.task import Task

@@ -28,6 +28,7 @@ from nasturtium.run.drive import Drive
 from nasturtium.run.executor import Executor, Here, Processes, cores
 from nasturtium.run.manifest import changed, manifest_of
 from nasturtium.run.names import made, parsed, recipe_space
+from nasturtium.run.options import load_options, said
 from nasturtium.run.reopen import manifest_in
 from nasturtium.run.suit import suited
 from nasturtium.run.tune import Tuning, tune
@@ -42,7 +43,6 @@ from nasturtium.study.strategy import Strategy
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Objective, Proposal, Trial, parse_bound, parse_objective
 from nasturtium.study.work import Job, Setting, Work
-from nasturtium.task.options import load_options, said
 from nasturtium.task.sources import load as task_from
 from nasturtium.task.storage import memory_budget
 from nasturtium.task.task import Task

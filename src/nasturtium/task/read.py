@@ -71,17 +71,17 @@ def path_of(data: str | Path) -> Path:
         path.exists()
     except (OSError, RuntimeError, ValueError) as error:
         raise TaskError(
-            f"{visible(str(data)[:100])!r} cannot be looked up as a path ({reason(error)}); "
-            "expected a folder of images or an .npz file"
+            f"{visible(str(data)[:80])!r} cannot be the name of data ({reason(error)}); expected a "
+            "folder of images, an .npz file, or a name such as digits"
         ) from error
     return path
 
 
 def titled(path: Path) -> str:
-    """What a task of this path is called."""
+    """What a task of this path is called: a study is named after it, and its files."""
     path = path.resolve()
-    name = path.name if path.is_dir() else path.stem
-    return visible(name)[:_LONGEST] or "data"
+    name = visible(path.name if path.is_dir() else path.stem).replace("\\", "_").lstrip(".")
+    return name[:_LONGEST] or "data"
 
 
 @dataclass(frozen=True)

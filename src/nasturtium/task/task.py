@@ -6,8 +6,10 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from glob import escape
 from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from nasturtium.task.wording import reason
 
 __all__ = ["Split", "Task"]
 
+_DAY = 24 * 3600.0  # seconds
 _KINDS = ("inputs", "labels", "indices")
 _FORMAT = 2
 
@@ -138,6 +141,7 @@ class Task:
                     raise
                 _set_aside(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
+        _clear_remains(folder)
         temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
         try:
             files = {}
@@ -297,6 +301,17 @@ def _set_aside(folder: Path) -> None:
     except OSError:  # another process was quicker
         pass
     shutil.rmtree(gone, ignore_errors=True)
+
+
+def _clear_remains(folder: Path) -> None:
+    """Remove what killed processes left half-written beside a folder, a day or more ago."""
+    for remains in folder.parent.glob(f".{escape(folder.name)}.*"):
+        try:
+            newest = max(path.stat().st_mtime for path in (remains, *remains.iterdir()))
+        except OSError:  # another process removes it
+            continue
+        if time.time() - newest > _DAY:
+            shutil.rmtree(remains, ignore_errors=True)
 
 
 def _digest_of(path: Path) -> str:

@@ -130,8 +130,9 @@ def fit(
     for name, share in (("epochs", epochs), ("data", data), ("resolution", resolution)):
         if not 0 < share <= 1:
             raise EstimateError(f"{name}={share}; expected a share of the recipe's, in (0, 1]")
-    if resolution != 1 and len(task.inputs) == 1:
-        raise EstimateError(f"resolution={resolution}, but the inputs of {task.name!r} are vectors")
+    if resolution != 1 and len(task.inputs) != 3:
+        what = f"the inputs of {task.name!r} are no images"
+        raise EstimateError(f"resolution={resolution}, but {what}")
     numerics = numerics or Numerics()
     total = max(1, round(recipe.epochs * epochs))
     with numerics.opened() as device:

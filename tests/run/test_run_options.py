@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from nasturtium.errors import TaskError
-from nasturtium.task.options import load_options, said
+from nasturtium.run.options import load_options, said
 
 
 @pytest.mark.parametrize(
