@@ -35,6 +35,7 @@ def test_texts_and_mappings(given: Any, expected: dict[str, Any]) -> None:
         ("seed=3", "no option 'seed'; the options are fractions, layout"),
         ("skip_unreadable=yes", "skip_unreadable='yes'; expected True or False"),
         ("size=large", "size='large'; expected a height and width"),
+        (["layout"], r"load=\['layout'\] is list; expected a mapping, or text such as"),
         ({"fractions": 0.2}, r"fractions=0.2; expected \(valid, test\)"),
     ],
 )

@@ -215,6 +215,11 @@ def test_names_of_classes(tmp_path: Path, folder: bytes, name: str) -> None:
     )
 
 
+def test_a_size_of_nothing(tmp_path: Path) -> None:
+    with pytest.raises(TaskError, match=r"size=\(8, 0\) was given; expected a height and width"):
+        load(fill(tmp_path), size=(8, 0))
+
+
 def test_a_folder_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def denied(folder: object) -> None:
         raise PermissionError(13, "Permission denied", str(folder))

@@ -26,6 +26,11 @@ def load_options(given: Mapping[str, Any] | str | None) -> dict[str, Any]:
         >>> load_options("layout=NHWC, size=(32, 48), skip_unreadable=True")
         {'layout': 'NHWC', 'size': (32, 48), 'skip_unreadable': True}
     """
+    if given is not None and not isinstance(given, str | Mapping):
+        raise TaskError(
+            f"load={given!r} is {type(given).__name__}; expected a mapping, or text such as "
+            "skip_unreadable=True,layout=NHWC"
+        )
     options = _parsed(given) if isinstance(given, str) else dict(given or {})
     for name, value in options.items():
         if name not in _OPTIONS:

@@ -84,7 +84,8 @@ def search(
 
     Args:
         data: a name of scikit-learn's bundled sets (``digits``), a folder of images
-            (``train/<class>/*.png``), arrays ``(X, y)``, torch-style data sets, or a ``Task``.
+            (``train/<class>/*.png``), arrays ``(X, y)``, tables ``(frame, "label")``, torch-style
+            data sets, or a ``Task``.
         load: options of :func:`nasturtium.load` for the data: ``layout``, ``missing``, ``size``,
             ``skip_unreadable``, ``fractions``; as a mapping, or text such as
             ``"skip_unreadable=True"``. They are kept with the study.
@@ -145,7 +146,9 @@ def search(
     options = load_options(load)
     given["load"] = said(options)
     if isinstance(data, Task) and options:
-        raise TaskError("load= was given with a Task, which is loaded; pass them to nas.load")
+        raise TaskError(
+            "load= was given with a Task, which is loaded; give the options to nas.load"
+        )
     task = task_from(data, seed=seed, cache=cache, memory=memory_budget(), **options)
     bound = bound_space(space, task)
     asked = recipe_space(recipe) if isinstance(recipe, str) else recipe

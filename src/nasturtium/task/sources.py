@@ -84,6 +84,8 @@ def load(
     """
     if isinstance(data, Task):
         return data
+    if size is not None and min((size, size) if isinstance(size, int) else size) < 1:
+        raise TaskError(f"size={size} was given; expected a height and width of 1 or more")
     if isinstance(data, str | Path) and (path_of(data) / "task.json").is_file():
         return Task.load(path_of(data))
     folder = None if cache is None else Path(cache).expanduser()

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from glob import escape
 from hashlib import file_digest, sha256
@@ -295,12 +296,11 @@ def _check_files(folder: Path, header: Mapping[str, Any]) -> None:
 
 def _set_aside(folder: Path) -> None:
     """Remove a folder in one step, so that nobody meets half of it."""
-    gone = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    try:
-        os.rename(folder, gone / "damaged")
-    except OSError:  # another process was quicker
-        pass
-    shutil.rmtree(gone, ignore_errors=True)
+    with suppress(OSError):  # another process was quicker, or nothing may be written here
+        gone = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+        with suppress(OSError):
+            os.rename(folder, gone / "damaged")
+        shutil.rmtree(gone, ignore_errors=True)
 
 
 def _clear_remains(folder: Path) -> None:
