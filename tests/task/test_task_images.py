@@ -123,6 +123,15 @@ def test_kinds_of_files(tmp_path: Path, suffix: str) -> None:
     assert (task.inputs, task.notes) == ((3, 8, 8), ())
 
 
+def test_formats_that_this_pillow_has_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.init()
+    monkeypatch.setattr(
+        Image, "OPEN", {k: v for k, v in Image.OPEN.items() if k not in ("AVIF", "WEBP")}
+    )
+    fill(tmp_path, lambda folder, k: Image.new("L", (8, 8), k).save(folder / f"{k}.tga"))
+    assert load(tmp_path).inputs == (1, 8, 8)
+
+
 def test_a_folder_of_many_kinds_of_images(tmp_path: Path) -> None:
     fill(tmp_path, names=("a", "unicode ü"))
     size = (8, 8)

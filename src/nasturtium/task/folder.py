@@ -23,7 +23,7 @@ from PIL import Image, UnidentifiedImageError
 
 from nasturtium.errors import TaskError
 from nasturtium.task.listing import Listing, list_folder
-from nasturtium.task.picture import FORMATS, Look, look, pixels, resizing
+from nasturtium.task.picture import Look, formats, look, pixels, resizing
 from nasturtium.task.storage import Storage, spans
 from nasturtium.task.wording import option, reason, visible
 
@@ -186,7 +186,7 @@ def _mapped(function: Callable[[In], Out], values: Sequence[In]) -> list[Out]:
 def _head(path: Path) -> Look | str:
     """Return what an image is, from its first bytes, or why it cannot be read."""
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with Image.open(path, formats=formats()) as image:
             return look(image)
     except Exception as error:  # Pillow's decoders raise errors of many kinds
         return _why(error)
@@ -194,7 +194,7 @@ def _head(path: Path) -> Look | str:
 
 def _decode(path: Path, shape: tuple[int, int], grey: bool, deep: bool) -> Array | str:
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with Image.open(path, formats=formats()) as image:
             return pixels(image, grey=grey, deep=deep, shape=shape)
     except Exception as error:
         return _why(error)

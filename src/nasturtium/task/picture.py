@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-__all__ = ["FORMATS", "SUFFIXES", "Look", "look", "pixels", "resizing"]
+__all__ = ["SUFFIXES", "Look", "formats", "look", "pixels", "resizing"]
 
 # The formats that Pillow decodes by itself; others call programs (EPS) or hold documents.
-FORMATS = (
+_FORMATS = (
     "PNG",
     "JPEG",
     "WEBP",
@@ -54,6 +54,12 @@ class Look(NamedTuple):
     deep: bool
     frames: bool = False
     reduced: bool = False
+
+
+def formats() -> tuple[str, ...]:
+    """Return the formats that may be opened, of those that this Pillow has."""
+    Image.init()
+    return tuple(name for name in _FORMATS if name in Image.OPEN)
 
 
 def look(image: Image.Image) -> Look:
