@@ -186,6 +186,22 @@ class Promoting(Sound):
         return nas.Proposal(history.space.sample(rng), resume=resume)
 
 
+class Gullible(Sound):
+    """It takes the values of trainings that were stopped for results."""
+
+    def propose(self, state, history, rng):
+        if not history.ended:
+            return super().propose(state, history, rng)
+        best = max(history.ended, key=history.score)
+        return nas.Proposal(history.space.mutate(best.architecture, rng))
+
+
+class Inheriting(Sound):
+    def propose(self, state, history, rng):
+        parent = history.stopped[-1].number if history.stopped else None
+        return nas.Proposal(history.space.sample(rng), parent=parent)
+
+
 def test_a_sound_strategy():
     check_strategy(Sound(7))
 
@@ -201,7 +217,9 @@ def test_a_sound_strategy():
         (Fickle(), "the same seed gave another study"),
         (Outside(), "which is outside it"),
         (Prophetic(), "gave parent=1000 to trial 0; expected the number of an earlier trial"),
-        (Shy(), "proposes nothing in an empty study"),
+        (Shy(), "proposes nothing after 0 trials, of which none is pending and none has finished"),
+        (Gullible(), "proposals depend on the metrics of trials that were stopped early"),
+        (Inheriting(), "which was stopped early; a stopped trial is no result"),
         (Elsewhere(), "folded from its log, the study went on differently"),
         (Shared(), "one instance in two studies at once does not do what it does in one"),
         (Promoting(), "expected a finished one of the same architecture"),

@@ -125,6 +125,22 @@ def test_the_log_depends_on_the_lag_and_not_on_workers_or_speed(lag: int) -> Non
     assert log(drive(look=sometimes, lag=lag + 1)) != alone
 
 
+@pytest.mark.parametrize("strategy", [nas.MedianStop(), nas.Portfolio()])
+def test_what_is_stopped_does_not_depend_on_workers_or_speed(strategy: nas.Strategy) -> None:
+    def stepping(job: nas.Job) -> dict[str, float]:
+        score = total(job)["score"]
+        for step in range(4):
+            if not job.report({"score": score * (step + 1)}):
+                break
+        return {"score": score * (step + 1)}
+
+    alone = drive(look=stepping, lag=3, trials=40, strategy=strategy)
+    assert len(alone.history.stopped) > 5
+    for seed in range(3):
+        one = drive(Shuffled(3, seed), look=stepping, lag=3, trials=40, strategy=strategy)
+        assert log(one) == log(alone) and one.cost == alone.cost
+
+
 def test_a_trial_sees_the_results_up_to_the_lag_before_it() -> None:
     class Seeing(nas.Strategy):
         def propose(self, state: Any, history: nas.History, rng: Random) -> nas.Proposal:

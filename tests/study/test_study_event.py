@@ -37,12 +37,19 @@ plain = st.recursive(
 )
 notes = st.dictionaries(texts.filter(lambda name: name != "measured"), plain, max_size=3)
 
+epochs = st.none() | st.integers(1, 100) | st.floats(0.5, 100)
 # Spelled out, since builds(Trial, ...) would fill the fields with defaults by their types.
 trials = st.builds(lambda *parts: Trial(*parts), numbers, arms, proposals)
 outcomes = st.builds(lambda *parts: Outcome(*parts), numbers, metrics)
 
 events = st.one_of(
     st.builds(lambda trial: Event("asked", trial), trials),
+    st.builds(
+        lambda trial, planned, trained: Event(
+            "asked", trial._replace(planned=planned, trained=trained)
+        ),
+        *(trials, epochs, st.none() | st.just(Fidelity(0.1, 0.5))),
+    ),
     st.builds(
         lambda trial, found, why: Event(
             "rejected", trial._replace(state="rejected", metrics=found, error=why)
@@ -53,11 +60,11 @@ events = st.one_of(
     ),
     st.builds(
         lambda *parts: Event("told", Outcome(*parts)),
-        *(numbers, metrics, curves, files, st.none(), seconds, seconds),
+        *(numbers, metrics, curves, files, st.none(), seconds, seconds, epochs, st.booleans()),
     ),
     st.builds(
         lambda *parts: Event("failed", Outcome(*parts)),
-        *(numbers, metrics, curves, files, texts, seconds, seconds),
+        *(numbers, metrics, curves, files, texts, seconds, seconds, epochs),
     ),
     st.builds(Event, st.sampled_from(("manifest", "prepared", "note")), notes),
     st.builds(

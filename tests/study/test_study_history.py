@@ -55,12 +55,14 @@ def happen(history, rng, asked_only=False):
         number = rng.choice(pending).number
         metrics = {"accuracy": rng.random()} if rng.random() < 0.8 else {}
         error = None if metrics and rng.random() < 0.8 else "why"
-        history._tell(Outcome(number, metrics, error=error))
+        history._tell(Outcome(number, metrics, error=error, stopped=rng.random() < 0.3))
 
 
 def content(history):
     before = [list(history.before(trial)) for trial in history]
-    return list(history), list(history.finished), history.pending, before
+    ended = [list(history.before(trial, stopped=True)) for trial in history]
+    told = list(history.finished), list(history.stopped), list(history.ended)
+    return list(history), *told, history.pending, before, ended
 
 
 def fresh(history):
@@ -68,6 +70,7 @@ def fresh(history):
     twin = History(history.space, history.objectives, history.constraints)
     twin._trials, twin._numbers = list(history._trials), list(history._numbers)
     twin._finished, twin._pending = list(history._finished), dict(history._pending)
+    twin._ended = list(history._ended)
     twin._order, twin._told = list(history._order), dict(history._told)
     return twin
 
@@ -145,12 +148,12 @@ def test_a_view_is_made_once():
         ),
         (
             {"state": "done"},
-            "history.where got state='done'; expected one of finished, failed, rejected",
+            "history.where got state='done'; expected one of finished, failed, rejected, stopped",
         ),
         (
             {"state": "pending"},
-            "history.where got state='pending'; expected one of finished, failed, rejected; "
-            "trials that are out now are history.pending",
+            "history.where got state='pending'; expected one of finished, failed, rejected, "
+            "stopped; trials that are out now are history.pending",
         ),
     ],
 )
@@ -170,7 +173,7 @@ rows = st.lists(
         st.sampled_from((1.0, 10.0, 11.0, 15.0)),  # size
         st.sampled_from((FULL, HALF, HALF)),
         st.integers(0, 5),  # architecture
-        st.sampled_from((None, None, None, "why")),
+        st.sampled_from((None, None, None, "why", "stopped")),
     ),
     max_size=14,
 )
@@ -183,7 +186,10 @@ def told(rows, constraints=()):
         history._put(Trial(number, "search", Proposal(architecture(row[4]), row[3])))
     for number, row in reversed(list(enumerate(rows))):
         metrics = dict(zip(("accuracy", "latency", "size"), row[:3], strict=True))
-        history._tell(Outcome(number, {} if row[5] else metrics, error=row[5]))
+        if row[5] == "stopped":
+            history._tell(Outcome(number, metrics, stopped=True))
+        else:
+            history._tell(Outcome(number, {} if row[5] else metrics, error=row[5]))
     return history
 
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaln
 
 from nasturtium.analyse.scores import normal_scores
-from nasturtium.study.history import History
+from nasturtium.study.history import SPENT, History
 from nasturtium.study.trial import Objective
 
 __all__ = ["Curve", "control_curve", "resampled", "search_curve"]
@@ -83,12 +83,13 @@ def _spent(history: History, objective: Objective) -> tuple[Vector, Vector, Vect
     """Cumulated cost and the estimates (larger is better) of the search's trials, in order."""
     cost, seconds, found = [], [], []
     for trial in history:
-        if trial.arm != "search" or trial.state not in ("finished", "failed"):
+        if trial.arm != "search" or trial.state not in SPENT:
             continue
-        cost.append(trial.fidelity.cost)
+        cost.append(history.cost(trial))
         seconds.append(trial.seconds)
         value = trial.metrics.get(objective.metric)
-        able = value is not None and trial.fidelity.full and history.violation(trial) == 0.0
+        full = trial.state == "finished" and trial.fidelity.full
+        able = value is not None and full and history.violation(trial) == 0.0
         found.append(objective.sign * value if able and value is not None else -np.inf)
     return np.cumsum(cost), np.cumsum(seconds), np.array(found, dtype=np.float64)
 

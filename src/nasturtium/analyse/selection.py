@@ -9,7 +9,7 @@ from statistics import median
 from typing import final
 
 from nasturtium.analyse.trained import MEASURED
-from nasturtium.study.history import History
+from nasturtium.study.history import SPENT, History
 from nasturtium.study.trial import Objective, Trial
 
 __all__ = ["Pools", "Selection", "judged", "pools", "select"]
@@ -62,7 +62,8 @@ def pools(history: History) -> Pools:
     """The trials of a study, parted for comparison.
 
     A uniform draw at less than full fidelity cannot be compared with anything trained in full,
-    and what breaks a bound is no answer: both stay out.
+    and what breaks a bound is no answer: both stay out. So do trainings that were stopped, and
+    uniform draws beside which others were stopped: those that are left are a selection.
     """
     objective = judged(history)
     sign, metric = objective.sign, objective.metric
@@ -73,7 +74,8 @@ def pools(history: History) -> Pools:
         return able and trial.fidelity.full and history.violation(trial) == 0.0
 
     done = sorted((t for t in history.finished if usable(t)), key=lambda trial: trial.number)
-    drawn = [t for t in done if t.proposal.uniform and t.arm in ("search", "control")]
+    fair = {trial.number for trial in history.drawn()}
+    drawn = [t for t in done if t.number in fair and t.arm in ("search", "control")]
     search = [t for t in done if t.arm == "search"]
     proposed = [t for t in search if not t.proposal.uniform]
 
@@ -102,8 +104,8 @@ def _equal(history: History, drawn: list[Trial]) -> tuple[float, str]:
     The work in trials at full fidelity, times the ratio of medians of the seconds of a trial:
     means would be ruled by the first trials of all, which wait for workers to warm up.
     """
-    spent = [t for t in history if t.arm == "search" and t.state in ("finished", "failed")]
-    work = sum(trial.fidelity.cost for trial in spent)
+    spent = [t for t in history if t.arm == "search" and t.state in SPENT]
+    work = sum(map(history.cost, spent))
     ours = [t.seconds for t in spent if t.fidelity.full and t.state == "finished"]
     random = [trial.seconds for trial in drawn]
     if ours and random and median(ours) > 0 and median(random) > 0:

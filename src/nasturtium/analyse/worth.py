@@ -19,7 +19,7 @@ from scipy.stats import t as student
 from nasturtium.analyse.curve import resampled
 from nasturtium.analyse.trained import Network, most
 from nasturtium.analyse.verdict import Verdict
-from nasturtium.study.history import History
+from nasturtium.study.history import SPENT, History
 from nasturtium.study.trial import Objective
 
 __all__ = ["Gain", "Spent", "Worth", "over", "worth_of"]
@@ -90,7 +90,7 @@ class Worth:
     """Cost and gain of a search.
 
     Attributes:
-        trials: of the search, at full fidelity.
+        trials: work of the search, in trials at full fidelity.
         seconds: of its trials, summed over workers.
         cpu_seconds: processor time of its trials.
         gpu_seconds: the seconds again, where trials ran on a GPU.
@@ -140,12 +140,12 @@ def worth_of(
     spent: Spent,
 ) -> Worth:
     """Reckon cost against gain."""
-    run = [t for t in history if t.arm == "search" and t.state in ("finished", "failed")]
+    run = [t for t in history if t.arm == "search" and t.state in SPENT]
     seconds = sum(trial.seconds for trial in run)
     kwh, source = _energy(seconds, spent)
     doubling = _per_doubling(history, objective)
     return Worth(
-        trials=sum(trial.fidelity.cost for trial in run),
+        trials=sum(map(history.cost, run)),
         seconds=seconds,
         cpu_seconds=sum(trial.cpu_seconds for trial in run),
         gpu_seconds=seconds if spent.device.startswith("cuda") else None,
@@ -198,7 +198,7 @@ def _energy(seconds: float, spent: Spent) -> tuple[float | None, str]:
 
 
 def _per_doubling(history: History, objective: Objective) -> Gain:
-    run = [t for t in history if t.arm == "search" and t.state in ("finished", "failed")]
+    run = [t for t in history if t.arm == "search" and t.state in SPENT]
     found = [
         objective.sign * t.metrics[objective.metric]
         if t.fidelity.full and t.state == "finished" and objective.metric in t.metrics
@@ -208,7 +208,7 @@ def _per_doubling(history: History, objective: Objective) -> Gain:
     if sum(map(math.isfinite, found)) < QUARTER:
         return Gain(reason=f"fewer than {QUARTER} trials finished at full fidelity")
     known = all(trial.seconds > 0 for trial in run)
-    cost = np.cumsum([t.seconds if known else t.fidelity.cost for t in run])
+    cost = np.cumsum([t.seconds if known else history.cost(t) for t in run])
     quarter = int(np.searchsorted(cost, cost[-1] / 4))
     best = np.maximum.accumulate(found)
     if not math.isfinite(best[quarter]):

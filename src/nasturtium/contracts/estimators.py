@@ -15,6 +15,7 @@ from nasturtium.study.estimator import Estimator
 from nasturtium.study.files import Files
 from nasturtium.study.trial import Proposal
 from nasturtium.study.work import Job, Setting, Work
+from nasturtium.train.epochs import whole_epochs
 
 if TYPE_CHECKING:
     from nasturtium.task.task import Task
@@ -36,6 +37,7 @@ def check_estimator(
     * ``metrics`` names exactly the numbers that ``estimate`` gives, and they are numbers.
     * The same job gives the same numbers, but for those that are measured; so does a copy that
       was sent to another process, since nothing is kept on the instance.
+    * Where it reports points, and is asked to end at the first one, it still gives numbers.
     * ``prepare`` works once: with its file at hand it logs no other one.
     * Python's and NumPy's global generators are left alone. (Torch's may be seeded, since dropout
       has no other; a worker estimates one job at a time.)
@@ -81,6 +83,7 @@ def check_estimator(
             sent = _sent(estimator)
             third = _numbers(sent, _job(given, number, proposal, setting))
             _check_same(name, "in a worker process", first, third, measured)
+            _check_end(estimator, _job(given, number, proposal, setting))
 
 
 def _job(given: Space | Job, number: int, proposal: Proposal, setting: Setting) -> Job:
@@ -118,6 +121,26 @@ def _numbers(estimator: Estimator, job: Job) -> Mapping[str, float]:
             f"{name}.estimate gave {metric}={value!r}; expected a plain number (use .item())",
         )
     return dict(found)
+
+
+def _check_end(estimator: Estimator, job: Job) -> None:
+    """Ask the estimate to end at the first point that it reports."""
+    name, full = type(estimator).__name__, estimator.full_epochs()
+    job.listen = lambda number, metrics: False
+    found = estimator.estimate(job)
+    law(
+        isinstance(found, Mapping),
+        f"{name}.estimate gave {found!r} when job.report asked it to end; expected the metrics "
+        "that it had",
+    )
+    if full is None or job.recipe is not None:
+        return
+    done, planned = job.trained(full, whole=False), whole_epochs(full, job.fidelity.epochs)
+    law(
+        job.stopped(full) or done == planned,
+        f"{name} says full_epochs() = {full}, and reported {done} of {planned} epochs; report once "
+        "after each epoch, or set job.epochs",
+    )
 
 
 def _sent(estimator: Estimator) -> Estimator:

@@ -22,7 +22,7 @@ from nasturtium.study.trial import Objective, Trial, parse_objective
 __all__ = ["check_strategy"]
 
 Estimate = Callable[[Architecture], Mapping[str, float]]
-Step = tuple[str, int]  # ("ask", 0), or ("tell" or "fail", which of the pending trials)
+Step = tuple[str, int]  # ("ask", 0), or ("tell", "fail" or "stop", which of the pending trials)
 
 
 def check_strategy(
@@ -42,8 +42,11 @@ def check_strategy(
     * Nothing is kept on the instance, and no global generator is used: one instance in two
       studies at once does what two instances do, and the same seed gives the same study.
     * What it proposes lies in the space; parents and resumed trials are earlier ones of its arm.
-    * It copes with several workers that answer in any order, with failed and rejected trials,
-      and with studies of which nothing has worked yet; it waits only while something is pending.
+    * It copes with several workers that answer in any order, with failed, rejected and stopped
+      trials, and with studies of which nothing has worked yet; it waits only while something is
+      pending.
+    * A trial that was stopped early is no result: its metrics change nothing that is proposed, and
+      nothing inherits from it or resumes it.
     * A study that is interrupted anywhere, and folded from its log, goes on identically.
 
     Args:
@@ -70,8 +73,8 @@ def check_strategy(
     runs = _Runs(strategy, space or ChoiceSpace(_branches, "branches"), goals, estimate, seed)
     for script, what in (
         (_in_turn(trials), "one worker"),
-        (_in_turn(trials, failing=10), "one worker, the first ten trials failing"),
-        (_at_once(trials, seed), "four workers"),
+        (_in_turn(trials, failing=10), "one worker, the first ten trials failing or stopped"),
+        (_at_once(trials, seed), "four workers, some trials stopped"),
     ):
         with unchanged(strategy), leaves_randomness_alone(name):
             log, ends = runs.log(script)
@@ -81,6 +84,13 @@ def check_strategy(
             "history and the generator that propose is given",
         )
         _check_interruptions(runs, script, log, ends, cuts, f"{name} ({what})")
+        runs.stopped = -1e6
+        law(
+            _asked(log) == _asked(runs.log(script)[0]),
+            f"{name} ({what}): proposals depend on the metrics of trials that were stopped early; "
+            "learn from history.finished, or from their curves",
+        )
+        runs.stopped = 1e6
     script = _in_turn(trials)
     two = [runs.study(), runs.study(seed + 1)]
     for step in script:
@@ -143,6 +153,7 @@ class _Runs:
         self.goals = goals
         self.estimate = estimate or self._numbers
         self.seed = seed
+        self.stopped = 1e6  # what a stopped trial says of each objective
 
     def _numbers(self, architecture: Architecture) -> dict[str, float]:
         """A number from 0 to 1 for each objective, by the architecture's key."""
@@ -172,8 +183,9 @@ class _Runs:
             trial = study.ask()
             if trial is None:
                 law(
-                    bool(pending or study.history),
-                    f"{type(self.strategy).__name__} proposes nothing in an empty study",
+                    bool(pending or study.history.finished),
+                    f"{type(self.strategy).__name__} proposes nothing after {len(study.history)} "
+                    "trials, of which none is pending and none has finished",
                 )
             else:
                 self._check_proposal(study, trial)
@@ -181,6 +193,9 @@ class _Runs:
             trial = pending[which % len(pending)]
             if what == "fail":
                 study.fail(trial, "failed by the contract")
+            elif what == "stop":
+                values = {goal.metric: self.stopped for goal in self.goals}
+                study.tell(trial, {**values, **self._screen(trial.architecture)}, stopped=True)
             else:
                 study.tell(trial, self.estimate(trial.architecture))
 
@@ -194,6 +209,11 @@ class _Runs:
                 number is None or (number != trial.number and number in searched),
                 f"{name}.propose gave {role}={number!r} to trial {trial.number}; expected the "
                 "number of an earlier trial of its history",
+            )
+            law(
+                number is None or searched[number].state != "stopped",
+                f"{name}.propose gave {role}={number!r} to trial {trial.number}, which was stopped "
+                "early; a stopped trial is no result",
             )
         if trial.proposal.resume is not None:
             earlier = searched[trial.proposal.resume]
@@ -210,6 +230,10 @@ class _Runs:
             self.take(study, step)
             ends.append(study.store.append(study.name, []))
         return _text(study), ends
+
+
+def _asked(log: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(kind, body) for kind, body in log if kind in ("asked", "rejected")]
 
 
 def _text(study: Study) -> list[tuple[str, str]]:
@@ -246,11 +270,12 @@ def _check_interruptions(
 
 
 def _in_turn(trials: int, failing: int = 0) -> list[Step]:
-    """One worker: ask, answer; the first fail, and later every ninth does."""
+    """One worker: ask, answer; the first fail or are stopped, and later every ninth fails."""
     steps: list[Step] = []
     for number in range(trials):
         fails = number < failing or number % 9 == 8
-        steps += [("ask", 0), ("fail" if fails else "tell", 0)]
+        fault = "stop" if number < failing and number % 2 else "fail"
+        steps += [("ask", 0), (fault if fails else "tell", 0)]
     return steps
 
 
@@ -263,6 +288,7 @@ def _at_once(trials: int, seed: int) -> list[Step]:
             steps.append(("ask", 0))
             out, trials = out + 1, trials - 1
         elif out:
-            steps.append(("fail" if rng.random() < 0.1 else "tell", rng.randrange(12)))
+            what = rng.choices(("tell", "fail", "stop"), (0.75, 0.1, 0.15))[0]
+            steps.append((what, rng.randrange(12)))
             out -= 1
     return steps

@@ -17,7 +17,8 @@ class Together(Estimator):
     """Runs estimators one after the other; cheap ones belong first.
 
     Where a bound of the study is broken by what is known so far, the rest is not run, and the
-    trial is rejected: a network that is too slow is never trained.
+    trial is rejected: a network that is too slow is never trained. Nothing is run after a part
+    that was stopped either.
 
     Args:
         *parts: the estimators; no metric may be given by two of them.
@@ -39,9 +40,16 @@ class Together(Estimator):
         for part in self.parts:
             part.prepare(work.of(type(part).__name__))
 
+    def full_epochs(self) -> int | None:
+        known = (part.full_epochs() for part in self.parts)
+        return next((epochs for epochs in known if epochs is not None), None)
+
     def estimate(self, job: Job) -> Mapping[str, float]:
         found: dict[str, float] = {}
+        full = self.full_epochs()
         for part in self.parts:
             found.update(part.estimate(job))
             job.check(found)
+            if job.stopped(full):
+                break
         return found

@@ -42,6 +42,9 @@ class Train(Estimator):
         self.overlap = overlap
         self.keep = keep
 
+    def full_epochs(self) -> int | None:
+        return (self.recipe or Recipe()).epochs
+
     def estimate(self, job: Job) -> Mapping[str, float]:
         recipe = job.recipe or self.recipe or Recipe()
         fidelity = job.fidelity
@@ -54,6 +57,7 @@ class Train(Estimator):
             Checkpoint.copy(job.files.get(job.resumed), checkpoint)
 
         def listen(progress: Progress) -> bool:
+            job.epochs = progress.epoch
             return job.report({"epoch": progress.epoch, **progress.metrics})
 
         fitted = fit(
@@ -71,6 +75,7 @@ class Train(Estimator):
             time_limit=job.setting.time_limit,
         )
         job.curve = [dict(point) for point in fitted.curve]
+        job.end(stopped=fitted.stopped == "progress")
         if self.keep or self.inherit:
             path = job.files.temporary()
             save_weights(path, fitted.model)

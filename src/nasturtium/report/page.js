@@ -3,7 +3,7 @@
 const DATA = JSON.parse(document.getElementById("data").textContent);
 const T = DATA.trials;
 const ARMS = ["search", "control", "reference", "final"];
-const STATES = ["pending", "finished", "failed", "rejected"];
+const STATES = ["pending", "finished", "failed", "rejected", "stopped"];
 const ROW = new Map(T.number.map((number, row) => [number, row]));
 const METRIC = new Map(DATA.metrics.map((metric) => [metric.name, metric]));
 const byId = (id) => document.getElementById(id);

@@ -14,7 +14,7 @@ from nasturtium.study.trial import Objective, Trial, parse_objective
 __all__ = ["ARMS", "STATES", "acceptable", "columns", "curves"]
 
 ARMS = ("search", "control", "reference", "final")
-STATES = ("pending", "finished", "failed", "rejected")
+STATES = ("pending", "finished", "failed", "rejected", "stopped")
 CURVES = 10  # networks whose learning curves are shown
 
 

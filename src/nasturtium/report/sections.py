@@ -10,6 +10,7 @@ from html import escape
 from typing import Any
 
 from nasturtium.report.words import kind_of, listed, many, measured, short, span
+from nasturtium.study.history import SPENT
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Trial
 
@@ -121,10 +122,12 @@ def _counted(history: Sequence[Trial]) -> str:
     parts = [f"{arms['search']:,} of the search"]
     parts += [f"{arms['control']:,} of the random control"] if arms["control"] else []
     parts += [f"{arms[arm]:,} {arm}" for arm in ("reference", "final") if arms[arm]]
-    count = states["finished"] + states["failed"]
+    count = sum(states[state] for state in SPENT)
     text = f"{many(count, 'network')} estimated: {listed(parts)}."
     if states["failed"]:
         text += f" {states['failed']:,} of them failed."
+    if states["stopped"]:
+        text += f" {states['stopped']:,} were stopped early, and count as no result."
     if states["rejected"]:
         text += f" {states['rejected']:,} more broke a bound and were not trained."
     if states["pending"]:
@@ -138,7 +141,7 @@ def _no_answer(study: Study) -> str:
     states = Counter(trial.state for trial in history)
     if not len(history):
         return "No trial was asked for yet, so there is no answer. Run or resume the study first."
-    if states["failed"] and not states["pending"]:
+    if states["failed"] and not states["pending"] and not states["stopped"]:
         return (
             f"There is no answer: all {states['failed']} trials that ran failed. Why is written "
             'under <a href="#failures">failures</a>.'
@@ -146,7 +149,7 @@ def _no_answer(study: Study) -> str:
     return (
         f"There is no answer yet: of {len(history)} trials none has finished "
         f"(not done: {states['pending']}, failed: {states['failed']}, out of bounds: "
-        f"{states['rejected']}). Resume the study."
+        f"{states['rejected']}, stopped early: {states['stopped']}). Resume the study."
     )
 
 

@@ -32,6 +32,8 @@ def attempt(estimator: Estimator, job: Job) -> Outcome:
         error = "out of memory"
     except Exception as reason:
         error = _described(reason)
+    full = estimator.full_epochs()
+    stopped = error is None and job.stopped(full)
     return Outcome(
         job.number,
         metrics,
@@ -40,6 +42,8 @@ def attempt(estimator: Estimator, job: Job) -> Outcome:
         error,
         time.perf_counter() - start,
         time.process_time() - cpu,
+        job.trained(full, whole=error is None and not stopped),
+        stopped,
     )
 
 
@@ -77,6 +81,8 @@ def outcome_to_json(outcome: Outcome) -> dict[str, Any]:
         "error": outcome.error,
         "seconds": outcome.seconds,
         "cpu_seconds": outcome.cpu_seconds,
+        "epochs": outcome.epochs,
+        "stopped": outcome.stopped,
     }
 
 
@@ -90,4 +96,6 @@ def outcome_from_json(number: int, data: Mapping[str, Any]) -> Outcome:
         data["error"],
         data["seconds"],
         data["cpu_seconds"],
+        data.get("epochs"),
+        data.get("stopped", False),
     )

@@ -205,7 +205,7 @@ def card(study: Study, finished: Finished, files: Sequence[File]) -> str:
         "",
         "## Search and surroundings",
         "",
-        f"* {len(study.history.finished)} finished trials, {_failed(study)} failed; strategy "
+        f"* {len(study.history.finished)} finished trials, {_others(study)}; strategy "
         f"`{json.dumps(manifest.get('strategy'))}`, seed {study.seed}",
         *(
             f"* {key}: {json.dumps(manifest[key])}"
@@ -226,8 +226,10 @@ def _evidence(study: Study) -> list[str]:
     return [f"* {sentence}" for sentence in recall(study).words]
 
 
-def _failed(study: Study) -> int:
-    return sum(trial.state == "failed" for trial in study.history)
+def _others(study: Study) -> str:
+    failed = sum(trial.state == "failed" for trial in study.history)
+    stopped = len(study.history.stopped)
+    return f"{failed} failed" + (f", {stopped} stopped early" if stopped else "")
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -116,7 +116,7 @@ class Drive:
                 return trial
             # The strategy has nothing to propose and waits for nothing: on with the control.
         # Budgeted by work, not seconds, which no two runs would agree on.
-        wanted = math.ceil(self.control * study.cost) > study.count("uniform")
+        wanted = math.ceil(self.control * study.cost - 1e-9) > study.count("uniform")
         if wanted and not hopeless and (self.hours is None or elapsed < self.hours):
             return study.ask("control")
         return None
@@ -192,6 +192,8 @@ class Drive:
                 files=outcome.files,
                 seconds=outcome.seconds,
                 cpu_seconds=outcome.cpu_seconds,
+                epochs=outcome.epochs,
+                stopped=outcome.stopped,
             )
         else:
             study.fail(
@@ -201,6 +203,7 @@ class Drive:
                 curve=outcome.curve,
                 seconds=outcome.seconds,
                 cpu_seconds=outcome.cpu_seconds,
+                epochs=outcome.epochs,
             )
         if self.setting.files is not None:
             self.setting.files.clear(study.name, trial.number)
@@ -210,7 +213,7 @@ class Drive:
     def _give_up_early(self) -> None:
         """Stop a search of which nothing works, before it uses up its budget."""
         history = self.study.history
-        if history.finished:
+        if history.ended:
             return
         failed = [trial for trial in history if trial.state == "failed"]
         if len(failed) >= min(FIRST, self.trials):

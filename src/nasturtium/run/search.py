@@ -30,7 +30,7 @@ from nasturtium.run.manifest import changed, manifest_of
 from nasturtium.run.names import made, parsed, recipe_space
 from nasturtium.run.options import load_options, said
 from nasturtium.run.reopen import manifest_in
-from nasturtium.run.suit import suited
+from nasturtium.run.suit import suited, trained
 from nasturtium.run.tune import Tuning, tune
 from nasturtium.space.base import Space
 from nasturtium.space.choice import ChoiceSpace
@@ -140,7 +140,6 @@ def search(
     policy: Strategy = made("strategy", strategy) if isinstance(strategy, str) else strategy
     if not isinstance(policy, Strategy):
         raise _misplaced("strategy", policy, Strategy)
-    check_budget(strategy if isinstance(strategy, str) else type(policy).__name__, policy, trials)
     folder = folder_of(store)
     cache = None if folder is None else Files(folder).tasks
     options = load_options(load)
@@ -160,6 +159,7 @@ def search(
     worker = _estimator(estimator, settings, goals, bounds)
     _check_metrics(worker, goals, bounds)
     policy = suited(policy, bound, task, worker, settings)
+    check_budget(strategy if isinstance(strategy, str) else type(policy).__name__, policy, trials)
     log = open_store(store)
     named = name or f"{task.name}-{bound.name}-{_label(strategy)}"
     lease = log.lease(named)
@@ -174,6 +174,7 @@ def search(
             name=named,
             seed=seed,
             screen=_screen(worker, bound, task, bounds),
+            trains=trained(bound, task, worker),
         )
         say = _speaker(study, watch)
         before = study.manifest

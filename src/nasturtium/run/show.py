@@ -21,8 +21,10 @@ from rich.table import Table
 from rich.text import Text
 
 from nasturtium.run.summary import in_words, metrics_in_words
+from nasturtium.study.strategy import Strategy
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Trial
+from nasturtium.train.epochs import whole_epochs
 
 if TYPE_CHECKING:
     from nasturtium.train.fit import Progress
@@ -52,6 +54,7 @@ class Standing:
         done: trials of search and control that ended, without rejected ones.
         total: how many there will be.
         failed: of those done.
+        stopped: of those done, before the end of their training.
         rejected: trials that a bound refused.
         best: the best so far.
         front: size of the front.
@@ -62,6 +65,7 @@ class Standing:
     done: int
     total: int
     failed: int
+    stopped: int
     rejected: int
     best: Trial | None
     front: int
@@ -72,6 +76,7 @@ class Standing:
         """The counts in words."""
         parts = [f"{self.done} of {self.total}"]
         parts += [f"{self.failed} failed"] if self.failed else []
+        parts += [f"{self.stopped} stopped early"] if self.stopped else []
         parts += [f"{self.rejected} rejected"] if self.rejected else []
         if self.left is not None and self.done < self.total:
             parts.append(f"about {in_words('seconds', self.left)} left")
@@ -94,10 +99,11 @@ def standing(study: Study, trials: int, hours: float | None, elapsed: float) -> 
     asked = checked + len(control.pending)
     aim = max(trials, searched)
     cost = study.cost / max(1, study.count("searched"))  # of a trial; controls get equal work
-    wanted = math.ceil(study.manifest.get("control", 0.0) * aim * cost) - study.count("uniform")
+    share = study.manifest.get("control", 0.0)
+    wanted = math.ceil(share * aim * cost - 1e-9) - study.count("uniform")
     done, total = searched + checked, aim + asked + max(0, wanted)
     workers = max(1, study.manifest.get("workers", 1))
-    recent = history.finished[-RECENT:]
+    recent = history.ended[-RECENT:]
     left: float | None = None
     if recent:
         mean = sum(trial.seconds for trial in recent) / len(recent)
@@ -110,6 +116,7 @@ def standing(study: Study, trials: int, hours: float | None, elapsed: float) -> 
         done,
         total,
         len(history.where(state="failed")),
+        len(history.ended) - len(history.finished),
         len(history.where(state="rejected")),
         best[0] if best else None,
         len(study.front) if len(history.objectives) > 1 else 0,
@@ -222,6 +229,8 @@ class Lines(Show):
             self.say(f"trial {trial.number} rejected: {trial.error}; {now.budget()}")
             return
         mark = " (best so far)" if better else ""
+        if trial.state == "stopped":
+            mark = " when it was stopped early"
         self.say(f"trial {trial.number}: {metrics_in_words(study, trial)}{mark}; {now.budget()}")
 
 
@@ -309,6 +318,8 @@ def _opening(study: Study) -> str:
     speeds = facts.get("tuning", {})
     if speeds:
         text += f", {max(speeds.values()):,.0f} images/s"
+    if rungs := _rungs(study.strategy):
+        text += f"; rungs of {', '.join(map(str, rungs))} epochs"
     done = len(study.history.finished)
     return text + (f"; goes on after {len(study.history)} trials" if done > 1 else "")
 
@@ -316,6 +327,17 @@ def _opening(study: Study) -> str:
 def _notes(study: Study) -> list[str]:
     """What was done to the data on the way."""
     return [f"note: {note}" for note in study.manifest.get("data", {}).get("notes", ())]
+
+
+def _rungs(strategy: Any) -> list[int]:
+    """The epochs that a strategy's rungs train for; rungs of equal ones were merged."""
+    epochs = getattr(strategy, "epochs", None)
+    brackets = getattr(strategy, "brackets", ())
+    rungs = getattr(strategy, "rungs", None) or [rung for _, rung in (brackets or ((),))[0]]
+    if isinstance(epochs, int) and rungs:
+        return [whole_epochs(epochs, rung.epochs) for rung in rungs]
+    inner = getattr(strategy, "strategy", None)
+    return _rungs(inner) if isinstance(inner, Strategy) else []
 
 
 def _epoch(point: Progress) -> str:

@@ -14,6 +14,12 @@ from nasturtium.study.trial import Trial
 __all__ = ["address", "counted", "in_words", "metrics_in_words", "rows", "summary", "trial_to_json"]
 
 COUNTS = ("params", "macs", "flops", "activations")
+STATES = {
+    "failed": "failed",
+    "stopped": "stopped early",
+    "rejected": "rejected",
+    "pending": "pending",
+}
 SHOWN = ("params", "macs", "latency")  # beside the objectives, where they are known
 
 
@@ -28,12 +34,13 @@ def address(study: Study) -> str:
 
 def counted(study: Study) -> dict[str, int]:
     """How many trials ended how; those of the search without the rejected, as budgets count."""
-    states = dict.fromkeys(("search", "control", "failed", "rejected", "pending"), 0)
+    states = dict.fromkeys(("search", "control", "failed", "stopped", "rejected", "pending"), 0)
     for trial in study.history:
         if trial.state in ("pending", "rejected"):
             states[trial.state] += 1
             continue
         states["failed"] += trial.state == "failed"
+        states["stopped"] += trial.state == "stopped"
         if trial.arm in states:
             states[trial.arm] += 1
     return states
@@ -43,11 +50,7 @@ def summary(study: Study) -> dict[str, Any]:
     """As plain JSON: counts, best trial, front, what random draws gave, what was finished."""
     history = study.history
     goal = history.objectives[0]
-    drawn = [
-        trial
-        for trial in history.where(uniform=True).finished
-        if trial.fidelity.full and history.violation(trial) == 0
-    ]
+    drawn = [trial for trial in history.drawn() if history.violation(trial) == 0]
     scores = sorted((trial.metrics[goal.metric] for trial in drawn), key=lambda x: -goal.sign * x)
     found = history.where(arm=("search", "control")).best()
     finished: list[dict[str, Any]] = []
@@ -83,6 +86,7 @@ def trial_to_json(trial: Trial) -> dict[str, Any]:
         "key": trial.architecture.key,
         "parent": trial.proposal.parent,
         "seconds": round(trial.seconds, 3),
+        "epochs": trial.epochs,
     }
 
 
@@ -93,9 +97,7 @@ def rows(study: Study) -> list[tuple[str, str]]:
     parts = [f"{counts['search']} searched"]
     if counts["control"]:
         parts.append(f"{counts['control']} as control")
-    parts += [
-        f"{counts[what]} {what}" for what in ("failed", "rejected", "pending") if counts[what]
-    ]
+    parts += [f"{counts[state]} {words}" for state, words in STATES.items() if counts[state]]
     lines = [
         ("study", address(study)),
         ("trials", f"{', '.join(parts)}; {in_words('seconds', told['seconds'])} of training"),

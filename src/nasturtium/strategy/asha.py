@@ -91,6 +91,8 @@ class ASHA(Strategy):
         least: epochs of the lowest rung, as a fraction of the full ones.
         eta: the best one in eta of a rung is promoted.
         schedule: ``complete`` trains a promotion anew, ``prefix`` resumes it.
+        epochs: epochs of a full training, where they are known: rungs are whole numbers of epochs,
+            and equal ones are one. :func:`nasturtium.search` fills it in.
     """
 
     def __init__(
@@ -99,12 +101,14 @@ class ASHA(Strategy):
         least: float = 1 / 27,
         eta: float = 3,
         schedule: Schedule = "complete",
+        epochs: int | None = None,
     ) -> None:
         self.strategy = RandomSearch() if strategy is None else strategy
         self.least = least
         self.eta = eta
         self.schedule = schedule
-        self.rungs = rungs_of(least, eta, schedule)
+        self.epochs = epochs
+        self.rungs = rungs_of(least, eta, schedule, epochs)
         self._inside = Inside(self.strategy)
 
     def prepare(self, work: Work) -> None:
@@ -114,7 +118,7 @@ class ASHA(Strategy):
         return Ladder([Rung() for _ in self.rungs])
 
     def fold(self, state: Ladder, trial: Trial) -> Ladder:
-        if trial.fidelity == self.rungs[0]:
+        if trial.proposal.fidelity == self.rungs[0]:
             self._inside.fold(state.inner, trial)
         return state
 
@@ -130,5 +134,5 @@ class ASHA(Strategy):
         return self._inside.propose(state.inner, history, self.rungs[0], rng)
 
     def stops(self, state: Ladder, history: History, trial: Trial) -> bool:
-        lowest = trial.fidelity == self.rungs[0]
+        lowest = trial.proposal.fidelity == self.rungs[0]
         return lowest and self._inside.stops(state.inner, history, trial)

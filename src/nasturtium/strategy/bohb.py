@@ -247,6 +247,8 @@ class BOHB(Strategy):
         eta: one in eta is promoted.
         schedule: ``complete`` trains a promotion anew, ``prefix`` resumes it.
         density: says what to try.
+        epochs: epochs of a full training, where they are known: rungs are whole numbers of epochs,
+            and equal ones are one. :func:`nasturtium.search` fills it in.
     """
 
     def __init__(
@@ -255,12 +257,14 @@ class BOHB(Strategy):
         eta: float = 3,
         schedule: Schedule = "complete",
         density: KDE | None = None,
+        epochs: int | None = None,
     ) -> None:
         self.least = least
         self.eta = eta
         self.schedule = schedule
         self.density = KDE() if density is None else density
-        self._hyperband = Hyperband(None, least, eta, schedule)
+        self.epochs = epochs
+        self._hyperband = Hyperband(None, least, eta, schedule, epochs)
 
     @property
     def brackets(self) -> tuple[Plan, ...]:

@@ -146,7 +146,7 @@ class Halving:
             new = not self._promotes(state, trial.proposal)
             if new and rejected:
                 continue  # its seat goes to another
-            asked = state.asked.setdefault(trial.fidelity, {})
+            asked = state.asked.setdefault(trial.proposal.fidelity, {})
             asked.setdefault(trial.architecture, trial.number)
             if new:
                 self._seat(state, trial)
@@ -155,11 +155,11 @@ class Halving:
 
     def _seat(self, state: Brackets, trial: Trial) -> None:
         for bracket in state.open:
-            if bracket.room and bracket.fidelity == trial.fidelity:
+            if bracket.room and bracket.fidelity == trial.proposal.fidelity:
                 break
         else:
             bracket = self._begin(state)
-            while bracket.fidelity != trial.fidelity:
+            while bracket.fidelity != trial.proposal.fidelity:
                 bracket = self._begin(state)
         bracket.members.append(trial.number)
 

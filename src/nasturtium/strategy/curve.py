@@ -8,22 +8,24 @@ Implemented: at each reported point, the final value is predicted by a straight 
 at that point, final value) of the trainings that ended at the same fidelity, with its predictive t
 distribution. Deviations: no family of curves is assumed; trainings of one search share a schedule,
 so that those which ended say how values go on from any point, drops of the learning rate included.
+What a stopped training would have come to is estimated by the same line (:class:`Ends`).
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nasturtium.study.history import History
-from nasturtium.study.trial import Trial
+from nasturtium.study.trial import Fidelity, Trial
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["chance_of_best"]
+__all__ = ["Ends", "chance_of_best"]
 
 LEAST = 8  # trainings that ended, before anything is said
 
@@ -70,3 +72,71 @@ def _exceeds(here: NDArray[np.float64], ends: NDArray[np.float64], now: float, b
     if error == 0.0:
         return float(end >= bar)
     return float(t.sf((bar - end) / error, count - 2))
+
+
+@dataclass
+class Line:
+    """The line of least squares through pairs that keep coming."""
+
+    count: int = 0
+    x: float = 0.0  # means
+    y: float = 0.0
+    xx: float = 0.0  # sums of products of distances to the means
+    xy: float = 0.0
+
+    def add(self, x: float, y: float) -> None:
+        """Take in one more pair."""
+        self.count += 1
+        away = x - self.x
+        self.x += away / self.count
+        self.y += (y - self.y) / self.count
+        self.xx += away * (x - self.x)
+        self.xy += away * (y - self.y)
+
+    def at(self, x: float) -> float:
+        """The line's height; the mean where the pairs show no rise."""
+        slope = self.xy / self.xx if self.xx > 0.0 else 0.0
+        return self.y + max(0.0, slope) * (x - self.x)
+
+
+@dataclass
+class Ends:
+    """What stopped trainings would have come to, by those that ended before they were told.
+
+    One line for each fidelity, length of the curve, and point. The points after which a training
+    was stopped are an early value, never its result.
+    """
+
+    lines: dict[Fidelity, dict[int, list[Line]]] = field(default_factory=dict)
+
+    def learn(self, history: History, trial: Trial) -> None:
+        """Take in a finished trial."""
+        metric, sign = history.objectives[0].metric, history.objectives[0].sign
+        values = [point.get(metric, math.nan) for point in trial.curve]
+        end = history.score(trial)
+        if len(values) < 2 or not all(map(math.isfinite, (end, *values))):
+            return
+        known = self.lines.setdefault(trial.fidelity, {})
+        for line, value in zip(
+            known.setdefault(len(values), [Line() for _ in values]), values, strict=True
+        ):
+            line.add(sign * value, end)
+
+    def rank(self, history: History, trial: Trial) -> tuple[float, float] | None:
+        """The rank that is expected at the end; ``None`` where too little is known."""
+        objective, place = history.objectives[0], len(trial.curve) - 1
+        known = self.lines.get(trial.fidelity, {})
+        longest = known.get(max(known, default=0), [])
+        if len(history.objectives) > 1 or not 0 <= place < len(longest):
+            return None
+        reported = trial.curve[place]
+        now = reported.get(objective.metric, math.nan)
+        if longest[place].count < LEAST or not math.isfinite(now):
+            return None
+        expected = longest[place].at(objective.sign * now)
+        # What does not change in training (sizes, latency) is known; of the rest, the expectation.
+        settled = {k: v for k, v in trial.metrics.items() if k not in reported}
+        settled[objective.metric] = objective.sign * expected
+        if any(bound.metric not in settled for bound in history.constraints):
+            return None
+        return history.rank(trial._replace(metrics=settled))

@@ -44,6 +44,8 @@ class SuccessiveHalving(Strategy):
         least: epochs of the first rung, as a fraction of the full ones.
         eta: one in eta is promoted.
         schedule: ``complete`` or ``prefix``.
+        epochs: epochs of a full training, where they are known: rungs are whole numbers of epochs,
+            and equal ones are one. :func:`nasturtium.search` fills it in.
     """
 
     def __init__(
@@ -53,13 +55,15 @@ class SuccessiveHalving(Strategy):
         least: float = 1 / 27,
         eta: float = 3,
         schedule: Schedule = "complete",
+        epochs: int | None = None,
     ) -> None:
         self.strategy = RandomSearch() if strategy is None else strategy
         self.count = count
         self.least = least
         self.eta = eta
         self.schedule = schedule
-        self.brackets = (_plan(count, rungs_of(least, eta, schedule), eta),)
+        self.epochs = epochs
+        self.brackets = (_plan(count, rungs_of(least, eta, schedule, epochs), eta),)
         self._halving = Halving(self.strategy, self.brackets)
 
     def prepare(self, work: Work) -> None:
@@ -88,6 +92,8 @@ class Hyperband(Strategy):
         least: the shortest training, as a fraction of the full one: r_min / R.
         eta: one in eta is promoted.
         schedule: ``complete`` or ``prefix``.
+        epochs: epochs of a full training, where they are known: rungs are whole numbers of epochs,
+            and equal ones are one. :func:`nasturtium.search` fills it in.
     """
 
     def __init__(
@@ -96,12 +102,14 @@ class Hyperband(Strategy):
         least: float = 1 / 27,
         eta: float = 3,
         schedule: Schedule = "complete",
+        epochs: int | None = None,
     ) -> None:
         self.strategy = RandomSearch() if strategy is None else strategy
         self.least = least
         self.eta = eta
         self.schedule = schedule
-        rungs = rungs_of(least, eta, schedule)
+        self.epochs = epochs
+        rungs = rungs_of(least, eta, schedule, epochs)
         top = len(rungs) - 1
         self.brackets = tuple(
             _plan(math.ceil((top + 1) / (s + 1) * eta**s - 1e-9), rungs[top - s :], eta)

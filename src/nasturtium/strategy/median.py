@@ -5,22 +5,26 @@ is stopped at step s if its best value by then is strictly worse than the median
 averages, up to s, of all trials that finished.
 
 Implemented: the rule, as a wrapper of any strategy; steps are the points that a trial reported.
+Trials that were stopped are averaged over the points that they reached, and count for nothing else.
 Deviations: trials of other fidelities are not compared with; nothing is stopped before ``grace``
-points were reported and ``least`` trials of the fidelity reached that point.
+points were reported and ``least`` trials of the fidelity reached that point, nor at the last point
+that any reached; only trials that had ended when a trial was asked for are looked at, so that the
+same are stopped however fast workers are.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
-from heapq import heappop, heappush, heappushpop
 from random import Random
+from statistics import median
 from typing import TYPE_CHECKING, Any, final
 
 from nasturtium.errors import StrategyError
 from nasturtium.strategy.random import RandomSearch
 from nasturtium.study.history import History
 from nasturtium.study.strategy import Strategy
-from nasturtium.study.trial import Fidelity, Proposal, Trial, parse_objective
+from nasturtium.study.trial import Proposal, Trial, parse_objective
 
 if TYPE_CHECKING:
     from nasturtium.study.work import Work
@@ -29,34 +33,11 @@ __all__ = ["MedianStop"]
 
 
 @dataclass
-class Median:
-    """The median of numbers that keep coming: two heaps, one of each half."""
-
-    lower: list[float] = field(default_factory=list)  # negated, so the largest is on top
-    upper: list[float] = field(default_factory=list)
-
-    def add(self, value: float) -> None:
-        """Take in one more number."""
-        heappush(self.upper, -heappushpop(self.lower, -value))
-        if len(self.upper) > len(self.lower):
-            heappush(self.lower, -heappop(self.upper))
-
-    def __len__(self) -> int:
-        return len(self.lower) + len(self.upper)
-
-    @property
-    def value(self) -> float:
-        """The median; the mean of the middle two where the count is even."""
-        low = -self.lower[0]
-        return low if len(self) % 2 else (low + self.upper[0]) / 2
-
-
-@dataclass
 class Averages:
-    """The medians of running averages of finished trials, by fidelity, metric and point."""
+    """The running averages of what each trial reported, by its number and metric."""
 
     inner: Any
-    at: dict[tuple[Fidelity, str, int], Median] = field(default_factory=dict)
+    of: dict[int, dict[str, list[float]]] = field(default_factory=dict)  # NaN: not reported
 
 
 @final
@@ -94,13 +75,8 @@ class MedianStop(Strategy):
 
     def fold(self, state: Averages, trial: Trial) -> Averages:
         state.inner = self.strategy.fold(state.inner, trial)
-        totals: dict[str, tuple[float, int]] = {}
-        for point, reported in enumerate(trial.curve if trial.state == "finished" else ()):
-            for metric, value in reported.items():
-                total, count = totals.get(metric, (0.0, 0))
-                totals[metric] = total, count = total + value, count + 1
-                place = (trial.fidelity, metric, point)
-                state.at.setdefault(place, Median()).add(total / count)
+        if trial.curve and trial.state in ("finished", "stopped"):
+            state.of[trial.number] = _averages(trial)
         return state
 
     def propose(self, state: Averages, history: History, rng: Random) -> Proposal | None:
@@ -112,9 +88,31 @@ class MedianStop(Strategy):
         objective = history.objectives[0]
         metric = self.metric or objective.metric
         values = [reported[metric] for reported in trial.curve if metric in reported]
-        others = state.at.get((trial.fidelity, metric, len(trial.curve) - 1))
-        if len(values) < self.grace or others is None or len(others) < self.least:
+        if len(values) < self.grace:
+            return False
+        place = len(trial.curve) - 1
+        told = [
+            one for one in history.before(trial, stopped=True) if one.fidelity == trial.fidelity
+        ]
+        if all(len(one.curve) <= place + 1 for one in told):
+            return False  # as far as is known the training is over
+        reached = [state.of.get(one.number, {}).get(metric, [])[place : place + 1] for one in told]
+        others = [value for found in reached for value in found if value == value]
+        if len(others) < self.least:
             return False
         # Another metric than the objective is judged by its own usual direction.
         sign = (objective if metric == objective.metric else parse_objective(metric)).sign
-        return max(sign * value for value in values) < sign * others.value
+        return max(sign * value for value in values) < sign * median(others)
+
+
+def _averages(trial: Trial) -> dict[str, list[float]]:
+    """The mean of each metric over the points up to each one; NaN where it was not reported."""
+    found: dict[str, list[float]] = {}
+    for metric in {name for point in trial.curve for name in point}:
+        total, count = 0.0, 0
+        averages = found[metric] = []
+        for point in trial.curve:
+            if metric in point:
+                total, count = total + point[metric], count + 1
+            averages.append(total / count if metric in point else math.nan)
+    return found

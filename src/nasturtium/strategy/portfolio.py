@@ -18,7 +18,8 @@ Implemented:
 3. The expected improvement of mutants of the best and of fresh draws is maximised; while trials are
    pending, values are drawn from the predictions instead, so that workers spread out.
 4. A training is ended where, judged by those that ended before, it has hardly a chance to be among
-   the best: time goes where the ranking is open.
+   the best: time goes where the ranking is open. Such a trial is stopped, not finished: surrogates
+   learn what its curve was expected to come to, and nothing else takes it for a result.
 5. Where no surrogate predicts better than ``doubt``, every other proposal is evolution's; in
    spaces that ask no decisions, which surrogates cannot read, all are (by the first objective).
 
@@ -139,8 +140,11 @@ class Portfolio(Strategy):
         if not Encoding.serves(history.space):
             return RegularizedEvolution(POPULATION, SAMPLE).propose(None, history, rng)
         points = state.points
-        points.look(history, self._encoding)
-        state.vectors += [history.vector(t) for t in points.trials[len(state.vectors) :]]
+        points.look(history, self._encoding, state.ends)
+        for place in range(len(state.vectors), len(points.trials)):
+            trial = points.trials[place]
+            done = trial.state == "finished"
+            state.vectors.append(history.vector(trial) if done else (points.ranks[place][1],))
         if points.place < self.start_with or len(points.trials) < EVERY:
             return self._stratum(points, history, rng)
         state.learn(self.surrogates, self.doubt)
@@ -149,7 +153,7 @@ class Portfolio(Strategy):
         learner = state.followed()
         judged = len(learner.said) >= JUDGED
         if judged and learner.skill < self.doubt and points.place % 2:
-            return _evolved(points, history, targets, rng)
+            return _evolved(state, history, targets, rng)
         order = np.lexsort((np.arange(count), -targets)).tolist()
         near = candidates(
             points, history, rng, best=top(points, PARENTS, order), mutants=self.mutants,
@@ -161,7 +165,7 @@ class Portfolio(Strategy):
         if history.pending or self.acquisition == "thompson":
             worth = mean + spread * [rng.gauss(0.0, 1.0) for _ in near]
         else:
-            worth = expected_improvement(mean, spread, float(targets.max()))
+            worth = expected_improvement(mean, spread, float(targets[state.finished()].max()))
         return near[argmax(worth, rng)].proposal()
 
     def stops(self, state: Desk, history: History, trial: Trial) -> bool:
@@ -194,9 +198,9 @@ class Portfolio(Strategy):
         return Proposal(chosen.architecture)
 
 
-def _evolved(points: Points, history: History, targets: Array, rng: Random) -> Proposal:
+def _evolved(state: Desk, history: History, targets: Array, rng: Random) -> Proposal:
     """A mutant of the best of a few of the latest, as regularised evolution makes it."""
-    alive = range(max(0, len(targets) - POPULATION), len(targets))
-    parent = points.trials[max(rng.choices(alive, k=SAMPLE), key=targets.__getitem__)]
-    near = candidates(points, history, rng, best=[parent], mutants=1)
+    alive = state.finished()[-POPULATION:].tolist()
+    parent = state.points.trials[max(rng.choices(alive, k=SAMPLE), key=targets.__getitem__)]
+    near = candidates(state.points, history, rng, best=[parent], mutants=1)
     return near[0].proposal()

@@ -27,6 +27,7 @@ from nasturtium.predict.gcn import GCN
 from nasturtium.predict.gp import GP, Posterior
 from nasturtium.predict.predictor import Fitted
 from nasturtium.strategy.cell import Frame, has_graph
+from nasturtium.strategy.curve import Ends
 from nasturtium.strategy.encoding import Encoding
 from nasturtium.strategy.surrogate import Points, kept, winsorised
 from nasturtium.train.seeds import mix
@@ -82,6 +83,7 @@ class Desk:
     """The points, and the surrogates at work on them."""
 
     points: Points = field(default_factory=Points)
+    ends: Ends = field(default_factory=Ends)  # of trainings that were stopped
     vectors: list[tuple[float, ...]] = field(default_factory=list)  # all objectives of each point
     told: int = 0  # points that the surrogates have seen
     columns: int = 0  # that they were fitted to
@@ -108,7 +110,7 @@ class Desk:
             trial = trials[seen]
             known = seen - seen % EVERY  # targets are those that the models were fitted to
             for learner in self.learners.values():
-                if learner.model is not None:
+                if learner.model is not None and trial.state == "finished":
                     row = learner.rows(encoding, [trial.architecture])
                     learner.said.append(float(learner.model.predict(row).mean[0]))
                     learner.came.append(float(self.targets(seen + 1, known)[-1]))
@@ -156,6 +158,11 @@ class Desk:
             scores = np.where(broken, mixed.min() - 0.1 - np.abs(scores), mixed)
         return winsorised(scores)
 
+    def finished(self) -> NDArray[np.int64]:
+        """The places of the points that are results, and no estimates of stopped trainings."""
+        states = [trial.state for trial in self.points.trials]
+        return np.flatnonzero([state == "finished" for state in states])
+
     @property
     def encoding(self) -> Encoding:
         assert self.points.encoding is not None
@@ -163,8 +170,9 @@ class Desk:
 
     def _judge(self, doubt: float) -> None:
         """Drop the evidence on probation that does not order the first results."""
-        first = [trial.architecture for trial in self.points.trials[:JUDGED]]
-        came = self.points.targets(JUDGED).tolist()
+        ended = [n for n, t in enumerate(self.points.trials[:JUDGED]) if t.state == "finished"]
+        first = [self.points.trials[place].architecture for place in ended]
+        came = self.points.targets(JUDGED)[ended].tolist()
         if self.encoding.judge(first, lambda said: abs(rank_correlation(said, came)) >= doubt):
             for name in ("process", "forest"):  # which read the columns that are gone
                 if name in self.learners:

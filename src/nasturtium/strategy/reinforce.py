@@ -7,17 +7,21 @@ Tan et al. (2019), "MnasNet", section 3.1, for the reward under constraints.
 Implemented: one logit for each option of each decision, asked in the builder's order, so that only
 active decisions are answered and learned from; a baseline that is the running mean of rewards;
 entropy regularisation; Adam or plain ascent; the reward  score * (value / bound)^w  for every
-bound, w = (-0.07, -0.07) soft or (0, -1) hard, within the bound and beyond it.
+bound, w = (-0.07, -0.07) soft or (0, -1) hard, within the bound and beyond it. The power needs
+scores that are positive and larger when better. Where the objective is minimised, or from the first
+negative score on, the reward under bounds is the rank instead: the share of the results so far that
+a trial is at least as good as, where every trial that keeps the bounds is better than those that
+break one.
 Deviations: logits do not depend on earlier answers except through which decisions are asked (the
 recurrent controllers do); they begin at zero; with several workers the gradient is taken at the
 policy of the moment, not the one that drew. A range with more than 64 values is cut into 16 bins.
-Negative scores are divided by the power, so that breaking a bound costs there too.
 The tests check the gradient against differences and reproduce the rows on NAS-Bench-201.
 """
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_right, insort
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -47,6 +51,8 @@ class Policy:
     logits: dict[str, dict[Value, float]] = field(default_factory=dict)
     moments: dict[tuple[str, Value], tuple[float, float]] = field(default_factory=dict)
     steps: dict[str, int] = field(default_factory=dict)
+    ranked: bool = False  # whether rewards are ranks
+    ranks: list[tuple[float, float]] = field(default_factory=list)  # of results so far, rising
     total: float = 0.0  # of rewards, fading
     weight: float = 0.0  # of the same, so that their ratio is a mean from the start
 
@@ -60,7 +66,8 @@ class Reinforce(Strategy):
         optimizer: ``adam`` or ``sgd``.
         decay: of the baseline; nearer to 1 remembers longer.
         entropy: weight of the entropy bonus.
-        reward: ``soft`` or ``hard``, how bounds enter; used only where the study has bounds.
+        reward: ``soft`` or ``hard``, how bounds enter; used only where the study has bounds and a
+            positive objective that is maximised.
     """
 
     def __init__(
@@ -99,7 +106,7 @@ class Reinforce(Strategy):
         finished = history.finished
         for trial in finished[state.seen :]:
             self._learn(state, path(space.decisions(trial.architecture), trial.architecture),
-                        self._rewarded(history, trial))  # fmt: skip
+                        self._rewarded(state, history, trial))  # fmt: skip
         state.seen = len(finished)
 
         def answer(decision: Decision) -> Value:
@@ -118,11 +125,19 @@ class Reinforce(Strategy):
             f"(the last: {reason}); build the limit into the options"
         )
 
-    def _rewarded(self, history: History, trial: Trial) -> float:
+    def _rewarded(self, state: Policy, history: History, trial: Trial) -> float:
         score = history.score(trial)
+        if not history.constraints:
+            return score
+        rank = history.rank(trial)
+        if not math.isnan(rank[0]):
+            insort(state.ranks, rank)
+        if not state.ranked and (history.objectives[0].goal == "min" or score < 0):
+            state.ranked, state.total, state.weight = True, 0.0, 0.0
+        if state.ranked:
+            return bisect_right(state.ranks, rank) / max(1, len(state.ranks))
         for bound in history.constraints:
-            factor = self._factor(bound, trial.metrics[bound.metric])
-            score = score * factor if score >= 0 else score / factor
+            score *= self._factor(bound, trial.metrics[bound.metric])
         return score
 
     def _factor(self, objective: Objective, value: float) -> float:

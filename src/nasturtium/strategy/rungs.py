@@ -15,17 +15,32 @@ from nasturtium.errors import StrategyError
 from nasturtium.study.history import History
 from nasturtium.study.strategy import Strategy
 from nasturtium.study.trial import Fidelity, Proposal, Trial
+from nasturtium.train.epochs import whole_epochs
 
 __all__ = ["Inside", "Schedule", "promotion", "rungs_of"]
 
 Schedule = Literal["complete", "prefix"]
 
 
-def rungs_of(least: float, eta: float, schedule: Schedule) -> tuple[Fidelity, ...]:
+def rungs_of(
+    least: float, eta: float, schedule: Schedule, epochs: int | None = None
+) -> tuple[Fidelity, ...]:
     """The fidelities 1, 1/eta, 1/eta^2, ... down to ``least``, in rising order.
 
+    Args:
+        least: the lowest.
+        eta: between a rung and the next.
+        schedule: of all rungs.
+        epochs: those of a full training. Rungs are then whole numbers of epochs, and those that
+            round to equal ones are one rung.
+
     Raises:
-        StrategyError: nothing to halve between ``least`` and 1, or eta below 2.
+        StrategyError: nothing to halve between ``least`` and 1, eta below 2, or epochs with which
+            all rungs are equal.
+
+    Example:
+        >>> [round(10 * rung.epochs) for rung in rungs_of(1 / 27, 3, "complete", epochs=10)]
+        [1, 3, 10]
     """
     if not 0 < least < 1 or eta < 2:
         raise StrategyError(
@@ -38,7 +53,17 @@ def rungs_of(least: float, eta: float, schedule: Schedule) -> tuple[Fidelity, ..
             f"halving got least={least} and eta={eta}: there is no rung between them; least has to "
             f"be at most 1/{eta:g}"
         )
-    return tuple(Fidelity(epochs=eta**-level, schedule=schedule) for level in range(levels, -1, -1))
+    shares = [eta**-level for level in range(levels, -1, -1)]
+    if epochs is not None:
+        whole = dict.fromkeys(whole_epochs(epochs, share) for share in shares)
+        if len(whole) == 1:
+            raise StrategyError(
+                f"halving got least={least:.3g}, eta={eta:g} and trainings of {epochs} epochs: "
+                f"every rung trains for {epochs}, so that none is shorter; give a recipe with more "
+                "epochs, or a strategy without rungs"
+            )
+        shares = [done / epochs for done in whole]
+    return tuple(Fidelity(epochs=share, schedule=schedule) for share in shares)
 
 
 def promotion(trial: Trial, fidelity: Fidelity) -> Proposal:
@@ -60,8 +85,8 @@ class Inside:
 
     def fold(self, states: dict[Fidelity, Any], trial: Trial) -> None:
         """Fold a trial into the state of its fidelity."""
-        state = self._state(states, trial.fidelity)
-        states[trial.fidelity] = self.strategy.fold(state, trial)
+        fidelity = trial.proposal.fidelity
+        states[fidelity] = self.strategy.fold(self._state(states, fidelity), trial)
 
     def propose(
         self, states: dict[Fidelity, Any], history: History, fidelity: Fidelity, rng: Random
@@ -73,7 +98,7 @@ class Inside:
 
     def stops(self, states: dict[Fidelity, Any], history: History, trial: Trial) -> bool:
         """Whether the strategy stops a running trial of its fidelity."""
-        fidelity = trial.fidelity
+        fidelity = trial.proposal.fidelity
         state = self._state(states, fidelity)
         return self.strategy.stops(state, history.where(fidelity=fidelity), trial)
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nasturtium.space.base import Space
+    from nasturtium.strategy.curve import Ends
 
     Array = NDArray[np.float64]
 
@@ -37,9 +38,12 @@ ATTEMPTS = 2  # variations for each candidate wanted, before fewer have to do
 
 @dataclass
 class Points:
-    """Finished trials as a surrogate sees them, and what was tried at all."""
+    """Finished trials as a surrogate sees them, and what was tried at all.
 
-    seen: int = 0  # finished trials taken in
+    Trials that were stopped are among them where somebody estimates how they would have ended.
+    """
+
+    seen: int = 0  # trials taken in that ended
     place: int = 0  # trials of the history looked at
     tried: set[Hashable] = field(default_factory=set)  # canonical forms
     trials: list[Trial] = field(default_factory=list)  # with numbers to learn from
@@ -47,19 +51,35 @@ class Points:
     encoding: Encoding | None = None
     model: tuple[int, Any] = (-1, None)  # points that it was fitted to, and the model
 
-    def look(self, history: History, encoding: Callable[[Space], Encoding] = Encoding) -> Encoding:
-        """Take in what was asked and told since the last look; the first one makes the encoding."""
+    def look(
+        self,
+        history: History,
+        encoding: Callable[[Space], Encoding] = Encoding,
+        ends: Ends | None = None,
+    ) -> Encoding:
+        """Take in what was asked and told since the last look.
+
+        Args:
+            history: of the search.
+            encoding: makes the encoding at the first look.
+            ends: estimates the results of trials that were stopped; they are left out without it.
+        """
         if self.encoding is None:
             self.encoding = encoding(history.space)
         for trial in history[self.place :]:
             self.tried.add(history.space.canonical(trial.architecture))
         self.place = len(history)
-        for trial in history.finished[self.seen :]:
-            rank = history.rank(trial)
-            if math.isfinite(rank[1]) and not math.isnan(rank[0]):
+        for trial in history.ended[self.seen :]:
+            if trial.state == "stopped":
+                rank = None if ends is None else ends.rank(history, trial)
+            else:
+                rank = history.rank(trial)
+                if ends is not None:
+                    ends.learn(history, trial)
+            if rank is not None and math.isfinite(rank[1]) and not math.isnan(rank[0]):
                 self.trials.append(trial)
                 self.ranks.append(rank)
-        self.seen = len(history.finished)
+        self.seen = len(history.ended)
         return self.encoding
 
     def open(self, architecture: Architecture, history: History) -> bool:
@@ -123,6 +143,8 @@ def top(points: Points, count: int, order: Sequence[int] | None = None) -> list[
     found: dict[str, Trial] = {}
     for place in order:
         trial = points.trials[place]
+        if trial.state != "finished":
+            continue
         found.setdefault(trial.architecture.key, trial)
         if len(found) == count:
             break

@@ -31,9 +31,21 @@ class Estimator(ABC):
     def prepare(self, work: Work) -> None:  # noqa: B027 - optional hook
         """Do lengthy work once, before the first estimate; files go through ``work``."""
 
+    def full_epochs(self) -> int | None:
+        """Epochs of a training at full fidelity; ``None`` where nothing is trained in epochs.
+
+        An estimator that says so trains ``max(1, round(full_epochs * fidelity.epochs))`` epochs,
+        and reports once after each, or sets ``job.epochs`` to the epochs that it has trained.
+        A search merges rungs that mean equal epochs, and reckons its cost from them.
+        """
+        return None
+
     @abstractmethod
     def estimate(self, job: Job) -> Mapping[str, float]:
         """The metrics of one job.
+
+        Where ``job.report`` answers false the estimate should end, with the metrics that it has;
+        the trial is then recorded as stopped.
 
         Raises:
             EstimateError: there is no number to give; the trial fails with this reason.

@@ -7,7 +7,7 @@ kind                  data
 ``prepared``          a part was prepared: ``{"part": name, "digest": ...}``
 ``asked``             a :class:`Trial`, pending
 ``rejected``          a :class:`Trial` that a free count refused
-``told``, ``failed``  an :class:`Outcome`
+``told``, ``failed``  an :class:`Outcome`; one that is told may be of a stopped trial
 ``note``              anything a later stage adds, e.g. what was finished and exported
 ====================  =============================================================
 
@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from nasturtium.errors import NasturtiumError, StoreError
-from nasturtium.study.trial import Outcome, Proposal, Trial
+from nasturtium.study.trial import Fidelity, Outcome, Proposal, Trial
 
 __all__ = ["Event", "decode", "encode"]
 
@@ -51,6 +51,10 @@ def encode(event: Event) -> tuple[str, str]:
         body: dict[str, Any] = {"n": data.number, "proposal": data.proposal.to_json()}
         if data.arm != "search":
             body["arm"] = data.arm
+        if data.planned is not None:
+            body["planned"] = data.planned
+        if data.trained is not None:
+            body["trained"] = data.trained.to_json()
         if event.kind == "rejected":
             body["metrics"] = dict(data.metrics)
             body["error"] = data.error
@@ -65,6 +69,10 @@ def encode(event: Event) -> tuple[str, str]:
             body["curve"] = [dict(point) for point in data.curve]
         if data.files:
             body["files"] = dict(data.files)
+        if data.epochs is not None:
+            body["epochs"] = data.epochs
+        if data.stopped:
+            body["stopped"] = True
         return _dumps(body), f"[{data.seconds:.6f},{data.cpu_seconds:.6f}]"
     measured = data.get("measured")
     body = {name: value for name, value in data.items() if name != "measured"}
@@ -92,9 +100,12 @@ def decode(kind: str, body: str, measured: str) -> Event:
                     "rejected" if kind == "rejected" else "pending",
                     data.get("metrics", {}),
                     error=data.get("error"),
+                    planned=data.get("planned"),
+                    trained=Fidelity(*data["trained"]) if "trained" in data else None,
                 ),
             )
         if kind in ("told", "failed"):
+            seconds, cpu_seconds = times or (0.0, 0.0)
             return Event(
                 kind,
                 Outcome(
@@ -103,7 +114,10 @@ def decode(kind: str, body: str, measured: str) -> Event:
                     tuple(data.get("curve", ())),
                     data.get("files", {}),
                     data.get("error"),
-                    *(times or (0.0, 0.0)),
+                    seconds,
+                    cpu_seconds,
+                    data.get("epochs"),
+                    data.get("stopped", False),
                 ),
             )
         if times is not None:

@@ -13,7 +13,9 @@ from nasturtium.study.trial import Arm, Fidelity, Objective, Outcome, State, Tri
 if TYPE_CHECKING:
     from nasturtium.space.base import Space
 
-__all__ = ["History"]
+__all__ = ["SPENT", "History"]
+
+SPENT: tuple[State, ...] = ("finished", "stopped", "failed")  # states of trials that were worked on
 
 
 @final
@@ -21,6 +23,7 @@ class History(Sequence[Trial]):
     """The trials of a study in the order of their numbers; read-only but for its study.
 
     ``where`` gives incremental views: they grow with the history at constant cost per trial.
+    ``finished`` holds final results alone: a training that was ended early is in ``stopped``.
 
     Attributes:
         space: the space that is searched.
@@ -41,8 +44,9 @@ class History(Sequence[Trial]):
         self._numbers: list[int] = []  # of the trials, rising: a trial's place is found by it
         self._finished: list[Trial] = []
         self._pending: dict[int, Trial] = {}
-        self._order: list[int] = []  # place of each finished trial among all that finished
-        self._told: dict[int, int] = {}  # how many of all had finished when a trial was asked for
+        self._ended: list[Trial] = []  # finished or stopped
+        self._order: list[int] = []  # place of each of these among all that ended
+        self._told: dict[int, int] = {}  # how many of all had ended when a trial was asked for
         self._root = self
         self._conditions: dict[str, Any] = {}
         self._views: dict[tuple[tuple[str, Any], ...], History] = {}
@@ -51,8 +55,20 @@ class History(Sequence[Trial]):
 
     @property
     def finished(self) -> Sequence[Trial]:
-        """Trials with metrics, in the order in which they were told."""
+        """Trials with final metrics, in the order in which they were told."""
         return self._finished
+
+    @property
+    def stopped(self) -> Sequence[Trial]:
+        """Trials whose training was ended early, in the order in which they were told."""
+        if len(self._ended) == len(self._finished):
+            return ()
+        return [trial for trial in self._ended if trial.state == "stopped"]
+
+    @property
+    def ended(self) -> Sequence[Trial]:
+        """Finished and stopped trials, in the order in which they were told."""
+        return self._ended
 
     @property
     def pending(self) -> tuple[Trial, ...]:
@@ -71,8 +87,9 @@ class History(Sequence[Trial]):
 
         Args:
             arm: the trial's arm, or a tuple of arms.
-            fidelity: the proposal's fidelity.
-            state: ``finished``, ``failed`` or ``rejected``; a trial appears once it is so.
+            fidelity: the fidelity that was proposed.
+            state: ``finished``, ``stopped``, ``failed`` or ``rejected``; a trial appears once it
+                is so.
             uniform: whether the architecture was drawn uniformly.
 
         Raises:
@@ -97,7 +114,8 @@ class History(Sequence[Trial]):
             view._numbers = [trial.number for trial in view._trials]
             view._pending = {n: t for n, t in self._pending.items() if view._wants(t)}
             view._finished = [trial for trial in self._finished if view._wants(trial)]
-            both = zip(self._finished, self._order, strict=True)
+            view._ended = [trial for trial in self._ended if view._wants(trial)]
+            both = zip(self._ended, self._order, strict=True)
             view._order = [place for trial, place in both if view._wants(trial)]
             view._root = self._root
             self._views[key] = view
@@ -114,14 +132,45 @@ class History(Sequence[Trial]):
             raise StrategyError(f"there is no trial {number} among {len(self._trials)} trials here")
         return self._trials[place]
 
-    def before(self, trial: Trial) -> Sequence[Trial]:
+    def before(self, trial: Trial, *, stopped: bool = False) -> Sequence[Trial]:
         """The trials that had finished when ``trial`` was asked for, in the order of telling.
 
         In a study whose outcomes are told in the order of trials these are the same in every run,
         however many workers there are and whichever of them is fast.
+
+        Args:
+            trial: the trial.
+            stopped: also give the trials that had been stopped.
         """
         told = self._root._told.get(trial.number, 0)
-        return self._finished[: bisect_left(self._order, told)]
+        ended = self._ended[: bisect_left(self._order, told)]
+        if stopped or len(self._ended) == len(self._finished):
+            return ended
+        return [one for one in ended if one.state == "finished"]
+
+    def cost(self, trial: Trial) -> float:
+        """The work of a trial, in trials at full fidelity: planned, or done once it was told.
+
+        A trial that resumes another one's checkpoint does what lies beyond it.
+        """
+        work = trial.fidelity.cost * trial.share
+        if trial.proposal.resume is not None:
+            earlier = self._root.trial(trial.proposal.resume)
+            if "checkpoint" in earlier.files:
+                work -= earlier.fidelity.cost * earlier.share
+        return work
+
+    def drawn(self) -> list[Trial]:
+        """Uniform draws that can serve as a control: finished, at full fidelity, as drawn.
+
+        Where uniform draws of an arm were stopped, those of it that finished are a selection.
+        """
+        cut = {trial.arm for trial in self.stopped if trial.proposal.uniform}
+        return [
+            trial
+            for trial in self._finished
+            if trial.proposal.uniform and trial.fidelity.full and trial.arm not in cut
+        ]
 
     def score(self, trial: Trial) -> float:
         """The first objective, larger is better."""
@@ -220,14 +269,16 @@ class History(Sequence[Trial]):
         else:
             numbers.insert(place, number)
             self._trials.insert(place, trial)
-            self._told[number] = len(self._root._finished)
+            self._told[number] = len(self._root._ended)
         if trial.state == "pending":
             self._pending[number] = trial
         else:
             self._pending.pop(number, None)
-            if trial.state == "finished":
-                self._finished.append(trial)
-                self._order.append(len(self._root._finished) - 1)
+            if trial.state == "finished" or trial.state == "stopped":
+                if trial.state == "finished":
+                    self._finished.append(trial)
+                self._ended.append(trial)
+                self._order.append(len(self._root._ended) - 1)
         for view in self._views.values():
             if view._wants(trial):
                 view._put(trial)
@@ -236,10 +287,10 @@ class History(Sequence[Trial]):
         """Complete a pending trial, and return it as it is now."""
         before = self._pending[outcome.number]
         # What has metrics and a reason was rejected by them, half-way through its estimate.
-        state = "finished"
+        state: State = "stopped" if outcome.stopped else "finished"
         if outcome.error is not None:
             state = "rejected" if outcome.metrics else "failed"
-        trial = Trial(before[0], before[1], before[2], state, *outcome[1:])  # type: ignore[arg-type]
+        trial = Trial(before[0], before[1], before[2], state, *outcome[1:8], *before[11:])
         self._put(trial)
         return trial
 

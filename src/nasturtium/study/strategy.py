@@ -40,7 +40,11 @@ class Strategy(ABC):
         return None
 
     def fold(self, state: Any, trial: Trial) -> Any:
-        """The state after one more finished or failed trial, in the order they were told."""
+        """The state after one more trial was told, in that order.
+
+        The trial is finished, failed, or stopped early (``trial.state``); the metrics of a stopped
+        one are no result, and only its curve may be learned from.
+        """
         return state
 
     @abstractmethod
@@ -54,5 +58,8 @@ class Strategy(ABC):
         """
 
     def stops(self, state: Any, history: History, trial: Trial) -> bool:
-        """Whether to stop a running trial early, given what it reported in ``trial.curve``."""
+        """Whether to stop a running trial early, given what it reported in ``trial.curve``.
+
+        A trial that is stopped is in ``history.stopped``, and never in ``history.finished``.
+        """
         return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from nasturtium.study.strategy import Strategy
 from nasturtium.study.trial import (
     FULL,
     Arm,
+    Fidelity,
     Objective,
     Outcome,
     Proposal,
@@ -39,6 +40,7 @@ COUNTS = ("searched", "uniform", "refused")
 REJECTIONS = 20_000  # proposals in a row that free counts may reject
 
 Screen = Callable[[Architecture], Mapping[str, float]]
+Trains = Callable[[Proposal], tuple[Fidelity, float | None]]
 
 
 @final
@@ -55,6 +57,8 @@ class Study:
         seed: all randomness is keyed by it.
         screen: gives the metrics that cost nothing, so that bounds on them reject a proposal
             before it becomes work.
+        trains: gives the fidelity that a proposal is really trained at, in whole epochs, examples
+            and pixels, and its epochs; both are logged with the trial.
 
     Example:
         >>> import nasturtium as nas
@@ -76,6 +80,7 @@ class Study:
         name: str = "study",
         seed: int = 0,
         screen: Screen | None = None,
+        trains: Trains | None = None,
     ) -> None:
         if not name or len(name) > 200 or name.startswith(".") or not set("/\\").isdisjoint(name):
             raise StrategyError(
@@ -100,8 +105,10 @@ class Study:
         self.history = History(space, goals, tuple(map(parse_bound, within)))
         self.searched = self.history.where(arm="search")
         self._screen = screen
+        self._trains = trains
         self._counts = dict.fromkeys(COUNTS, 0)
         self._cost = 0.0
+        self._drawn: int | None = 0  # uniform draws of the search; none once one was stopped
         self._state = strategy.start()
         self._rng = Random()
         self._fold = strategy.fold if type(strategy).fold is not Strategy.fold else None
@@ -174,14 +181,22 @@ class Study:
                     f"{type(self.strategy).__name__}.propose gave {proposal!r}; expected a "
                     "Proposal, e.g. nas.Proposal(architecture), or None to wait"
                 )
-            return Trial(number, "search", proposal)
+            return self._planned(Trial(number, "search", proposal))
         if arm != "control":
             raise StrategyError(
                 f"ask() got arm={arm!r}; expected 'search' or 'control' (a given architecture of "
                 "another arm goes through add())"
             )
         rng.seed(_key(self.seed, number, CONTROL))
-        return Trial(number, arm, Proposal(self.space.sample(rng), uniform=True))
+        return self._planned(Trial(number, arm, Proposal(self.space.sample(rng), uniform=True)))
+
+    def _planned(self, trial: Trial) -> Trial:
+        """The trial with the fidelity that is really trained, and its epochs."""
+        if self._trains is None:
+            return trial
+        fidelity, epochs = self._trains(trial.proposal)
+        trained = None if fidelity == trial.proposal.fidelity else fidelity
+        return trial._replace(planned=epochs, trained=trained)
 
     def _rejection(self, trial: Trial) -> Trial | None:
         assert self._screen is not None
@@ -195,7 +210,7 @@ class Study:
 
     def add(self, architecture: Architecture, arm: Arm) -> Trial:
         """Ask for a given architecture outside the search, e.g. as a reference."""
-        trial = Trial(len(self.history), arm, Proposal(architecture, FULL))
+        trial = self._planned(Trial(len(self.history), arm, Proposal(architecture, FULL)))
         self.store.append(self.name, [Event("asked", trial)])
         self._asked(trial)
         return trial
@@ -209,23 +224,28 @@ class Study:
         files: Mapping[str, str] | None = None,
         seconds: float = 0.0,
         cpu_seconds: float = 0.0,
+        epochs: float | None = None,
+        stopped: bool = False,
     ) -> None:
         """Record a trial's metrics.
 
         A trial whose objectives are missing or not finite, or that lacks a metric with a bound, is
         recorded as failed, with the reason. NumPy and torch scalars are taken as numbers; a
-        bound's metric that is not given is taken from the study's screen.
+        bound's metric that is not given is taken from the study's screen. Of a trial that was
+        ``stopped`` before its planned end nothing is required: its metrics are no result.
 
         Raises:
             StrategyError: the trial is not pending.
         """
         history = self.history
         free = partial(self._free, trial)
-        metrics, error = checked(metrics, history.objectives, history.constraints, free)
+        goals, bounds = ((), ()) if stopped else (history.objectives, history.constraints)
+        metrics, error = checked(metrics, goals, bounds, free)
         if error is not None:
-            metrics = {}
+            metrics, stopped = {}, False
+        times = (seconds, cpu_seconds)
         self._settle(
-            Outcome(trial.number, metrics, curve, files or {}, error, seconds, cpu_seconds)
+            Outcome(trial.number, metrics, curve, files or {}, error, *times, epochs, stopped)
         )
 
     def _free(self, trial: Trial) -> Mapping[str, float]:
@@ -240,16 +260,14 @@ class Study:
         curve: Sequence[Mapping[str, float]] = (),
         seconds: float = 0.0,
         cpu_seconds: float = 0.0,
+        epochs: float | None = None,
     ) -> None:
         """Record that a trial failed, and why; the search goes on.
 
         With metrics it counts as rejected: they break a bound, and the rest was not estimated.
         """
-        self._settle(
-            Outcome(
-                trial.number, plain_numbers(metrics or {}), curve, {}, reason, seconds, cpu_seconds
-            )
-        )
+        numbers, times = plain_numbers(metrics or {}), (seconds, cpu_seconds)
+        self._settle(Outcome(trial.number, numbers, curve, {}, reason, *times, epochs))
 
     def _settle(self, outcome: Outcome) -> None:
         number = outcome.number
@@ -272,32 +290,50 @@ class Study:
 
     def _tally(self, trial: Trial, sign: int) -> None:
         """Count a trial that was handed out, or take it back."""
-        fidelity = trial.proposal.fidelity
-        if trial.arm == "search":
+        fidelity = trial.fidelity
+        searched = trial.arm == "search"
+        if searched:
             self._counts["searched"] += sign
-            self._cost += sign * fidelity.cost
+            resumes = trial.proposal.resume is not None
+            work = self.history.cost(trial._replace(epochs=None)) if resumes else fidelity.cost
+            self._cost += sign * work
         if trial.proposal.uniform and fidelity.full:  # else it can be compared with no answer
-            self._counts["uniform"] += sign
+            if searched and self._drawn is not None:
+                self._drawn += sign
+            if not searched or self._drawn is not None:
+                self._counts["uniform"] += sign
 
     def _told(self, outcome: Outcome) -> None:
         trial = self.history._tell(outcome)
         if trial.state == "rejected":
             self._tally(trial, -1)
             self._counts["refused"] += 1
-        elif self._fold is not None and trial.arm == "search":
+            return
+        if trial.arm != "search":
+            return
+        if trial.epochs is not None:
+            self._cost += (trial.share - 1.0) * trial.fidelity.cost
+        if outcome.stopped and trial.proposal.uniform and self._drawn is not None:
+            # Those that go on to the end are a selection from here on, and no control.
+            self._counts["uniform"] -= self._drawn
+            self._drawn = None
+        if self._fold is not None:
             self._state = self._fold(self._state, trial)
 
     def count(self, what: str) -> int:
         """How many trials: ``searched``, ``uniform``, or ``refused``.
 
         The first two are those handed out and not rejected; uniform ones only at full fidelity,
-        where they can serve as a control.
+        where they can serve as a control, and of the search only while none was stopped.
         """
         return self._counts[what]
 
     @property
     def cost(self) -> float:
-        """The work of the search's trials, in trials at full fidelity."""
+        """The work of the search's trials, in trials at full fidelity: done, or planned.
+
+        A trial that was stopped counts by the epochs that it had.
+        """
         return self._cost
 
     @property
@@ -347,10 +383,17 @@ class Study:
         """
         found = self.history.where(arm=("search", "control")).best()
         if not found:
-            failed = sum(trial.state == "failed" for trial in self.history)
+            states = Counter(trial.state for trial in self.history)
+            early = f", {states['stopped']} stopped early" if states["stopped"] else ""
+            if early and not states["pending"]:
+                raise StrategyError(
+                    f"study {self.name!r} has no finished trial: of {len(self.history)} trials "
+                    f"{states['stopped']} were stopped early and none was trained to its end; "
+                    "resume it with more trials, or with a strategy that stops fewer"
+                )
             raise StrategyError(
                 f"study {self.name!r} has no finished trial yet ({len(self.history)} asked for, "
-                f"{failed} failed); run or resume it first"
+                f"{states['failed']} failed{early}); run or resume it first"
             )
         return found[0]
 

@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 Arm = Literal["search", "control", "reference", "final"]
-State = Literal["pending", "finished", "failed", "rejected"]
+State = Literal["pending", "finished", "failed", "rejected", "stopped"]
 
 # Metrics of which less is better; any other is maximised unless its objective says otherwise.
 SMALLER = frozenset(
@@ -143,6 +143,10 @@ def parse_bound(given: Objective | str) -> Objective:
 class Fidelity:
     """How much of the recipe a trial gets, as fractions of it.
 
+    A training takes whole epochs, examples and pixels: with a recipe of 10 epochs a 27th and a 9th
+    of the epochs are both one epoch. :func:`nasturtium.search` records with each trial what its
+    proposal's fidelity comes to, here ``Fidelity(epochs=0.1)``, as ``trial.fidelity``.
+
     Attributes:
         epochs: of the recipe's epochs.
         data: of the training examples.
@@ -233,6 +237,9 @@ class Proposal(NamedTuple):
 class Outcome(NamedTuple):
     """What came of a trial: metrics, or the reason of a failure.
 
+    The metrics of a stopped trial are those of its last report. They are no result: a longer
+    training would have given others.
+
     Attributes:
         number: the trial's number.
         metrics: numbers by name; empty where it failed.
@@ -241,6 +248,8 @@ class Outcome(NamedTuple):
         error: why it failed.
         seconds: wall time of the estimate; measured, and so not compared.
         cpu_seconds: processor time of the estimate; measured, and so not compared.
+        epochs: epochs that were trained; ``None`` where the estimator has none.
+        stopped: whether it ended before its planned length because it was asked to.
     """
 
     number: int
@@ -250,22 +259,31 @@ class Outcome(NamedTuple):
     error: str | None = None
     seconds: float = 0.0
     cpu_seconds: float = 0.0
+    epochs: float | None = None
+    stopped: bool = False
 
 
 class Trial(NamedTuple):
     """One numbered attempt: what was proposed, and what came of it.
 
+    A trial whose training was ended early is ``stopped``. Its metrics are those that it had then:
+    a model of learning curves may use them, and nothing may compare them with a final result.
+
     Attributes:
         number: place in the study, from 0.
         arm: ``search``; or ``control``, ``reference`` or ``final``, which strategies do not see.
         proposal: what was asked for.
-        state: ``pending``, ``finished``, ``failed``, or ``rejected`` by a free count.
+        state: ``pending``, ``finished``, ``failed``, ``rejected`` by a bound, or ``stopped``
+            before the end of its training.
         metrics: numbers by name.
         curve: one mapping for each epoch or step reported.
         files: digests of files kept, by role.
         error: why it failed or was rejected.
         seconds: wall time of the estimate.
         cpu_seconds: processor time of the estimate.
+        epochs: epochs that were trained; ``None`` where that is not known (yet).
+        planned: epochs that the trial's fidelity means; ``None`` where the estimator has none.
+        trained: the fidelity that is really trained, where it is not the proposal's.
     """
 
     number: int
@@ -278,6 +296,9 @@ class Trial(NamedTuple):
     error: str | None = None
     seconds: float = 0.0
     cpu_seconds: float = 0.0
+    epochs: float | None = None
+    planned: float | None = None
+    trained: Fidelity | None = None
 
     @property
     def architecture(self) -> Architecture:
@@ -286,5 +307,16 @@ class Trial(NamedTuple):
 
     @property
     def fidelity(self) -> Fidelity:
-        """The proposal's fidelity."""
-        return self.proposal.fidelity
+        """The fidelity that is really trained: the proposal's, in whole epochs and examples.
+
+        A strategy that looks for the trials of a fidelity that it proposed compares with
+        ``trial.proposal.fidelity``, or asks ``history.where(fidelity=...)``.
+        """
+        return self.proposal.fidelity if self.trained is None else self.trained
+
+    @property
+    def share(self) -> float:
+        """The part of the planned training that was done; 1 where that is not known."""
+        if self.epochs is None or not self.planned:
+            return 1.0
+        return self.epochs / self.planned

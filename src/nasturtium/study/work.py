@@ -11,6 +11,7 @@ from nasturtium.architecture import Architecture
 from nasturtium.errors import EstimateError
 from nasturtium.study.event import _dumps
 from nasturtium.study.trial import Fidelity, Objective, Proposal
+from nasturtium.train.epochs import whole_epochs
 from nasturtium.train.seeds import mix
 
 if TYPE_CHECKING:
@@ -142,6 +143,7 @@ class Job:
         curve: what was reported.
         listen: hears what is reported, and says whether to go on.
         kept: digests of files to keep with the trial, by role.
+        epochs: epochs trained so far, where an estimator says so.
     """
 
     def __init__(
@@ -163,6 +165,9 @@ class Job:
         self.curve: list[dict[str, float]] = []
         self.kept: dict[str, str] = {}
         self.listen = listen
+        self.epochs: float | None = None
+        self._ended: int | None = None  # points reported when it was first asked to end
+        self._stopped: bool | None = None  # whether it ended early, where the estimator says so
 
     @property
     def architecture(self) -> Architecture:
@@ -241,7 +246,43 @@ class Job:
         """Add a point to the trial's curve; false asks the estimate to stop early."""
         point = {name: float(value) for name, value in metrics.items()}
         self.curve.append(point)
-        return self.listen is None or self.listen(self.number, point)
+        goes_on = self.listen is None or self.listen(self.number, point)
+        if not goes_on and self._ended is None:
+            self._ended = len(self.curve)
+        return goes_on
+
+    def end(self, *, stopped: bool) -> None:
+        """Say whether the estimate ended before its planned length, where reports do not tell."""
+        self._stopped = stopped
+
+    def stopped(self, full: int | None = None) -> bool:
+        """Whether the estimate was asked to end, and did so before its planned length.
+
+        An estimate that went on reporting ignored the request, and ran to its end.
+
+        Args:
+            full: epochs of a training at full fidelity, where there are epochs.
+        """
+        if self._stopped is not None:
+            return self._stopped
+        if self._ended is None or self._ended < len(self.curve):
+            return False
+        if full is None:
+            return True
+        done = len(self.curve) if self.epochs is None else self.epochs
+        return done < whole_epochs(full, self.fidelity.epochs)
+
+    def trained(self, full: int | None, *, whole: bool) -> float | None:
+        """The epochs that were trained, where they are known.
+
+        Args:
+            full: epochs of a training at full fidelity; a point is reported after each.
+            whole: whether the estimate ran to its end.
+        """
+        if self.epochs is not None or full is None:
+            return self.epochs
+        planned = whole_epochs(full, self.fidelity.epochs)
+        return planned if whole else min(planned, len(self.curve))
 
     def check(self, metrics: Mapping[str, float]) -> None:
         """Refuse to go on where metrics break a bound of the study.

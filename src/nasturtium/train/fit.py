@@ -20,6 +20,7 @@ from torch import nn
 from nasturtium.errors import EstimateError
 from nasturtium.task.task import Task
 from nasturtium.train.checkpoint import Checkpoint
+from nasturtium.train.epochs import whole_epochs
 from nasturtium.train.loop import Diverged, Loop, TimeLimit
 from nasturtium.train.numerics import Numerics
 from nasturtium.train.recipe import Recipe
@@ -60,7 +61,7 @@ class Fitted:
         curve: the same for every epoch, with ``epoch`` and ``lr`` (of its last step).
         seconds: time of training and evaluation, over all resumptions.
         epochs: epochs done.
-        stopped: ``"complete"``, or ``"progress"`` if the callback ended it.
+        stopped: ``"complete"``, or ``"progress"`` if the callback ended it before its last epoch.
         resumed: epochs that were taken over from a checkpoint.
     """
 
@@ -134,7 +135,7 @@ def fit(
         what = f"the inputs of {task.name!r} are no images"
         raise EstimateError(f"resolution={resolution}, but {what}")
     numerics = numerics or Numerics()
-    total = max(1, round(recipe.epochs * epochs))
+    total = whole_epochs(recipe.epochs, epochs)
     with numerics.opened() as device:
         own = [device.index or 0] if device.type == "cuda" else []
         with torch.random.fork_rng(own):
@@ -203,6 +204,6 @@ def _run(
         curve=curve,
         seconds=time.perf_counter() - start,
         epochs=done,
-        stopped="progress" if stopped else "complete",
+        stopped="progress" if stopped and done < total else "complete",
         resumed=resumed,
     )
