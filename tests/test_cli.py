@@ -152,6 +152,7 @@ def test_search_status_best_finish_export(run: Run, linear: str, tmp_path: Path)
         "search": 3,
         "control": 0,
         "failed": 0,
+        "stopped": 0,
         "rejected": 0,
         "pending": 0,
     }

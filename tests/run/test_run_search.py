@@ -295,13 +295,19 @@ def test_a_training_that_diverges_or_takes_too_long_fails() -> None:
         ({"strategy": "tournament", "trials": 63}, nas.StrategyError, "a population of 64"),
         ({"strategy": "local", "trials": 9}, nas.StrategyError, "the best of 10 random starts"),
         (
-            {"strategy": "hyperband(least=0.1)", "trials": 8},
+            {"strategy": "hyperband(least=0.1)", "trials": 8, "recipe": "epochs=9"},
             nas.StrategyError,
             "trains 9 networks for 0.111 of the epochs in its first rung, but the budget is 8 "
             "trials: none would be trained for longer; give a larger least=",
         ),
-        ({"strategy": "halving", "trials": 26}, nas.StrategyError, "trains 27 networks for 0.037"),
-        ({"strategy": "bohb", "trials": 26}, nas.StrategyError, "trains 27 networks for 0.037"),
+        *(
+            (
+                {"strategy": name, "trials": 26, "recipe": "epochs=27"},
+                nas.StrategyError,
+                "trains 27 networks for 0.037",
+            )
+            for name in ("halving", "bohb")
+        ),
         (
             {"strategy": "asha(strategy='evolution')", "trials": 19},
             nas.StrategyError,
