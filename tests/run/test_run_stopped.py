@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from nasturtium.strategy.asha import ASHA
 from nasturtium.strategy.bohb import BOHB
 from nasturtium.strategy.halving import Hyperband, SuccessiveHalving
 from nasturtium.strategy.median import MedianStop
+from nasturtium.train.loop import Loop
 
 EPOCHS = 10
 FACES = (np.random.default_rng(0).integers(0, 256, (80, 4, 4), dtype=np.uint8), np.arange(80) % 2)
@@ -159,6 +161,55 @@ def test_what_is_recorded_is_what_was_trained(name):
         assert len(set(twice)) == len(twice)
     if name in ("portfolio", "median"):
         assert study.history.stopped
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        ASHA(least=1 / 4, eta=2, schedule="prefix"),
+        ASHA(least=1 / 4, eta=2),
+        MedianStop(least=2),
+    ],
+)
+def test_real_trainings_cost_what_they_take(strategy, monkeypatch):
+    taken = []
+    epoch = Loop.epoch
+    monkeypatch.setattr(
+        Loop, "epoch", lambda loop, *given: (taken.append(given[0]), epoch(loop, *given))[1]
+    )
+    study = searched(strategy, "train", 14, recipe="epochs=4", control=0, numerics="threads=1")
+    assert study.cost == pytest.approx(len(taken) / 4)
+    assert study.cost == pytest.approx(sum(map(study.history.cost, study.history)))
+    for trial in study.history:
+        assert trial.epochs == trial.curve[-1]["epoch"] == len(trial.curve)
+        assert (trial.state == "stopped") == (trial.epochs < trial.planned)
+    assert bool(study.history.stopped) == isinstance(strategy, MedianStop)
+    resumed = [trial for trial in study.history if trial.proposal.resume is not None]
+    assert bool(resumed) == (getattr(strategy, "schedule", None) == "prefix")
+
+
+def test_a_training_asked_to_end_after_its_last_epoch_has_finished():
+    class Late(nas.RandomSearch):
+        def stops(self, state, history, trial):
+            return len(trial.curve) == 2
+
+    study = searched(Late(), "train", 2, recipe="epochs=2", control=0, numerics="threads=1")
+    assert [trial.state for trial in study.history] == ["finished"] * 2
+    study = searched(Late(), Counting(), 2, control=0)
+    assert [trial.state for trial in study.history] == ["stopped"] * 2
+
+
+def test_a_training_that_fails_records_the_epochs_that_it_had(monkeypatch):
+    def score(loop):
+        done.append(1)
+        return {"accuracy": 0.5, "loss": math.nan if len(done) == 3 else 1.0}
+
+    done = []
+    monkeypatch.setattr(Loop, "score", score)
+    study = searched("random", "train", 2, recipe="epochs=4", control=0, numerics="threads=1")
+    failed = study.history[0]
+    assert (failed.state, failed.epochs, failed.planned) == ("failed", 2, 4)
+    assert study.cost == pytest.approx(1.5)
 
 
 def test_rungs_are_those_of_the_recipe():

@@ -287,6 +287,31 @@ def test_rewards_under_bounds_are_mnasnets():
         soft._factor(Objective("accuracy", "max", bound=-1.0), 0.5)
 
 
+@pytest.mark.parametrize(
+    ("goal", "sign"), [("min:loss", 1.0), ("max:gain", -1.0)], ids=["loss", "negative"]
+)
+@pytest.mark.parametrize("reward", ["soft", "hard"])
+def test_reinforce_stays_within_a_bound_on_losses_and_negative_scores(goal, sign, reward):
+    @space
+    def switches(choose):
+        for place in range(10):
+            choose(f"on{place}", (0, 1))
+        return lambda: None
+
+    strategy, metric = Reinforce(reward=reward), goal[4:]
+    study = Study(switches, strategy, objectives=(goal,), within=("size<3.5",), seed=1)
+    sizes, values = [], []
+    for _ in range(300):
+        trial = study.ask()
+        size = sum(trial.architecture.values())
+        sizes.append(size)
+        values.append(1.0 / (1.0 + size))
+        study.tell(trial, {metric: sign * values[-1], "size": size})
+    for begin in (100, 150, 200, 250):  # larger networks are better, and it does not drift there
+        assert sum(sizes[begin : begin + 50]) / 50 < 3.5
+    assert sum(sizes[-50:]) / 50 > 1.5
+
+
 def test_reinforce_refuses():
     pool = PoolSpace("two", [{"k": 1}, {"k": 3}], np.eye(2))
     with pytest.raises(StrategyError, match="asks none"):
