@@ -49,7 +49,7 @@ def columns(history: History) -> dict[str, Any]:
             STATES.index(trial.state),
             trial.proposal.resume if trial.proposal.parent is None else trial.proposal.parent,
             int(trial.proposal.uniform),
-            _brief(trial.fidelity.cost),
+            _brief(history.cost(trial)),
             _brief(trial.seconds),
             int(trial.number in good),
             -1 if trial.error is None else errors.setdefault(trial.error, len(errors)),

@@ -285,12 +285,7 @@ class History(Sequence[Trial]):
 
     def _tell(self, outcome: Outcome) -> Trial:
         """Complete a pending trial, and return it as it is now."""
-        before = self._pending[outcome.number]
-        # What has metrics and a reason was rejected by them, half-way through its estimate.
-        state: State = "stopped" if outcome.stopped else "finished"
-        if outcome.error is not None:
-            state = "rejected" if outcome.metrics else "failed"
-        trial = Trial(before[0], before[1], before[2], state, *outcome[1:8], *before[11:])
+        trial = self._pending[outcome.number].completed(outcome)
         self._put(trial)
         return trial
 

@@ -425,8 +425,11 @@ class Study:
         return f"<p><b>{escape(self.name)}</b>: {done}</p>{best}"
 
     def __repr__(self) -> str:
-        done = len(self.history.finished)
-        return f"<study {self.name}: {done} of {len(self.history)} trials finished>"
+        history = self.history
+        stopped = len(history.ended) - len(history.finished)
+        early = f", {stopped} stopped early" if stopped else ""
+        done = f"{len(history.finished)} of {len(history)} trials finished"
+        return f"<study {self.name}: {done}{early}>"
 
 
 _MASK = (1 << 64) - 1

@@ -314,6 +314,14 @@ class Trial(NamedTuple):
         """
         return self.proposal.fidelity if self.trained is None else self.trained
 
+    def completed(self, outcome: Outcome) -> Trial:
+        """The trial as it is once its outcome was told."""
+        state: State = "stopped" if outcome.stopped else "finished"
+        if outcome.error is not None:
+            # What has metrics and a reason was rejected by them, half-way through its estimate.
+            state = "rejected" if outcome.metrics else "failed"
+        return Trial(self[0], self[1], self[2], state, *outcome[1:8], *self[11:])
+
     @property
     def share(self) -> float:
         """The part of the planned training that was done; 1 where that is not known."""
