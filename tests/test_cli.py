@@ -151,6 +151,7 @@ def test_search_status_best_finish_export(run: Run, linear: str, tmp_path: Path)
     assert again.json["trials"] == {
         "search": 3,
         "control": 0,
+        "confirm": 0,
         "failed": 0,
         "stopped": 0,
         "rejected": 0,

@@ -11,6 +11,7 @@ import pytest
 import nasturtium as nas
 from nasturtium.run.attempt import attempt
 from nasturtium.run.drive import Drive
+from nasturtium.study.confirm import confirmed
 from nasturtium.study.event import encode
 from nasturtium.study.work import Setting
 
@@ -307,3 +308,23 @@ def test_the_strategy_stops_a_trial_by_what_it_reports() -> None:
     assert [len(trial.curve) for trial in searched] == [2] * 3
     # What the search is compared with is trained to the end.
     assert [trial.metrics["score"] for trial in control] == [5.0]
+
+
+def test_the_best_candidates_are_estimated_once_more_at_the_end() -> None:
+    def noisy(job: nas.Job) -> dict[str, float]:
+        score = sum(map(int, job.architecture.values())) // 4  # type: ignore[call-overload]
+        return {"score": score + Random(job.seed("noise")).random()}
+
+    for workers in (1, 4):
+        logs = []
+        for seed in range(2):
+            study = drive(Shuffled(workers, seed), noisy, confirm=3, lag=workers)
+            again = [trial for trial in study.history if trial.arm == "confirm"]
+            others = study.history.where(arm=("search", "control"))
+            assert [trial.number for trial in again] == [t.number for t in study.history[-3:]]
+            ranked = others.best(3)
+            assert {t.architecture.key for t in again} == {t.architecture.key for t in ranked}
+            assert study.best.number == confirmed(study.history)[0].trial.number
+            assert study.count("searched") == 20
+            logs.append(log(study))
+        assert logs[0] == logs[1]

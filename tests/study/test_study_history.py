@@ -143,8 +143,8 @@ def test_a_view_is_made_once():
     [
         (
             {"arm": "serch"},
-            "history.where got arm='serch'; expected one of search, control, reference, final; "
-            "did you mean 'search'?",
+            "history.where got arm='serch'; expected one of search, control, confirm, reference, "
+            "final; did you mean 'search'?",
         ),
         (
             {"state": "done"},

@@ -104,7 +104,7 @@ def _equal(history: History, drawn: list[Trial]) -> tuple[float, str]:
     The work in trials at full fidelity, times the ratio of medians of the seconds of a trial:
     means would be ruled by the first trials of all, which wait for workers to warm up.
     """
-    spent = [t for t in history if t.arm == "search" and t.state in SPENT]
+    spent = [t for t in history if t.arm in ("search", "confirm") and t.state in SPENT]
     work = sum(map(history.cost, spent))
     ours = [t.seconds for t in spent if t.fidelity.full and t.state == "finished"]
     random = [trial.seconds for trial in drawn]

@@ -90,7 +90,7 @@ class Worth:
     """Cost and gain of a search.
 
     Attributes:
-        trials: work of the search, in trials at full fidelity.
+        trials: work of the search and its confirmations, in trials at full fidelity.
         seconds: of its trials, summed over workers.
         cpu_seconds: processor time of its trials.
         gpu_seconds: the seconds again, where trials ran on a GPU.
@@ -140,7 +140,7 @@ def worth_of(
     spent: Spent,
 ) -> Worth:
     """Reckon cost against gain."""
-    run = [t for t in history if t.arm == "search" and t.state in SPENT]
+    run = [t for t in history if t.arm in ("search", "confirm") and t.state in SPENT]
     seconds = sum(trial.seconds for trial in run)
     kwh, source = _energy(seconds, spent)
     doubling = _per_doubling(history, objective)

@@ -45,7 +45,10 @@ def best(
     from nasturtium.run.summary import metrics_in_words, trial_to_json
 
     opened = reopen(*found(study))
-    trials = opened.history.where(arm=("search", "control")).best(top) or (opened.best,)
+    answer = opened.best
+    ranked = opened.history.where(arm=("search", "control")).best(top)
+    others = [trial for trial in ranked if trial.architecture.key != answer.architecture.key]
+    trials = [answer, *others][:top]
     if as_json:
         told = [trial_to_json(trial) for trial in trials]
         typer.echo(json.dumps(told if top > 1 else told[0]))

@@ -76,6 +76,13 @@ def search(
             "strategy's own uniform draws count"
         ),
     ] = 0.1,
+    confirm: Annotated[
+        int | None,
+        typer.Option(
+            help="how many of the best candidates are trained once more at the end, so that the "
+            "answer has the best mean; if not given, a tenth of the trials and at most 5"
+        ),
+    ] = None,
     executor: Annotated[
         str | None,
         typer.Option(help='here, or "processes(workers=4)"; measured if not given'),
@@ -126,6 +133,7 @@ def search(
             trials=trials,
             hours=hours,
             control=control,
+            confirm=confirm,
             executor=executor,
             store=store,
             name=name,

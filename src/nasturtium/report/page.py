@@ -20,6 +20,7 @@ from nasturtium.report import sections
 from nasturtium.report.head import head
 from nasturtium.report.panels import again, network, plots, trials
 from nasturtium.report.plot import columns, curves
+from nasturtium.study.confirm import answer
 from nasturtium.study.store import SqlStore
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Trial
@@ -196,17 +197,15 @@ def _chosen(study: Study, final: Mapping[str, Any] | None) -> Trial | None:
         trial = study.history.trial(final["trial"])
         if trial.state == "finished":
             return trial
-    found = study.history.where(arm=("search", "control")).best()
-    return found[0] if found else None
+    return answer(study.history)
 
 
 def _weighed(study: Study, given: Evidence | Mapping[str, Any] | None) -> Mapping[str, Any]:
     """The evidence that was gathered, or what the log alone says, as plain JSON."""
     if given is None:
-        found = study.history.where(arm=("search", "control")).best()
-        answer = found[0] if found else None
+        best = answer(study.history)
         with np.errstate(invalid="ignore"):  # before the first success the best is -inf
-            given = weigh(study.history, answer=answer, manifest=study.manifest, name=study.name)
+            given = weigh(study.history, answer=best, manifest=study.manifest, name=study.name)
     return given.to_json() if isinstance(given, Evidence) else given
 
 

@@ -13,7 +13,7 @@ from nasturtium.study.trial import Objective, Trial, parse_objective
 
 __all__ = ["ARMS", "STATES", "acceptable", "columns", "curves"]
 
-ARMS = ("search", "control", "reference", "final")
+ARMS = ("search", "control", "confirm", "reference", "final")
 STATES = ("pending", "finished", "failed", "rejected", "stopped")
 CURVES = 10  # networks whose learning curves are shown
 

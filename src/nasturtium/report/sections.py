@@ -10,7 +10,8 @@ from html import escape
 from typing import Any
 
 from nasturtium.report.words import kind_of, listed, many, measured, short, span
-from nasturtium.study.history import SPENT
+from nasturtium.study import confirm
+from nasturtium.study.history import SPENT, History
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Trial
 
@@ -64,6 +65,9 @@ def answer(study: Study, best: Trial | None, final: Mapping[str, Any] | None) ->
     elif final is not None:
         lead = f"The network that was finished is trial {best.number}: {listed(words)}"
     lead += ", as the search estimated it."
+    again = {one.trial.number: one for one in confirm.confirmed(history)}
+    if best.number in again:
+        lead += f" {_confirmed(history, again[best.number], len(again))}"
     broken = [str(b) for b in history.constraints if b.excess(best.metrics[b.metric]) > 0]
     if broken:
         lead += f" It breaks {listed(broken)}: no trial met every bound."
@@ -91,10 +95,19 @@ def answer(study: Study, best: Trial | None, final: Mapping[str, Any] | None) ->
     return section("answer", "The answer", body + went)
 
 
+def _confirmed(history: History, one: confirm.Confirmed, among: int) -> str:
+    """What the estimates of a confirmed candidate were."""
+    metric = history.objectives[0].metric
+    return (
+        f"Trained {len(one.estimates)} times, it has a mean {measured(metric, one.mean)}; it was "
+        f"chosen by that mean among {many(among, 'candidate')}."
+    )
+
+
 def study_best(study: Study) -> int | None:
     """The number of the study's best trial."""
-    found = study.history.where(arm=("search", "control")).best()
-    return found[0].number if found else None
+    found = confirm.answer(study.history)
+    return None if found is None else found.number
 
 
 def _names(study: Study) -> list[str]:
@@ -121,6 +134,7 @@ def _counted(history: Sequence[Trial]) -> str:
     arms = Counter(trial.arm for trial in history if trial.state not in ("rejected", "pending"))
     parts = [f"{arms['search']:,} of the search"]
     parts += [f"{arms['control']:,} of the random control"] if arms["control"] else []
+    parts += [f"{arms['confirm']:,} to confirm the best"] if arms["confirm"] else []
     parts += [f"{arms[arm]:,} {arm}" for arm in ("reference", "final") if arms[arm]]
     count = sum(states[state] for state in SPENT)
     text = f"{many(count, 'network')} estimated: {listed(parts)}."

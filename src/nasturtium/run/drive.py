@@ -42,6 +42,7 @@ class Drive:
         lag: trials that may be out at a time in ordered mode.
         ordered: log in the order of numbers; else as outcomes come.
         watch: called with each trial that was logged, and with ``None`` while waiting.
+        confirm: how many of the best candidates are estimated once more at the end.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Drive:
         lag: int,
         ordered: bool,
         watch: Callable[[Trial | None], None],
+        confirm: int = 0,
     ) -> None:
         self.study = study
         self.setting = setting
@@ -65,13 +67,14 @@ class Drive:
         self.trials = trials
         self.hours = hours
         self.control = control
+        self.confirm = confirm
         self._share = 1.0 - control  # of the hours, for the search
         self.lag = max(lag, executor.workers)
         self.ordered = ordered
         self.watch = watch
         self._out: dict[int, Trial] = {}
         self._early: dict[int, Outcome] = {}
-        spent = sum(trial.seconds for trial in study.history if trial.arm in ("search", "control"))
+        spent = sum(t.seconds for t in study.history if t.arm in ("search", "control", "confirm"))
         self._start = time.monotonic() - spent / executor.workers
 
     def run(self) -> None:
@@ -119,6 +122,9 @@ class Drive:
         wanted = math.ceil(self.control * study.cost - 1e-9) > study.count("uniform")
         if wanted and not hopeless and (self.hours is None or elapsed < self.hours):
             return study.ask("control")
+        over = all(out.arm == "confirm" for out in self._out.values())
+        if self.confirm and over and (self.hours is None or elapsed < self.hours):
+            return study.confirm(self.confirm)
         return None
 
     def _refuse(self, counted: int) -> NoReturn:

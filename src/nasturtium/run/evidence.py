@@ -29,6 +29,7 @@ from nasturtium.run.manifest import machine
 from nasturtium.run.power import Meter
 from nasturtium.run.search import bound_space, told_recipe
 from nasturtium.space.base import Space
+from nasturtium.study.confirm import answer
 from nasturtium.study.store import Lease
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Outcome, Proposal, Trial
@@ -121,13 +122,12 @@ def recall(study: Study) -> Evidence:
     verdict that says what is missing.
     """
     plan = _plan(study) or {}
-    finished = study.history.where(arm=("search", "control")).best()
-    answer = finished[0] if finished else None
-    recipe = plan.get("recipe") or longer(study, answer and answer.architecture).to_json()
+    best = answer(study.history)
+    recipe = plan.get("recipe") or longer(study, best and best.architecture).to_json()
     return weigh(
         study.history,
         _trainings(study, plan),
-        answer=answer,
+        answer=best,
         manifest=study.manifest,
         name=study.name,
         top=plan.get("top", 3),

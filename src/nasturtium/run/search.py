@@ -36,6 +36,7 @@ from nasturtium.space.base import Space
 from nasturtium.space.choice import ChoiceSpace
 from nasturtium.space.graph import GraphSpace
 from nasturtium.space.recipe import RecipeSpace
+from nasturtium.study.confirm import default_count
 from nasturtium.study.estimator import Estimator
 from nasturtium.study.files import Files
 from nasturtium.study.store import Store, folder_of, open_store
@@ -71,6 +72,7 @@ def search(
     trials: int = 100,
     hours: float | None = None,
     control: float = 0.1,
+    confirm: int | None = None,
     executor: Executor | str | None = None,
     store: Store | str | Path | None = "study.db",
     name: str | None = None,
@@ -101,6 +103,10 @@ def search(
         hours: stop asking after so much time.
         control: uniformly drawn candidates beside the search, as a share of its trials; the
             strategy's own uniform draws count.
+        confirm: how many of the best candidates are trained once more at the end, with another
+            seed, so that the answer is the one with the best mean and not the luckiest; if not
+            given, a tenth of the trials and at most 5, and none with several objectives. 0 takes
+            the best single estimate.
         executor: ``"here"``, ``"processes(workers=4)"``, or an executor; measured if not given.
         store: where the log is kept: a path, an SQLAlchemy URL, a store, or ``None`` for memory.
         name: the study's name in the store; made of data, space and strategy if not given.
@@ -155,6 +161,7 @@ def search(
         bound, recipe = joined(bound, asked), None
     goals = tuple(map(parse_objective, objectives))
     bounds = tuple(map(parse_bound, within))
+    again = _confirmations(confirm, trials, goals)
     settings = told_recipe(recipe, Recipe())
     worker = _estimator(estimator, settings, goals, bounds)
     _check_metrics(worker, goals, bounds)
@@ -208,6 +215,7 @@ def search(
             trials=trials,
             hours=hours,
             control=control,
+            confirm=again,
             lag=study.manifest["lag"],
             ordered=ordered,
             watch=lambda trial: say("search", trial),
@@ -297,6 +305,27 @@ def told_recipe(recipe: Recipe | RecipeSpace | str | None, usual: Recipe) -> Rec
         )
     changes = parsed("estimator", f"recipe({recipe})")[1]
     return Recipe.from_json({**usual.to_json(), **changes})
+
+
+def _confirmations(given: int | None, trials: int, goals: tuple[Objective, ...]) -> int:
+    """How many candidates are confirmed.
+
+    Raises:
+        StrategyError: a number that makes no sense, or several objectives.
+    """
+    if given is None:
+        return default_count(trials, len(goals))
+    if isinstance(given, bool) or not isinstance(given, int) or given < 0 or given == 1:
+        raise StrategyError(
+            f"search got confirm={given!r}; expected 0, or how many candidates (2 or more) are "
+            "trained once more"
+        )
+    if given and len(goals) > 1:
+        raise StrategyError(
+            f"search got confirm={given} with {len(goals)} objectives; candidates are confirmed "
+            "by a single objective: leave confirm out"
+        )
+    return given
 
 
 def _numerics(given: Numerics | str) -> Numerics:

@@ -21,6 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nasturtium.run.summary import in_words, metrics_in_words
+from nasturtium.study.confirm import answer
 from nasturtium.study.strategy import Strategy
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Trial
@@ -101,7 +102,9 @@ def standing(study: Study, trials: int, hours: float | None, elapsed: float) -> 
     cost = study.cost / max(1, study.count("searched"))  # of a trial; controls get equal work
     share = study.manifest.get("control", 0.0)
     wanted = math.ceil(share * aim * cost - 1e-9) - study.count("uniform")
-    done, total = searched + checked, aim + asked + max(0, wanted)
+    again = history.where(arm="confirm")
+    done = searched + checked + len(again) - len(again.pending)
+    total = aim + asked + max(0, wanted) + len(again)
     workers = max(1, study.manifest.get("workers", 1))
     recent = history.ended[-RECENT:]
     left: float | None = None
@@ -110,15 +113,14 @@ def standing(study: Study, trials: int, hours: float | None, elapsed: float) -> 
         left = mean * (total - done) / workers
         if hours is not None:
             left = min(left, max(0.0, hours * 3600 - elapsed))
-    found = history.where(arm=("search", "control"))
-    best = found.best()
+    best = answer(history)
     return Standing(
         done,
         total,
         len(history.where(state="failed")),
         len(history.ended) - len(history.finished),
         len(history.where(state="rejected")),
-        best[0] if best else None,
+        best,
         len(study.front) if len(history.objectives) > 1 else 0,
         left,
         history.pending[:workers],
@@ -197,10 +199,9 @@ class Lines(Show):
                 self.say(_opening(study))
                 for note in _notes(study):
                     self.say(note)
-                if (
-                    best := study.history.where(arm=("search", "control")).best()
-                ) and trial is None:
-                    self._best = study.history.rank(best[0])
+                best = answer(study.history)
+                if best is not None and trial is None:
+                    self._best = study.history.rank(best)
             elif stage != "done":
                 self.say(STAGES[stage])
         if trial is not None:
@@ -220,7 +221,8 @@ class Lines(Show):
         better = False
         if trial.state == "finished":
             rank = study.history.rank(trial)
-            better = trial.fidelity.full and (self._best is None or rank > self._best)
+            leads = self._best is None or rank > self._best
+            better = trial.fidelity.full and trial.arm != "confirm" and leads
             self._best = rank if better else self._best
         if not better and self.elapsed - self._said < LINE:
             return
@@ -229,6 +231,8 @@ class Lines(Show):
             self.say(f"trial {trial.number} rejected: {trial.error}; {now.budget()}")
             return
         mark = " (best so far)" if better else ""
+        if trial.arm == "confirm":
+            mark = " when it was trained once more"
         if trial.state == "stopped":
             mark = " when it was stopped early"
         self.say(f"trial {trial.number}: {metrics_in_words(study, trial)}{mark}; {now.budget()}")

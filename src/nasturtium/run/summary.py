@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from statistics import median
 from typing import Any
 
+from nasturtium.study.confirm import answer, confirmed
 from nasturtium.study.store import SqlStore
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Trial
@@ -20,6 +21,7 @@ STATES = {
     "rejected": "rejected",
     "pending": "pending",
 }
+ENDS = ("search", "control", "confirm", *STATES)
 SHOWN = ("params", "macs", "latency")  # beside the objectives, where they are known
 
 
@@ -34,7 +36,7 @@ def address(study: Study) -> str:
 
 def counted(study: Study) -> dict[str, int]:
     """How many trials ended how; those of the search without the rejected, as budgets count."""
-    states = dict.fromkeys(("search", "control", "failed", "stopped", "rejected", "pending"), 0)
+    states = dict.fromkeys(ENDS, 0)
     for trial in study.history:
         if trial.state in ("pending", "rejected"):
             states[trial.state] += 1
@@ -52,7 +54,7 @@ def summary(study: Study) -> dict[str, Any]:
     goal = history.objectives[0]
     drawn = [trial for trial in history.drawn() if history.violation(trial) == 0]
     scores = sorted((trial.metrics[goal.metric] for trial in drawn), key=lambda x: -goal.sign * x)
-    found = history.where(arm=("search", "control")).best()
+    found = answer(history)
     finished: list[dict[str, Any]] = []
     for note in study.notes:
         if "finished" in note:
@@ -66,7 +68,11 @@ def summary(study: Study) -> dict[str, Any]:
         "within": [str(bound) for bound in history.constraints],
         "trials": counted(study),
         "seconds": round(sum(trial.seconds for trial in history), 3),
-        "best": trial_to_json(found[0]) if found else None,
+        "best": None if found is None else trial_to_json(found),
+        "confirmed": [
+            {"trial": one.trial.number, "mean": one.mean, "estimates": list(one.estimates)}
+            for one in confirmed(history)
+        ],
         "random": {"trials": len(scores), "best": scores[0], "median": median(scores)}
         if scores
         else None,
@@ -97,6 +103,8 @@ def rows(study: Study) -> list[tuple[str, str]]:
     parts = [f"{counts['search']} searched"]
     if counts["control"]:
         parts.append(f"{counts['control']} as control")
+    if counts["confirm"]:
+        parts.append(f"{counts['confirm']} to confirm the best")
     parts += [f"{counts[state]} {words}" for state, words in STATES.items() if counts[state]]
     lines = [
         ("study", address(study)),
@@ -108,6 +116,12 @@ def rows(study: Study) -> list[tuple[str, str]]:
         return lines
     best = study.best
     lines.append(("best", f"trial {best.number}: {metrics_in_words(study, best)}"))
+    for one in told["confirmed"]:
+        if one["trial"] == best.number:
+            times, mean = len(one["estimates"]), in_words(goal.metric, one["mean"])
+            among = len(told["confirmed"])
+            text = f"{goal.metric} {mean} in the mean of {times} trainings, the best of {among}"
+            lines.append(("confirmed", text))
     if (drawn := told["random"]) is not None and len(study.history.objectives) == 1:
         text = (
             f"{goal.metric} {in_words(goal.metric, drawn['best'])} at best, "

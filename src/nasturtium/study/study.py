@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, final
 from nasturtium.architecture import Architecture
 from nasturtium.errors import StoreError, StrategyError
 from nasturtium.study.answer import checked, plain_numbers
+from nasturtium.study.confirm import answer, next_candidate
 from nasturtium.study.event import Event
 from nasturtium.study.files import Files
 from nasturtium.study.history import History
@@ -208,9 +209,27 @@ class Study:
                 return trial._replace(state="rejected", metrics=metrics, error=reason)
         return None
 
+    def confirm(self, count: int) -> Trial | None:
+        """Ask for one more estimate of one of the best candidates (with another seed).
+
+        Args:
+            count: how many candidates are confirmed, each once.
+
+        Returns:
+            a trial of arm ``confirm``; ``None`` where all are confirmed, fewer than two candidates
+            keep the bounds, or the first second estimates only repeated the numbers of the first.
+        """
+        candidate = next_candidate(self.history, count)
+        if candidate is None:
+            return None
+        return self._added(Proposal(candidate.architecture, candidate.proposal.fidelity), "confirm")
+
     def add(self, architecture: Architecture, arm: Arm) -> Trial:
         """Ask for a given architecture outside the search, e.g. as a reference."""
-        trial = self._planned(Trial(len(self.history), arm, Proposal(architecture, FULL)))
+        return self._added(Proposal(architecture, FULL), arm)
+
+    def _added(self, proposal: Proposal, arm: Arm) -> Trial:
+        trial = self._planned(Trial(len(self.history), arm, proposal))
         self.store.append(self.name, [Event("asked", trial)])
         self._asked(trial)
         return trial
@@ -376,13 +395,16 @@ class Study:
 
     @property
     def best(self) -> Trial:
-        """The best finished trial of the search (and of the control, which may be luckier).
+        """The best finished trial of search and control.
+
+        Where candidates were confirmed, the one with the best mean of its estimates
+        (:mod:`nasturtium.study.confirm`); else the one with the best estimate.
 
         Raises:
             StrategyError: none has finished.
         """
-        found = self.history.where(arm=("search", "control")).best()
-        if not found:
+        found = answer(self.history)
+        if found is None:
             states = Counter(trial.state for trial in self.history)
             early = f", {states['stopped']} stopped early" if states["stopped"] else ""
             if early and not states["pending"]:
@@ -395,7 +417,7 @@ class Study:
                 f"study {self.name!r} has no finished trial yet ({len(self.history)} asked for, "
                 f"{states['failed']} failed{early}); run or resume it first"
             )
-        return found[0]
+        return found
 
     @property
     def front(self) -> tuple[Trial, ...]:
@@ -415,13 +437,12 @@ class Study:
         from html import escape
 
         done = f"{len(self.history.finished)} of {len(self.history)} trials finished"
-        found = self.history.where(arm=("search", "control")).best()
+        found = answer(self.history)
         rows = "".join(
             f"<tr><td>{escape(name)}</td><td>{value:.6g}</td></tr>"
-            for trial in found
-            for name, value in trial.metrics.items()
+            for name, value in ({} if found is None else found.metrics).items()
         )
-        best = f"<p>best: trial {found[0].number}</p><table>{rows}</table>" if found else ""
+        best = "" if found is None else f"<p>best: trial {found.number}</p><table>{rows}</table>"
         return f"<p><b>{escape(self.name)}</b>: {done}</p>{best}"
 
     def __repr__(self) -> str:

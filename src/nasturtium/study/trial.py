@@ -23,7 +23,7 @@ __all__ = [
     "parse_objective",
 ]
 
-Arm = Literal["search", "control", "reference", "final"]
+Arm = Literal["search", "control", "confirm", "reference", "final"]
 State = Literal["pending", "finished", "failed", "rejected", "stopped"]
 
 # Metrics of which less is better; any other is maximised unless its objective says otherwise.
@@ -271,7 +271,8 @@ class Trial(NamedTuple):
 
     Attributes:
         number: place in the study, from 0.
-        arm: ``search``; or ``control``, ``reference`` or ``final``, which strategies do not see.
+        arm: ``search``; or ``control``, ``confirm``, ``reference`` or ``final``, which are not
+            shown to strategies.
         proposal: what was asked for.
         state: ``pending``, ``finished``, ``failed``, ``rejected`` by a bound, or ``stopped``
             before the end of its training.
