@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import shutil
 import signal
 import sqlite3
@@ -21,7 +20,6 @@ import pytest
 
 from nasturtium.errors import StoreError
 from nasturtium.study.event import Event
-from nasturtium.study.lease import STALE, started
 from nasturtium.study.store import MemoryStore, SqlStore, open_store
 
 
@@ -287,102 +285,3 @@ def test_a_process_killed_while_it_appends_leaves_a_prefix(path):
         length = len(values)
         store.close()
     assert SqlStore(path).append("a", notes("on")) == length + 1
-
-
-# -- the lease ------------------------------------------------------------------------------------
-
-HOLDING = """
-import sys, time
-from nasturtium.study.store import SqlStore
-lease = SqlStore(sys.argv[1]).lease("a")
-print("held", flush=True)
-time.sleep(60)
-"""
-
-
-def test_a_lease_is_held_by_a_living_process_and_not_by_a_dead_one(path):
-    store = SqlStore(path)
-    command = [sys.executable, "-c", HOLDING, str(path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout.readline() == "held\n"
-        with failing(
-            f"study 'a' is being driven by process {process.pid} on {platform.node()} (heard of ",
-            "wait for it, stop it, or give another name",
-        ):
-            store.lease("a")
-        store.lease("another study").release()
-        os.kill(process.pid, signal.SIGKILL)
-        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # dead, and not yet reaped
-        before = time.monotonic()
-        store.lease("a").release()
-        assert time.monotonic() - before < 5.0
-
-
-def test_a_lease_is_held_once_in_a_process_and_given_back(path):
-    for store in (MemoryStore(), SqlStore(path)):
-        lease = store.lease("a")
-        with failing("study 'a' is being driven"):
-            store.lease("a")
-        lease.beat()
-        lease.release()
-        store.lease("a").release()
-        assert store.studies() == () and list(store.read("a")) == []
-
-
-def held_by(store, **holder):
-    """Write the lease of another holder."""
-    beat = holder.pop("beat", time.time())
-    raw = store._raw
-    raw.execute("DELETE FROM lease")
-    raw.execute("INSERT INTO lease VALUES ('a', ?, ?)", (json.dumps(holder), beat))
-
-
-def test_a_holder_on_another_machine_is_dead_after_a_minute_of_silence(path):
-    store = SqlStore(path)
-    held_by(store, host="elsewhere", pid=1, started="0", beat=time.time() - STALE + 5)
-    with failing("driven by process 1 on elsewhere (heard of 55 s ago)"):
-        store.lease("a")
-    held_by(store, host="elsewhere", pid=1, started="0", beat=time.time() - STALE - 1)
-    store.lease("a").release()
-
-
-def test_a_process_id_that_was_given_to_another_process_is_dead(path):
-    store = SqlStore(path)
-    held_by(store, host=platform.node(), pid=os.getppid(), started="another time")
-    store.lease("a").release()
-    held_by(store, host=platform.node(), pid=os.getppid(), started=started(os.getppid()))
-    with failing(f"driven by process {os.getppid()}"):
-        store.lease("a")
-
-
-def test_heartbeats_are_written_now_and_then(path):
-    store = SqlStore(path)
-    lease = store.lease("a")
-
-    def beat():
-        return store._raw.execute("SELECT beat FROM lease").fetchone()[0]
-
-    before = beat()
-    lease.beat()
-    assert beat() == before
-    lease._beaten -= STALE / 6
-    lease.beat()
-    assert beat() > before
-
-
-def test_a_driver_that_was_silent_too_long_stops(path):
-    store = SqlStore(path)
-    lease = store.lease("a")
-    held_by(store, host="elsewhere", pid=1, started="0")
-    lease._beaten -= STALE
-    with failing("study 'a' was taken over by another driver while this one was silent"):
-        lease.beat()
-    lease.release()
-    assert store._raw.execute("SELECT count(*) FROM lease").fetchone()[0] == 1
-
-
-def test_when_a_process_started():
-    assert started(os.getpid()) == started(os.getpid()) is not None
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-    assert started(process.pid) is None

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any, final
 
 from nasturtium.errors import StoreError
+from nasturtium.study.address import printable
 from nasturtium.study.event import Data, Event, decode, encode
 from nasturtium.study.lease import HeldInMemory, HeldInTable, Lease, explain
+from nasturtium.study.outage import Link, identity_in, limits
 
 __all__ = ["Lease", "MemoryStore", "SqlStore", "Store", "folder_of", "open_store"]
 
@@ -99,24 +101,34 @@ class SqlStore(Store):
 
     A killed process loses nothing that was appended. SQLite is synchronised with the disk at the
     first commit after ``sync`` seconds, so a power cut loses at most the commits since then.
+    A database on a server may be away for a while: appending waits for it, and so does reading
+    while this store drives a study.
 
     Args:
         url: a path (``study.db``), ``sqlite:///path`` or ``postgresql+psycopg://...``.
-        folder: where files are kept; ``<path>.files`` beside an SQLite file if not given.
+        folder: where files are kept; if not given, ``<path>.files`` beside an SQLite file, and
+            ``nasturtium.files/<identity of the database>`` for one on a server.
         sync: seconds between forced writes to the disk.
+        patience: seconds that a driver waits for a database that is away.
 
     Raises:
         StoreError: it cannot be opened, is no database of ours, or cannot be written.
     """
 
     def __init__(
-        self, url: str | Path, folder: str | Path | None = None, sync: float = 0.05
+        self,
+        url: str | Path,
+        folder: str | Path | None = None,
+        sync: float = 0.05,
+        patience: float = 600.0,
     ) -> None:
         text = str(url)
         self.url = text if "://" in text else f"sqlite:///{text}"
         self.path = _path_of(self.url)
-        self.folder = folder_of(url) if folder is None else Path(folder)
+        self.folder = None if folder is None else Path(folder)
         self.sync = sync
+        self.patience = patience
+        self._held: dict[str, HeldInTable] = {}
         self._synced = 0.0
         self._numbers: dict[str, int] = {}
         try:
@@ -142,7 +154,7 @@ class SqlStore(Store):
                     "exist; make it first"
                 )
         self._sql = sql
-        connect = {"timeout": 30} if self.path is not None else {}
+        connect = {"timeout": 30} if self.path is not None else limits(_parsed(self.url))
         self._engine = sql.create_engine(
             self.url, connect_args=connect, poolclass=sql.pool.NullPool
         )
@@ -174,12 +186,18 @@ class SqlStore(Store):
             sql.Column("holder", sql.Text, nullable=False),
             sql.Column("beat", sql.Float, nullable=False),
         )
-        self._connection = self._engine.connect()
+        self._link = Link(self._engine.connect, self.url)
+        self.folder = self.folder or self._usual_folder()
         if not sql.inspect(self._connection).has_table("event"):
             if self.path is not None:  # of two processes that open a new file, one makes the tables
                 self._connection.exec_driver_sql("BEGIN IMMEDIATE")
-            meta.create_all(self._connection)
-            self._connection.commit()
+            try:
+                meta.create_all(self._connection)
+                self._connection.commit()
+            except sql.exc.DBAPIError:  # on a server, the other one was first
+                self._connection.rollback()
+                if not sql.inspect(self._connection).has_table("lease"):
+                    raise
         found = {column["name"] for column in sql.inspect(self._connection).get_columns("event")}
         self._connection.commit()
         if found != set(self._event.columns.keys()):
@@ -189,6 +207,16 @@ class SqlStore(Store):
             )
         self._insert = sql.insert(self._event)
         self._raw = self._connection.connection.dbapi_connection if self.path is not None else None
+
+    @property
+    def _connection(self) -> Any:
+        return self._link.connection
+
+    def _usual_folder(self) -> Path:
+        if self.path is not None:
+            return Path(f"{self.path}.files")
+        # A database that was made before databases had identities keeps the folder that it had.
+        return Path("nasturtium.files", identity_in(self._connection, make=True) or "")
 
     def append(self, study: str, events: Sequence[Event]) -> int:
         number = self._numbers.get(study)
@@ -202,13 +230,9 @@ class SqlStore(Store):
                 for index, event in enumerate(events, 1)
             ]
             if self._raw is not None:
-                self._append_sqlite(rows)
+                self._append_sqlite(study, rows)
             else:
-                names = ("study", "number", "kind", "body", "measured")
-                self._connection.execute(
-                    self._insert, [dict(zip(names, row, strict=True)) for row in rows]
-                )
-                self._connection.commit()
+                self._append_server(study, rows)
         except BaseException as error:
             self._undo()
             self._numbers.pop(study, None)  # a request to stop may have come after the commit
@@ -219,7 +243,7 @@ class SqlStore(Store):
         self._numbers[study] = number
         return number
 
-    def _append_sqlite(self, rows: list[tuple[Any, ...]]) -> None:
+    def _append_sqlite(self, study: str, rows: list[tuple[Any, ...]]) -> None:
         # One commit per call on the driver's own connection: this is the hot path of a study
         # over a table, and the statement's compilation would cost more than its execution.
         raw = self._raw
@@ -229,11 +253,56 @@ class SqlStore(Store):
         if forced:
             raw.execute("PRAGMA synchronous=FULL")
         raw.execute("BEGIN IMMEDIATE")
+        held = self._held.get(study)
+        if held is not None and held.overdue:
+            held.renew(self._connection)
         raw.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?)", rows)
         raw.execute("COMMIT")
         if forced:
             raw.execute("PRAGMA synchronous=NORMAL")
             self._synced = time.monotonic()
+
+    def _append_server(self, study: str, rows: list[tuple[Any, ...]]) -> None:
+        """Insert rows, also where the database is away meanwhile, and none of them twice."""
+        sql, table = self._sql, self._event
+        names = table.columns.keys()
+        values = [dict(zip(names, row, strict=True)) for row in rows]
+        held = self._held.get(study)
+        written = (
+            sql.select(table)
+            .where(table.c.study == study, table.c.number >= rows[0][1])
+            .order_by(table.c.number)
+            .limit(len(rows))
+        )
+
+        def send(connection: Any) -> None:
+            overdue = held is not None and held.overdue
+            # One row is a transaction of its own: the server is asked once, not three times.
+            alone = len(rows) == 1 and not overdue
+            level = "AUTOCOMMIT" if alone else connection.default_isolation_level
+            connection.execution_options(isolation_level=level)
+            if held is not None and overdue:
+                held.renew(connection)
+            connection.execute(self._insert, values)
+            connection.commit()
+
+        def there(connection: Any) -> bool:
+            found = [tuple(row) for row in connection.execute(written)]
+            connection.commit()
+            return found == rows
+
+        def send_again(connection: Any) -> None:
+            # The connection was lost: nobody knows whether the rows were committed.
+            if there(connection):
+                return
+            try:
+                send(connection)
+            except sql.exc.IntegrityError:  # they were being committed while it was looked
+                connection.rollback()
+                if not there(connection):
+                    raise
+
+        self._link.run(send, again=send_again, patience=self.patience)
 
     def _undo(self) -> None:
         try:
@@ -247,9 +316,7 @@ class SqlStore(Store):
     def _last(self, study: str) -> int:
         sql, table = self._sql, self._event
         query = sql.select(sql.func.max(table.c.number)).where(table.c.study == study)
-        found = self._connection.execute(query).scalar()
-        self._connection.commit()
-        return int(found or 0)
+        return int(self._rows(query)[0][0] or 0)
 
     def read(self, study: str, after: int = 0) -> Iterator[Event]:
         sql, table = self._sql, self._event
@@ -268,12 +335,18 @@ class SqlStore(Store):
         return [(int(row[0]), str(row[1]), str(row[2])) for row in self._rows(query)]
 
     def _rows(self, query: Any) -> list[Any]:
+        def fetch(connection: Any) -> list[Any]:
+            rows = connection.execute(query).fetchall()
+            connection.commit()
+            return list(rows)
+
         try:
-            rows = self._connection.execute(query).fetchall()
-            self._connection.commit()
+            return self._link.run(fetch, patience=self.patience if self._held else 0.0)
+        except StoreError:
+            raise
         except Exception as error:
+            self._undo()
             raise StoreError(explain(self.url, "read", error)) from error
-        return list(rows)
 
     def studies(self) -> tuple[str, ...]:
         table = self._event
@@ -282,19 +355,42 @@ class SqlStore(Store):
         return tuple(str(row[0]) for row in self._rows(query))
 
     def lease(self, study: str) -> Lease:
-        return HeldInTable(self, study)
+        return HeldInTable(self, study).acquire()
 
     def close(self) -> None:
-        self._connection.close()
+        self._link.close()
         self._engine.dispose()
 
 
 def folder_of(store: Store | str | Path | None) -> Path | None:
-    """Where the files of a store are kept, without opening it; ``None`` if nowhere."""
+    """Where the files of a store are kept; ``None`` if nowhere.
+
+    A database on a server is asked for it, an SQLite file is not opened.
+    """
     if store is None or isinstance(store, Store):
         return None if store is None else store.folder
     path = _path_of(str(store) if "://" in str(store) else f"sqlite:///{store}")
-    return Path("nasturtium.files" if path is None else f"{path}.files")
+    if path is not None:
+        return Path(f"{path}.files")
+    opened = SqlStore(store)
+    try:
+        return opened.folder
+    finally:
+        opened.close()
+
+
+def _parsed(url: str) -> Any:
+    """SQLAlchemy's form of an address; what it says of a wrong one may hold parts of a password."""
+    import sqlalchemy as sql
+
+    try:
+        return sql.make_url(url)
+    except (ValueError, sql.exc.ArgumentError):
+        raise StoreError(
+            f"the store {printable(url)} has no address of a database; expected e.g. "
+            "postgresql+psycopg://user:password@host:5432/database, where special characters of "
+            "user and password are percent-encoded"
+        ) from None
 
 
 def _path_of(url: str) -> Path | None:
