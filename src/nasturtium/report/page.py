@@ -20,6 +20,7 @@ from nasturtium.report import sections
 from nasturtium.report.head import head
 from nasturtium.report.panels import again, network, plots, trials
 from nasturtium.report.plot import columns, curves
+from nasturtium.study.address import printable
 from nasturtium.study.confirm import answer
 from nasturtium.study.store import SqlStore
 from nasturtium.study.study import Study
@@ -213,7 +214,7 @@ def _address(study: Study) -> str:
     """What the command line calls the study."""
     store = study.store
     if isinstance(store, SqlStore):
-        return f"{store.path or store.url}:{study.name}"
+        return f"{store.path or printable(store.url)}:{study.name}"
     return f"STORE:{study.name}"
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from statistics import median
 from typing import Any
 
+from nasturtium.study.address import printable
 from nasturtium.study.confirm import answer, confirmed
 from nasturtium.study.store import SqlStore
 from nasturtium.study.study import Study
@@ -30,7 +31,7 @@ def address(study: Study) -> str:
     store = study.store
     if not isinstance(store, SqlStore):
         return study.name
-    where = str(store.path) if store.path is not None else store.url
+    where = str(store.path) if store.path is not None else printable(store.url)
     return f"{where}:{study.name}"
 
 

@@ -268,26 +268,23 @@ class SqlStore(Store):
         names = table.columns.keys()
         values = [dict(zip(names, row, strict=True)) for row in rows]
         held = self._held.get(study)
-        written = (
-            sql.select(table)
-            .where(table.c.study == study, table.c.number >= rows[0][1])
-            .order_by(table.c.number)
-            .limit(len(rows))
-        )
 
         def send(connection: Any) -> None:
             overdue = held is not None and held.overdue
             # One row is a transaction of its own: the server is asked once, not three times.
             alone = len(rows) == 1 and not overdue
             level = "AUTOCOMMIT" if alone else connection.default_isolation_level
-            connection.execution_options(isolation_level=level)
+            if connection.get_execution_options().get("isolation_level") != level:
+                connection.execution_options(isolation_level=level)
             if held is not None and overdue:
                 held.renew(connection)
             connection.execute(self._insert, values)
             connection.commit()
 
         def there(connection: Any) -> bool:
-            found = [tuple(row) for row in connection.execute(written)]
+            query = sql.select(table).where(table.c.study == study, table.c.number >= rows[0][1])
+            query = query.order_by(table.c.number).limit(len(rows))
+            found = [tuple(row) for row in connection.execute(query)]
             connection.commit()
             return found == rows
 
