@@ -98,19 +98,6 @@ def test_no_output_log_page_or_card_holds_the_password(
     monkeypatch.setenv("COLUMNS", "400")
     url = postgres.database()
     words = ["--space=mlp", "--strategy=random", "--trials=3", "--control=0", "--name=s"]
-        "--space",
-        "mlp",
-        "--strategy",
-        "random",
-        "--trials",
-        "3",
-        "--control",
-        "0",
-        "--name",
-        "s",
-        "--seed",
-        "1",
-    ]
     said = ""
     for command, code in (
         (["search", "iris", *words, "--recipe=epochs=1", "--executor=here", "--store", url], 0),

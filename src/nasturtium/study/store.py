@@ -230,9 +230,9 @@ class SqlStore(Store):
                 for index, event in enumerate(events, 1)
             ]
             if self._raw is not None:
-                self._append_sqlite(study, rows)
+                self._append_sqlite(rows)
             else:
-                self._append_server(study, rows)
+                self._append_server(rows)
         except BaseException as error:
             self._undo()
             self._numbers.pop(study, None)  # a request to stop may have come after the commit
@@ -243,7 +243,7 @@ class SqlStore(Store):
         self._numbers[study] = number
         return number
 
-    def _append_sqlite(self, study: str, rows: list[tuple[Any, ...]]) -> None:
+    def _append_sqlite(self, rows: list[tuple[Any, ...]]) -> None:
         # One commit per call on the driver's own connection: this is the hot path of a study
         # over a table, and the statement's compilation would cost more than its execution.
         raw = self._raw
@@ -253,7 +253,7 @@ class SqlStore(Store):
         if forced:
             raw.execute("PRAGMA synchronous=FULL")
         raw.execute("BEGIN IMMEDIATE")
-        held = self._held.get(study)
+        held = self._held.get(rows[0][0])
         if held is not None and held.overdue:
             held.renew(self._connection)
         raw.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?)", rows)
@@ -262,11 +262,12 @@ class SqlStore(Store):
             raw.execute("PRAGMA synchronous=NORMAL")
             self._synced = time.monotonic()
 
-    def _append_server(self, study: str, rows: list[tuple[Any, ...]]) -> None:
+    def _append_server(self, rows: list[tuple[Any, ...]]) -> None:
         """Insert rows, also where the database is away meanwhile, and none of them twice."""
         sql, table = self._sql, self._event
         names = table.columns.keys()
         values = [dict(zip(names, row, strict=True)) for row in rows]
+        study, first = rows[0][:2]
         held = self._held.get(study)
 
         def send(connection: Any) -> None:
@@ -282,7 +283,7 @@ class SqlStore(Store):
             connection.commit()
 
         def there(connection: Any) -> bool:
-            query = sql.select(table).where(table.c.study == study, table.c.number >= rows[0][1])
+            query = sql.select(table).where(table.c.study == study, table.c.number >= first)
             query = query.order_by(table.c.number).limit(len(rows))
             found = [tuple(row) for row in connection.execute(query)]
             connection.commit()
