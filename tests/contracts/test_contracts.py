@@ -202,6 +202,11 @@ class Inheriting(Sound):
         return nas.Proposal(history.space.sample(rng), parent=parent)
 
 
+class Hasty(Sound):
+    def stops(self, state, history, trial):
+        return len(history.finished) % 5 == 4
+
+
 def test_a_sound_strategy():
     check_strategy(Sound(7))
 
@@ -222,6 +227,7 @@ def test_a_sound_strategy():
         (Inheriting(), "which was stopped early; a stopped trial is no result"),
         (Elsewhere(), "folded from its log, the study went on differently"),
         (Shared(), "one instance in two studies at once does not do what it does in one"),
+        (Hasty(), "Hasty.stops answers otherwise about trial"),
         (Promoting(), "expected a finished one of the same architecture"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Sound) else "",

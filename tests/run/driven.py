@@ -214,6 +214,36 @@ class Counted(nas.Estimator):
         return {"score": job.seed("score") % 997 / 997 + sum(job.architecture.values())}
 
 
+class Deadly(Counted):
+    """Trial 4 kills its process, whichever runs it."""
+
+    def estimate(self, job: nas.Job) -> Mapping[str, float]:
+        if job.number == 4:
+            note(self._side, "start", job.number, os.getpid())
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().estimate(job)
+
+
+class Littering(nas.Estimator):
+    """Leaves child processes; its own process is stopped in trial 1."""
+
+    metrics = ("score",)
+
+    def __init__(self, side: str, pause: float, death: Death) -> None:
+        self._side = side
+
+    def estimate(self, job: nas.Job) -> Mapping[str, float]:
+        child = os.fork()
+        if child == 0:
+            time.sleep(600.0)
+        note(self._side, "child", child)
+        note(self._side, "start", job.number, os.getpid())
+        if job.number == 1:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        time.sleep(600.0)
+        return {"score": 1.0}
+
+
 def quick(store: str, side: str, point: str, executor: nas.Executor, lag: int, **more: Any) -> Any:
     """A study without torch: the loop of a search, with all that may be killed in it."""
     from nasturtium.run.drive import Drive
@@ -236,7 +266,7 @@ def quick(store: str, side: str, point: str, executor: nas.Executor, lag: int, *
             study.log("manifest", {"name": "s"})
         setting = Setting("s", 3, little, None, study.files, prepared=study.prepared)
         policy.prepare(Work(setting, "strategy", lambda data: study.log("prepared", data)))
-        estimator = Counted(side, more.pop("pause", PAUSE), death)
+        estimator = more.pop("estimator", Counted)(side, more.pop("pause", PAUSE), death)
         drive = Drive(
             study,
             setting,
@@ -263,6 +293,8 @@ CASES: dict[str, Callable[[str, str, str], Any]] = {
     "two": lambda *a: quick(*a, nas.Processes(2), 4),
     "unordered": lambda *a: quick(*a, nas.Processes(2), 4, ordered=False),
     "short": lambda *a: quick(*a, nas.Processes(2), 4, trials=SHORT),
+    "deadly": lambda *a: quick(*a, nas.Here(), 1, trials=SHORT, pause=0.0, estimator=Deadly),
+    "littering": lambda *a: quick(*a, nas.Processes(2), 4, estimator=Littering),
     "still": lambda *a: quick(*a, nas.Processes(2), 4, pause=30.0),
 }
 

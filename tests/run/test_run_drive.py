@@ -12,7 +12,8 @@ import nasturtium as nas
 from nasturtium.run.attempt import attempt
 from nasturtium.run.drive import Drive
 from nasturtium.study.confirm import confirmed
-from nasturtium.study.event import encode
+from nasturtium.study.event import decode, encode
+from nasturtium.study.trial import Outcome
 from nasturtium.study.work import Setting
 
 
@@ -61,6 +62,35 @@ class Shuffled(nas.Executor):
         job = self.jobs.pop(self.rng.randrange(running))
         job.listen = self.listen
         return [attempt(self.estimator, job)]
+
+    def stop(self) -> None:
+        self.jobs.clear()
+
+
+@final
+class Interleaved(nas.Executor):
+    """Workers that report point by point, each at a pace of its own."""
+
+    def __init__(self, workers: int, seed: int) -> None:
+        self.workers = workers
+        self.rng = Random(seed)
+        self.jobs: list[nas.Job] = []
+
+    def start(self, setting: Any, estimator: nas.Estimator, listen: Any = None) -> None:
+        self.listen = listen
+
+    def submit(self, job: nas.Job) -> None:
+        job.listen = self.listen
+        self.jobs.append(job)
+
+    def wait(self, timeout: float) -> list[Outcome]:
+        job = self.rng.choice(self.jobs[: self.workers])
+        value = Random(job.number).random() * (len(job.curve) + 1)
+        if job.report({"score": value}) and len(job.curve) < 4:
+            return []
+        self.jobs.remove(job)
+        stopped = job.stopped()
+        return [Outcome(job.number, {"score": value}, tuple(job.curve), stopped=stopped)]
 
     def stop(self) -> None:
         self.jobs.clear()
@@ -140,6 +170,24 @@ def test_what_is_stopped_does_not_depend_on_workers_or_speed(strategy: nas.Strat
     for seed in range(3):
         one = drive(Shuffled(3, seed), look=stepping, lag=3, trials=40, strategy=strategy)
         assert log(one) == log(alone) and one.cost == alone.cost
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        nas.MedianStop(nas.RegularizedEvolution(population=5, sample=2), least=2),
+        nas.ASHA(nas.MedianStop(least=2), least=1 / 3),
+    ],
+)
+def test_what_is_stopped_does_not_depend_on_speed(strategy: nas.Strategy) -> None:
+    logs = [
+        log(drive(Interleaved(workers, seed), strategy=strategy, lag=4, control=0.0, trials=30))
+        for workers, seed in ((1, 0), (2, 1), (2, 2), (4, 3))
+    ]
+    assert logs[1:] == logs[:1] * 3
+    told = [decode(kind, body, "").data for kind, body in logs[0] if kind == "told"]
+    lengths = {len(outcome.curve) for outcome in told}
+    assert min(lengths) < 4 == max(lengths)
 
 
 def test_a_trial_sees_the_results_up_to_the_lag_before_it() -> None:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,13 @@ from nasturtium.run import executor as executors
 from nasturtium.study.files import Files
 from nasturtium.study.trial import Outcome
 from nasturtium.study.work import Setting
+
+
+@nas.space
+def little(choose: Any) -> Any:
+    """A space that needs no torch."""
+    choose("a", tuple(range(9)))
+    return lambda: None
 
 
 def estimating(what: Callable[[nas.Job], Any]) -> nas.Estimator:
@@ -66,7 +73,7 @@ def run(
 
 
 def plain(**options: Any) -> Setting:
-    return Setting("s", 0, nas.zoo.nasbench201, **options)
+    return Setting("s", 0, little, **options)
 
 
 def test_here_and_processes_give_the_same(crew: nas.Processes) -> None:
@@ -96,9 +103,10 @@ def test_what_is_reported_is_heard_and_answered(crew: nas.Processes) -> None:
 
     heard: list[tuple[int, float]] = []
 
-    def listen(number: int, metrics: Mapping[str, float]) -> bool:
-        heard.append((number, metrics["step"]))
-        return metrics["step"] < number
+    def listen(number: int, curve: Sequence[Mapping[str, float]]) -> bool:
+        assert [point["step"] for point in curve] == list(range(len(curve)))
+        heard.append((number, curve[-1]["step"]))
+        return curve[-1]["step"] < number
 
     for executor in (nas.Here(), crew):
         heard.clear()
@@ -154,6 +162,117 @@ def test_a_job_that_hangs_is_ended(crew: nas.Processes, monkeypatch: pytest.Monk
     outcomes = run(crew, what, 4, plain(time_limit=0.5))
     assert outcomes.pop(1).error == "did not end within its time limit of 0.5 s"
     assert all(outcome.error is None for outcome in outcomes.values())
+
+
+def once(path: Path) -> bool:
+    """Whether this is the first time in all processes."""
+    try:
+        path.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+def test_a_worker_that_is_stopped_is_replaced_at_any_moment(
+    crew: nas.Processes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ballast = bytes(3_000_000)  # more than a pipe takes
+
+    def what(job: nas.Job) -> dict[str, float]:
+        if job.number == 1 or (job.number == 2 and once(tmp_path / "2")):
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return {"score": float(len(ballast))}
+
+    monkeypatch.setattr(executors, "STOPPED", 0.3)
+    crew.start(plain(time_limit=0.01), estimating(what))
+    os.kill(crew._crew[0].process.pid, signal.SIGSTOP)  # just started
+    for number in range(4):
+        crew.submit(job(number, plain()))
+    outcomes = answers(crew, 4)
+    assert outcomes.pop(1).error == "its worker process died 2 times (it was stopped for 0.3 s)"
+    assert [outcome.metrics for outcome in outcomes.values()] == [{"score": 3e6}] * 3
+    os.kill(crew._crew[0].process.pid, signal.SIGSTOP)  # idle
+    for number in range(4, 6):
+        crew.submit(job(number, plain()))
+    assert [outcome.error for outcome in answers(crew, 2).values()] == [None] * 2
+
+
+def sleep() -> object:
+    time.sleep(600)
+    return None
+
+
+class Slow(nas.Estimator):
+    def __reduce__(self) -> tuple[Any, ...]:
+        return sleep, ()
+
+    def estimate(self, job: nas.Job) -> Mapping[str, float]:
+        return {}
+
+
+def test_workers_that_never_start_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(nas.EstimateError, match="start_limit=0; expected seconds, more than 0"):
+        nas.Processes(1, start_limit=0)
+    monkeypatch.setattr(executors, "STARTS", 2)
+    crew = nas.Processes(1, start_limit=0.2)
+    try:
+        crew.start(plain(), Slow())
+        crew.submit(job(0, plain()))
+        message = r"do not start: 2 in a row .*the last: it was not ready for a job after 0.2 s\)"
+        with pytest.raises(nas.EstimateError, match=message):
+            answers(crew, 1)
+    finally:
+        crew.stop()
+
+
+def test_time_in_which_the_driver_itself_is_stopped_does_not_count(crew: nas.Processes) -> None:
+    run(crew, lambda job: {"score": 1.0}, 1, plain())
+    before = crew._now
+    crew._watched -= 3600.0
+    crew.wait(0.0)
+    assert crew._now - before <= 1.0
+
+
+def test_a_job_that_runs_again_reports_a_curve_of_its_own(
+    crew: nas.Processes, tmp_path: Path
+) -> None:
+    def what(job: nas.Job) -> dict[str, float]:
+        if sys.platform == "linux":  # the kernel ends a worker before the driver
+            assert Path("/proc/self/oom_score_adj").read_text() == "500\n"
+        for step in range(5):
+            job.report({"step": step})
+            if step == 2 and once(tmp_path / "died"):
+                os.kill(os.getpid(), signal.SIGKILL)
+        return {"score": 1.0}
+
+    heard = []
+
+    def listen(number: int, curve: Sequence[Mapping[str, float]]) -> bool:
+        heard.append([point["step"] for point in curve])
+        return True
+
+    outcome = run(crew, what, 1, plain(), listen=listen)[0]
+    assert [len(steps) for steps in heard] == [1, 2, 3, 1, 2, 3, 4, 5]
+    assert heard[-1] == [point["step"] for point in outcome.curve] == [0.0, 1.0, 2.0, 3.0, 4.0]
+
+
+def test_hostile_results_travel_as_failures(crew: nas.Processes) -> None:
+    def what(job: nas.Job) -> Any:
+        if job.number == 0:
+            sys.exit(3)
+        if job.number == 1:
+            raise ValueError(threading.Lock(), "caf\udce9")
+        if job.number == 2:
+            return {"score": threading.Lock()}
+        os.closerange(0, 100)
+        return {"score": 1.0}
+
+    outcomes = run(crew, what, 4, plain())
+    errors = [str(outcomes[number].error) for number in range(4)]
+    assert errors[0].startswith("SystemExit: 3 (in what")
+    assert errors[1].startswith("ValueError: (<unlocked _thread.lock object at")
+    assert errors[2].startswith("Does.estimate: score is <unlocked _th")
+    assert errors[3].startswith("its worker process died 2 times (")
 
 
 def test_what_cannot_be_sent_is_said(crew: nas.Processes) -> None:

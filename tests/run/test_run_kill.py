@@ -166,6 +166,51 @@ def test_no_zombies_while_workers_are_replaced(tmp_path: Path) -> None:
     assert not left
 
 
+def test_a_trial_that_kills_its_process_fails_the_third_time(tmp_path: Path) -> None:
+    store, side = tmp_path / "study.db", tmp_path / "side.txt"
+    for _ in range(2):
+        assert Life(DRIVEN, "deadly", store, side).end()[0] == -signal.SIGKILL
+    code, _, errors = Life(DRIVEN, "deadly", store, side).end()
+    assert code == 0, errors
+    log = SqlStore(store)
+    failed = [event.data for event in log.read("s") if event.kind == "failed"]
+    log.close()
+    reasons = [outcome.error for outcome in failed if outcome.number == 4]
+    assert reasons == ["its worker process died 2 times (SIGKILL); the system may be out of memory"]
+    assert starts(side)[4] == 4
+    assert not list((tmp_path / "study.db.files" / "results" / "s").glob("*"))
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_all_that_workers_started_ends_with_the_driver(how: int, tmp_path: Path) -> None:
+    store, side = tmp_path / "study.db", tmp_path / "side.txt"
+    life = Life(DRIVEN, "littering", store, side)
+    wait_for(lambda: len(starts(side)) == 2)
+    children = [int(line.split()[1]) for line in lines(side, "child")]
+    workers = [int(line.split()[2]) for line in lines(side, "start")]
+    wait_for(lambda: "T" in map(state, workers))  # one of them is stopped
+    assert sorted(life.kill(how)) == sorted(workers)
+    assert gone([*workers, *children], within=5.0)
+
+
+def test_a_driver_that_is_stopped_for_a_while_loses_nothing(
+    tmp_path: Path, uninterrupted: Any
+) -> None:
+    store, side = tmp_path / "study.db", tmp_path / "side.txt"
+    life, rng = Life(DRIVEN, "short", store, side), Random(0)
+    assert life.until("ready")
+    for _ in range(6):
+        time.sleep(rng.uniform(0.0, 0.3))
+        for process in rng.sample([life.process.pid, *life.children()], 1):
+            os.kill(process, signal.SIGSTOP)
+            time.sleep(rng.uniform(0.0, 0.2))
+            os.kill(process, signal.SIGCONT)
+    code, _, errors = life.end()
+    assert code == 0, errors
+    assert text(store) == uninterrupted(4, driven.SHORT)
+    assert set(starts(side).values()) == {1}
+
+
 def wait_for(condition: Any, seconds: float = 20.0) -> None:
     end = time.monotonic() + seconds
     while not condition():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import signal
 import time
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -17,6 +18,7 @@ import torch
 from torch import nn
 
 import nasturtium as nas
+from nasturtium.estimate.together import Together
 from nasturtium.run import search as steps
 from nasturtium.study.store import SqlStore
 from nasturtium.train.fit import fit
@@ -73,7 +75,7 @@ def search(**more: Any) -> nas.Study:
 
 def scored(**more: Any) -> nas.Study:
     look = more.pop("look", lambda job: {"score": float(job.architecture["width"])})
-    return search(estimator=Look(look), objectives=("score",), **more)
+    return search(**{"estimator": Look(look), "objectives": ("score",), **more})
 
 
 def test_a_study_in_memory() -> None:
@@ -196,6 +198,71 @@ def test_bounds_on_counts_reject_before_anything_is_estimated() -> None:
     rejected = [trial for trial in study.history if trial.state == "rejected"]
     assert rejected
     assert all("params = " in str(trial.error) for trial in rejected)
+
+
+class Depth(nas.Estimator):
+    """A free number; for one network there is none."""
+
+    metrics = ("depthness",)
+    free = True
+
+    def estimate(self, job: nas.Job) -> Mapping[str, float]:
+        if job.architecture["act"] == "tanh" and job.architecture["width"] == 4:
+            raise nas.EstimateError("no number for this one")
+        return {"depthness": float(job.architecture["width"])}  # type: ignore[arg-type]
+
+
+def test_bounds_on_free_estimates_reject_before_anything_is_estimated() -> None:
+    def look(job: nas.Job) -> dict[str, float]:
+        seen.append(job.number)
+        return {"score": float(job.architecture["width"])}  # type: ignore[arg-type]
+
+    seen: list[int] = []
+    estimator = Together(Look(look), Depth())
+    more: dict[str, Any] = {"strategy": nas.RandomSearch(), "trials": 12}
+    study = scored(estimator=estimator, within=("depthness<10", "params<999"), **more)
+    assert len(seen) == len([trial for trial in study.history if trial.state != "rejected"])
+    assert {trial.architecture["width"] for trial in study.history.finished} == {4, 8}
+    errors = {trial.state: str(trial.error) for trial in study.history if trial.error}
+    assert errors["rejected"] == "depthness = 16, bound depthness<10"
+    assert errors["failed"] == "no number for this one"
+
+
+class Drawn(nas.Estimator):
+    """Prepares a file, and gives what is in it."""
+
+    def __init__(self, name: str) -> None:
+        self.metrics = (name,)
+
+    def prepare(self, work: Any) -> None:
+        if work.prepared is None:
+            path = work.setting.files.temporary()
+            path.write_text(self.metrics[0])
+            work.keep(path)
+        self.found = work.prepared.read_text()
+
+    def estimate(self, job: nas.Job) -> Mapping[str, float]:
+        return {self.metrics[0]: float(self.found == self.metrics[0])}
+
+
+def test_each_of_two_estimators_of_one_class_has_a_prepared_file_of_its_own(tmp_path: Path) -> None:
+    def call(trials: int) -> nas.Study:
+        estimator = Together(Drawn("score"), Together(Drawn("one"), Drawn("two")))
+        return scored(estimator=estimator, store=tmp_path / "study.db", trials=trials)
+
+    call(1)
+    study = call(2)
+    assert [[t.metrics[n] for n in ("score", "one", "two")] for t in study.history] == [
+        [1.0] * 3
+    ] * 2
+    assert len(set(study.prepared.values())) == len(study.prepared) == 3
+    assert len([e for e in study.store.read(study.name) if e.kind == "prepared"]) == 3
+
+
+def test_a_time_limit_is_kept_in_a_worker_process(tmp_path: Path) -> None:
+    study = scored(time_limit=30.0, executor=None, trials=1)
+    assert study.manifest["executor"] == "processes"
+    assert study.manifest["lag"] == study.manifest["workers"] == 1
 
 
 def test_bounds_that_nothing_meets_are_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -432,7 +499,7 @@ def test_a_failed_trial_has_its_whole_curve_also_when_it_was_interrupted(
     def epoch(loop: Loop, number: int, *rest: Any) -> Any:
         if number == 2 and interrupted == [False]:
             interrupted[:] = [True]
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
         if number == 3:
             raise nas.EstimateError("it diverged")
         return real(loop, number, *rest)

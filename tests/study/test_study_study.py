@@ -268,6 +268,11 @@ def test_bounds_that_nothing_meets(tmp_path, monkeypatch):
         ({"accuracy": np.array([1.0, 2.0])}, "accuracy is array([1., 2.]), which is not a number"),
         ({"top1": 0.5, "loss": 1.0}, "the estimate has no metric 'accuracy'; it gave loss, top1"),
         ({}, "the estimate has no metric 'accuracy'; it gave none"),
+        ({"accuracy": 0.5, 3: 1.0}, "a metric has the name 3; names of metrics are printable text"),
+        (
+            {"accuracy": 0.5, "a\udcff": 1.0},
+            "a metric has the name 'a\\udcff'; names of metrics are printable text",
+        ),
         ({"accuracy": 0.5}, "the estimate has no metric 'size'; it gave accuracy"),
     ],
 )
@@ -278,6 +283,25 @@ def test_an_answer_that_is_none_is_a_failed_trial(metrics, reason):
     assert (trial.state, trial.error, trial.metrics) == ("failed", reason, {})
     assert trial.seconds == 2.0
     assert study.ask().number == 1
+
+
+@pytest.mark.parametrize("store", [None, "study.db"])
+def test_texts_and_curves_of_any_kind_can_be_logged(store, tmp_path):
+    study = nas.Study(toy, nas.RandomSearch(), store=store and tmp_path / store)
+    study.fail(study.ask(), "no file caf\udce9.png\n\0" + "x" * 9999, curve=[{"loss": object()}])
+    study.tell(study.ask(), {"accuracy": 0.5}, curve=[{"loss": "high"}])
+    study.tell(study.ask(), {"accuracy": 0.5}, curve=[{2: 0.5}])
+    study.tell(study.ask(), {"accuracy": 0.5}, curve=[0.5])
+    study.tell(study.ask(), {"accuracy": 0.5}, curve=[{"loss": np.float32(0.5)}])
+    first, *others, last = study.history
+    assert first.error.startswith("no file caf\\udce9.png \\x00xxx") and len(first.error) < 2010
+    assert [trial.error for trial in others] == [
+        "curve: loss is 'high', which is not a number",
+        "curve: a metric has the name 2; names of metrics are printable text",
+        "curve gave 0.5; expected a mapping of numbers by name, e.g. {'accuracy': 0.9}",
+    ]
+    assert list(last.curve) == [{"loss": 0.5}]
+    assert list(nas.Study(toy, nas.RandomSearch(), store=study.store).history)[-1] == last
 
 
 @pytest.mark.parametrize("number", [np.float32(0.5), np.array(0.5), torch.tensor(0.5), np.int64(1)])

@@ -98,7 +98,11 @@ def search(
     ] = None,
     seed: Annotated[int, typer.Option(help="all randomness is keyed by it")] = 0,
     time_limit: Annotated[
-        float | None, typer.Option(help="seconds after which a trial fails")
+        float | None,
+        typer.Option(
+            help="seconds after which a trial fails; without it, or with --executor here, a trial "
+            "that hangs is not ended"
+        ),
     ] = None,
     numerics: Annotated[
         str | None,

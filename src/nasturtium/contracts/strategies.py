@@ -22,6 +22,8 @@ from nasturtium.study.trial import Objective, Trial, parse_objective
 __all__ = ["check_strategy"]
 
 Estimate = Callable[[Architecture], Mapping[str, float]]
+POINTS = 3  # of the curves that are told
+HEIGHTS = (0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.5, 2.0)  # of curves that are asked about
 Step = tuple[str, int]  # ("ask", 0), or ("tell", "fail" or "stop", which of the pending trials)
 
 
@@ -48,6 +50,8 @@ def check_strategy(
     * A trial that was stopped early is no result: its metrics change nothing that is proposed, and
       nothing inherits from it or resumes it.
     * A study that is interrupted anywhere, and folded from its log, goes on identically.
+    * Whether it stops a running trial does not depend on trials that finished after that one was
+      asked for: with several workers these are others in each run.
 
     Args:
         strategy: the strategy.
@@ -154,6 +158,7 @@ class _Runs:
         self.estimate = estimate or self._numbers
         self.seed = seed
         self.stopped = 1e6  # what a stopped trial says of each objective
+        self._asked: dict[tuple[Study, int], list[bool]] = {}  # what _stops said of trials
 
     def _numbers(self, architecture: Architecture) -> dict[str, float]:
         """A number from 0 to 1 for each objective, by the architecture's key."""
@@ -189,15 +194,18 @@ class _Runs:
                 )
             else:
                 self._check_proposal(study, trial)
+                self._asked[study, trial.number] = self._stops(study, trial)
         elif pending:
             trial = pending[which % len(pending)]
+            self._check_stops(study, trial)
             if what == "fail":
                 study.fail(trial, "failed by the contract")
             elif what == "stop":
                 values = {goal.metric: self.stopped for goal in self.goals}
                 study.tell(trial, {**values, **self._screen(trial.architecture)}, stopped=True)
             else:
-                study.tell(trial, self.estimate(trial.architecture))
+                metrics = self.estimate(trial.architecture)
+                study.tell(trial, metrics, curve=_curve(metrics))
 
     def _check_proposal(self, study: Study, trial: Trial) -> None:
         name = type(self.strategy).__name__
@@ -223,6 +231,26 @@ class _Runs:
                 "finished one of the same architecture",
             )
 
+    def _stops(self, study: Study, trial: Trial) -> list[bool]:
+        """Whether the trial would be stopped, by curves of several lengths and heights."""
+        if type(self.strategy).stops is Strategy.stops:
+            return []
+        end = self.estimate(trial.architecture)
+        curves = [_curve({name: share * end[name] for name in end}) for share in HEIGHTS]
+        return [
+            self.strategy.stops(study.state, study.searched, trial._replace(curve=curve[:length]))
+            for curve in curves
+            for length in range(1, POINTS + 1)
+        ]
+
+    def _check_stops(self, study: Study, trial: Trial) -> None:
+        asked = self._asked.pop((study, trial.number), None)
+        law(
+            asked is None or asked == self._stops(study, trial),
+            f"{type(self.strategy).__name__}.stops answers otherwise about trial {trial.number} "
+            "after others have finished; it may use history.before(trial), and nothing later",
+        )
+
     def log(self, script: list[Step]) -> tuple[list[tuple[str, str]], list[int]]:
         """The log of a study that takes all steps, and its length after each."""
         study, ends = self.study(), []
@@ -234,6 +262,14 @@ class _Runs:
 
 def _asked(log: list[tuple[str, str]]) -> list[tuple[str, str]]:
     return [(kind, body) for kind, body in log if kind in ("asked", "rejected")]
+
+
+def _curve(metrics: Mapping[str, float]) -> tuple[dict[str, float], ...]:
+    """A curve that rises to the metrics."""
+    return tuple(
+        {name: value * (point + 1) / POINTS for name, value in metrics.items()}
+        for point in range(POINTS)
+    )
 
 
 def _text(study: Study) -> list[tuple[str, str]]:

@@ -37,8 +37,8 @@ class Together(Estimator):
         self.free = all(part.free for part in parts)
 
     def prepare(self, work: Work) -> None:
-        for part in self.parts:
-            part.prepare(work.of(type(part).__name__))
+        for place, part in enumerate(self.parts):
+            part.prepare(work.of(f"{place}.{type(part).__name__}"))
 
     def full_epochs(self) -> int | None:
         known = (part.full_epochs() for part in self.parts)

@@ -2,42 +2,58 @@
 
 from __future__ import annotations
 
+import signal
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, final
 
-from nasturtium.errors import EstimateError, NasturtiumError
+from nasturtium.errors import NasturtiumError
+from nasturtium.study.answer import numbers, readable
 from nasturtium.study.estimator import Estimator
 from nasturtium.study.trial import Outcome
 from nasturtium.study.work import Job, OutOfBounds
 
-__all__ = ["attempt", "outcome_from_json", "outcome_to_json"]
+__all__ = ["Requests", "attempt", "outcome_from_json", "outcome_to_json"]
 
 
-def attempt(estimator: Estimator, job: Job) -> Outcome:
+def attempt(estimator: Estimator, job: Job, requests: Requests | None = None) -> Outcome:
     """Run an estimate; an error becomes the reason of a failure, and nothing is raised.
 
-    A request to stop (Ctrl-C) is passed on.
+    The outcome holds plain numbers and printable text only, whatever the estimator gave.
+
+    Args:
+        estimator: what is run.
+        job: for what.
+        requests: tells Ctrl-C, which is passed on, from what the estimator raises, which fails the
+            trial. If not given, ``KeyboardInterrupt`` and ``SystemExit`` are passed on.
     """
     start, cpu = time.perf_counter(), time.process_time()
     metrics: Mapping[str, float] = {}
+    curve: Sequence[Mapping[str, float]] = ()
     error: str | None = None
+    full: int | None = None
     try:
-        metrics = _numbers(estimator, estimator.estimate(job))
+        metrics = numbers(estimator.estimate(job), f"{type(estimator).__name__}.estimate")
     except OutOfBounds as broken:
-        metrics, error = broken.metrics, str(broken)
-    except NasturtiumError as reason:
-        error = str(reason)
+        metrics, error = broken.metrics, _text(broken)
     except MemoryError:
         error = "out of memory"
-    except Exception as reason:
+    except BaseException as reason:
+        if requests is None and isinstance(reason, (KeyboardInterrupt, SystemExit)):
+            raise
         error = _described(reason)
-    full = estimator.full_epochs()
+    try:
+        curve = tuple(numbers(point, "job.curve") for point in job.curve)
+        full = estimator.full_epochs()
+    except Exception as reason:
+        metrics, error = {}, error or _described(reason)
+    if requests is not None and requests.raised is not None:
+        raise requests.raised
     stopped = error is None and job.stopped(full)
     return Outcome(
         job.number,
         metrics,
-        tuple(job.curve),
+        curve,
         dict(job.kept),
         error,
         time.perf_counter() - start,
@@ -47,20 +63,67 @@ def attempt(estimator: Estimator, job: Job) -> Outcome:
     )
 
 
-def _numbers(estimator: Estimator, found: object) -> dict[str, float]:
-    if not isinstance(found, Mapping):
-        raise EstimateError(
-            f"{type(estimator).__name__}.estimate gave {found!r}; expected a mapping of numbers by "
-            "name, e.g. {'accuracy': 0.9}"
-        )
-    return {name: float(value) for name, value in found.items()}
+@final
+class Requests:
+    """Notes what the handlers of SIGINT and SIGTERM raise, to tell it from what an estimate raises.
+
+    Signals are handled in the main thread; opened in another one, it notes nothing.
+
+    Attributes:
+        raised: what a handler raised, or ``None``.
+    """
+
+    def __init__(self) -> None:
+        self.raised: BaseException | None = None
+        self._handlers: dict[signal.Signals, Any] = {}
+
+    def open(self) -> None:
+        """Begin to note; nothing if it has begun."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            handler = signal.getsignal(number)
+            if callable(handler) and number not in self._handlers:
+                try:
+                    signal.signal(number, self._noting(handler))
+                except ValueError:  # not the main thread
+                    return
+                self._handlers[number] = handler
+
+    def close(self) -> None:
+        """Put the handlers back."""
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._handlers.clear()
+        self.raised = None
+
+    def _noting(self, handler: Callable[..., object]) -> Callable[[int, Any], None]:
+        def noting(number: int, frame: Any) -> None:
+            try:
+                handler(number, frame)
+            except BaseException as request:
+                self.raised = request
+                raise
+
+        return noting
 
 
-def _described(reason: Exception) -> str:
+def _text(reason: BaseException) -> str:
+    """What an error says, as one line, whatever it does when it is asked."""
+    try:
+        return readable(str(reason).strip())
+    except Exception:
+        return f"{type(reason).__name__}, whose text cannot be read"
+
+
+def _described(reason: BaseException) -> str:
     """An unforeseen error in one line, with the place it came from."""
-    text = str(reason).strip()
-    if "can't allocate memory" in text or type(reason).__name__ == "OutOfMemoryError":
-        return f"out of memory: {text.splitlines()[0]}"
+    if isinstance(reason, NasturtiumError):
+        return _text(reason)
+    try:
+        first = (str(reason).strip().splitlines() or ["no message"])[0]
+    except Exception:
+        first = "its text cannot be read"
+    if "can't allocate memory" in first or type(reason).__name__ == "OutOfMemoryError":
+        return readable(f"out of memory: {first}")
     place = ""
     trace = reason.__traceback__
     while trace is not None and trace.tb_next is not None:
@@ -68,8 +131,7 @@ def _described(reason: Exception) -> str:
     if trace is not None:
         code = trace.tb_frame.f_code
         place = f" (in {code.co_name}, {code.co_filename.rpartition('/')[2]}:{trace.tb_lineno})"
-    first = text.splitlines()[0] if text else "no message"
-    return f"{type(reason).__name__}: {first}{place}"
+    return readable(f"{type(reason).__name__}: {readable(first)[:1800]}{place}")
 
 
 def outcome_to_json(outcome: Outcome) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn, final
 
 from nasturtium.errors import EstimateError, StrategyError
@@ -165,10 +165,9 @@ class Drive:
             origin = earlier.number
         return Job(trial.number, proposal, self.setting, weights, resumed, origin)
 
-    def heard(self, number: int, metrics: Mapping[str, float]) -> bool:
-        """Ask the strategy whether a running trial is worth going on with."""
-        trial = self._out[number]
-        trial = self._out[number] = trial._replace(curve=(*trial.curve, metrics))
+    def heard(self, number: int, curve: Sequence[Mapping[str, float]]) -> bool:
+        """Ask the strategy whether a running trial is worth going on with, by its curve so far."""
+        trial = self._out[number]._replace(curve=tuple(curve))
         if trial.arm != "search":
             return True  # what the search is compared with is trained to the end
         return not self.study.strategy.stops(self.study.state, self.study.searched, trial)

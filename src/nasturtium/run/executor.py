@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Mapping
-from multiprocessing.connection import Connection, wait
+from collections.abc import Callable, Mapping, Sequence
 from pickle import loads
 from typing import Any, final
 
 from nasturtium.errors import EstimateError, StoreError, TaskError
-from nasturtium.run.attempt import attempt, outcome_from_json
+from nasturtium.run.attempt import Requests, attempt, outcome_from_json
+from nasturtium.run.begun import Begun
 from nasturtium.run.luggage import packed
+from nasturtium.run.process import WorkerProcess, cause, poll
+from nasturtium.study.answer import readable
 from nasturtium.study.estimator import Estimator
 from nasturtium.study.trial import Outcome
 from nasturtium.study.work import Job, Setting
 
 __all__ = ["Executor", "Here", "Processes"]
 
-Listen = Callable[[int, Mapping[str, float]], bool]
-DEATHS = 2  # times that a job may take its worker with it before the trial fails
+Listen = Callable[[int, Sequence[Mapping[str, float]]], bool]
+DEATHS = 2  # times that a job may take its process with it before the trial fails
+STARTS = 5  # worker processes in a row that may fail to start before the search is given up
 GRACE = 20.0  # seconds beyond one and a half time limits after which a job counts as hanging
+LATE = "late"  # its job did not end
+STOPPED = 60.0  # seconds that a worker may be stopped (SIGSTOP) before it is replaced
 
 
 class Executor(ABC):
@@ -44,7 +48,8 @@ class Executor(ABC):
         Args:
             setting: what jobs share.
             estimator: what is run.
-            listen: called with a job's number and what it reports; false stops the job early.
+            listen: called with a job's number and its curve, after each point that it reports in
+                the process that runs it; false stops the job early.
         """
 
     @abstractmethod
@@ -62,17 +67,28 @@ class Executor(ABC):
 
 @final
 class Here(Executor):
-    """Runs each job in this process when it is waited for: for tables and for debugging."""
+    """Runs each job in this process when it is waited for: for tables and for debugging.
+
+    A job that never ends cannot be ended here, whatever the time limit. Where the process died
+    twice in a row while it ran the same job, the next one runs that job in a worker process.
+    """
 
     def __init__(self) -> None:
         self.workers = 1
         self._queue: deque[Job] = deque()
         self._estimator: Estimator | None = None
         self._listen: Listen | None = None
+        self._begun: Begun | None = None
+        self._requests = Requests()
 
     def start(self, setting: Setting, estimator: Estimator, listen: Listen | None = None) -> None:
         self._estimator = estimator
         self._listen = listen
+        if self._begun is not None:
+            self._begun.drop()
+        files = setting.files
+        self._begun = None if files is None else Begun(files.begun(setting.study))
+        self._requests.open()
 
     def submit(self, job: Job) -> None:
         self._queue.append(job)
@@ -82,11 +98,35 @@ class Here(Executor):
             return []
         assert self._estimator is not None
         job = self._queue.popleft()
+        if self._begun is not None and (times := self._begun.note(job.number)) > DEATHS:
+            return [self._apart(job, self._estimator, times - 1)]
         job.listen = self._listen
-        return [attempt(self._estimator, job)]
+        return [attempt(self._estimator, job, self._requests)]
+
+    def _apart(self, job: Job, estimator: Estimator, deaths: int) -> Outcome:
+        """Run a job in a worker process, because this one may not survive it."""
+        worker = Processes(1)
+        try:
+            worker.start(job.setting, estimator, self._listen)
+            worker.submit(job)
+            while not (found := worker.wait(0.2)):
+                pass
+            return found[0]
+        except EstimateError as error:
+            return Outcome(
+                job.number,
+                error=f"its process died {deaths} times, and a worker process cannot run it: "
+                f"{readable(str(error))}",
+            )
+        finally:
+            worker.stop()
 
     def stop(self) -> None:
         self._queue.clear()
+        self._requests.close()
+        if self._begun is not None:
+            self._begun.drop()
+            self._begun = None
 
 
 @final
@@ -95,23 +135,33 @@ class Processes(Executor):
 
     Workers are started afresh, not forked, and do not import the main program: it needs no
     ``if __name__ == "__main__"``. Space, estimator and setting are sent by value. A worker ends
-    with its driver, at once. A worker that dies is replaced and its job is run again; a job that
-    kills two workers fails.
+    with its driver, at once, and everything that a worker started ends with it. A worker that dies
+    is replaced and its job is run again; a job that kills two workers fails. A worker that is
+    stopped (SIGSTOP) for a minute is replaced as if it had died. Without a time limit, a job that
+    never ends is not ended.
 
     Args:
         workers: how many; one for each core if not given.
+        start_limit: seconds in which a worker has to start: to import what it needs and to unpack
+            the space and the estimator. One that does not is replaced.
     """
 
-    def __init__(self, workers: int | None = None) -> None:
+    def __init__(self, workers: int | None = None, start_limit: float = 300.0) -> None:
         if workers is not None and workers < 1:
             raise EstimateError(f"workers={workers}; expected 1 or more")
+        if not start_limit > 0:
+            raise EstimateError(f"start_limit={start_limit}; expected seconds, more than 0")
         self.workers = workers or cores()
-        self._crew: list[_Worker] = []
+        self.start_limit = start_limit
+        self._crew: list[WorkerProcess] = []
         self._queue: deque[Job] = deque()
         self._deaths: dict[int, int] = {}
+        self._failed_starts = 0  # in a row
         self._setting: Setting | None = None
         self._luggage = b""
         self._listen: Listen | None = None
+        self._now = 0.0  # seconds in which this process watched; not those in which it was stopped
+        self._watched = time.monotonic()
 
     def start(self, setting: Setting, estimator: Estimator, listen: Listen | None = None) -> None:
         self._setting = setting
@@ -130,14 +180,15 @@ class Processes(Executor):
             worker.end()
         del self._crew[self.workers :]
         for worker in self._crew:
+            worker.started = self._now
             worker.send(self._luggage)
         while len(self._crew) < self.workers:
             self._crew.append(self._hire())
 
-    def _hire(self) -> _Worker:
+    def _hire(self) -> WorkerProcess:
         assert self._setting is not None
         numerics = self._setting.numerics
-        worker = _Worker(1 if numerics is None else numerics.threads)
+        worker = WorkerProcess(1 if numerics is None else numerics.threads, self._now)
         worker.send(self._luggage)
         return worker
 
@@ -146,68 +197,103 @@ class Processes(Executor):
         self._assign()
 
     def _assign(self) -> None:
-        for index, worker in enumerate(self._crew):
-            if not self._queue:
-                return
-            if worker.job is None:
-                job = self._queue.popleft()
-                while not self._crew[index].give(job):
-                    self._crew[index].end()
-                    self._crew[index] = self._hire()
+        for worker in self._crew:
+            if self._queue and worker.job is None:
+                worker.give(self._queue.popleft())
 
     def wait(self, timeout: float) -> list[Outcome]:
-        ready = wait([worker.pipe for worker in self._crew], timeout)
+        self._watch(self._crew, timeout)
         outcomes = []
         for index, worker in enumerate(self._crew):
-            if worker.pipe in ready:
-                outcome = self._received(index, worker)
+            lost = self._lost(worker)  # first, so that what it sent before it died is received
+            for message in worker.received():
+                outcome = self._heard(worker, *loads(message))
                 if outcome is not None:
                     outcomes.append(outcome)
-            elif worker.overdue(self._setting):
-                outcome = self._died(index, worker)
+            if lost is not None or worker.closed:
+                outcome = self._replaced(index, worker, lost or "")
                 if outcome is not None:
                     outcomes.append(outcome)
         self._assign()
         return outcomes
 
-    def _received(self, index: int, worker: _Worker) -> Outcome | None:
-        try:
-            kind, data = loads(worker.pipe.recv_bytes())
-        except (EOFError, OSError):
-            return self._died(index, worker)
-        if kind == "broken":
-            raise EstimateError(f"a worker process failed: {data}")
-        if kind == "began":
-            worker.since = time.monotonic()
-            return None
-        if kind == "report":
-            go_on = self._listen is None or self._listen(*data)
-            worker.send(packed(("answer", go_on)))
-            return None
-        worker.job = worker.since = None
-        assert isinstance(data, Outcome)
-        self._deaths.pop(data.number, None)
-        return data
+    def _watch(self, workers: Sequence[WorkerProcess], timeout: float) -> None:
+        poll(workers, timeout)
+        now = time.monotonic()
+        self._now += min(now - self._watched, timeout + 1.0)
+        self._watched = now
 
-    def _died(self, index: int, worker: _Worker) -> Outcome | None:
-        code = worker.end()
+    def _lost(self, worker: WorkerProcess) -> str | None:
+        """Why a worker is not to be waited for any longer; empty where it has ended."""
+        state = worker.state()
+        if state == "ended":
+            return ""
+        if state == "running":
+            worker.halted = None
+        elif worker.halted is None:
+            worker.halted = self._now
+        if worker.halted is not None and self._now - worker.halted > STOPPED:
+            return f"it was stopped for {STOPPED:g} s"
+        if worker.started is not None and self._now - worker.started > self.start_limit:
+            return f"it was not ready for a job after {self.start_limit:g} s"
+        return None if worker.halted is not None or not self._late(worker) else LATE
+
+    def _late(self, worker: WorkerProcess) -> bool:
+        """Whether a job is far beyond its time limit: it hangs outside of training."""
+        limit = None if self._setting is None else self._setting.time_limit
+        if worker.began is None or limit is None:
+            return False
+        return self._now - worker.began > 1.5 * limit + GRACE
+
+    def _heard(self, worker: WorkerProcess, kind: str, data: Any) -> Outcome | None:
+        """Answer a message of a worker; the outcome that it holds, if any."""
+        if kind == "broken":
+            raise EstimateError(f"a worker process failed: {readable(data)}")
+        if kind == "ready":
+            worker.started, self._failed_starts = None, 0
+        elif kind == "began":
+            worker.began = self._now
+        elif kind == "report":
+            number, point = data
+            worker.curve.append(point)
+            go_on = self._listen is None or self._listen(number, worker.curve)
+            worker.send(packed(("answer", go_on)))
+        elif kind == "done":
+            worker.job = worker.began = None
+            assert isinstance(data, Outcome)
+            self._deaths.pop(data.number, None)
+            return data
+        return None
+
+    def _replaced(self, index: int, worker: WorkerProcess, why: str) -> Outcome | None:
+        """Put a fresh worker in the place of one; the outcome of its job, where that is known."""
+        code, job = worker.end(), worker.job
+        reason = why or cause(code)
+        if worker.started is not None:
+            self._failed_starts += 1
+            if self._failed_starts == STARTS:
+                raise EstimateError(
+                    f"worker processes do not start: {STARTS} in a row ended before they were "
+                    f"ready (the last: {reason}); look at what the space and the estimator import, "
+                    "or use executor='here'"
+                )
         self._crew[index] = self._hire()
-        job = worker.job
         if job is None:
             return None
         left = self._left(job)
         if left is not None:
             return left
-        if worker.late:
+        if why == LATE:
             limit = self._setting.time_limit if self._setting else None
             return Outcome(job.number, error=f"did not end within its time limit of {limit:g} s")
-        self._deaths[job.number] = self._deaths.get(job.number, 0) + 1
-        if self._deaths[job.number] < DEATHS:
+        deaths = self._deaths[job.number] = self._deaths.get(job.number, 0) + (
+            worker.started is None
+        )
+        if deaths < DEATHS:
             self._queue.appendleft(job)
             return None
-        hint = "; the system may be out of memory" if code == -signal.SIGKILL else ""
-        reason = f"its worker process died {DEATHS} times ({_cause(code)}){hint}"
-        return Outcome(job.number, error=reason)
+        hint = "" if why or code != -signal.SIGKILL else "; the system may be out of memory"
+        return Outcome(job.number, error=f"its worker process died {DEATHS} times ({reason}){hint}")
 
     def _left(self, job: Job) -> Outcome | None:
         """The outcome that a worker left before it died, so that no finished job runs again."""
@@ -224,21 +310,31 @@ class Processes(Executor):
             EstimateError: the function failed, or a worker died in it.
         """
         message = packed(("call", (function, arguments)))
-        for worker in self._crew[:workers]:
+        called = dict(enumerate(self._crew[:workers]))
+        for worker in called.values():
             worker.send(message)
-        results, broken = [], None
-        for index, worker in enumerate(self._crew[:workers]):
-            try:
-                kind, data = loads(worker.pipe.recv_bytes())
-            except (EOFError, OSError):
-                kind, data = "broken", f"it died ({_cause(worker.end())})"
-                self._crew[index] = self._hire()
-            if kind == "broken":
-                broken = data
-            results.append(data)
+        results: dict[int, Any] = {}
+        broken = None
+        while called:
+            self._watch(list(called.values()), 0.2)
+            for index, worker in list(called.items()):
+                lost = self._lost(worker)
+                answers = [loads(message) for message in worker.received()]
+                for kind, data in answers:
+                    if kind == "ready":
+                        worker.started, self._failed_starts = None, 0
+                    else:
+                        broken = data if kind == "broken" else broken
+                        results[index] = data
+                        called.pop(index, None)
+                if index in called and (lost is not None or worker.closed):
+                    code = worker.end()
+                    broken = f"it died ({lost or cause(code)})"
+                    self._crew[index] = self._hire()
+                    del called[index]
         if broken is not None:  # all have answered by now, so that none answers a later call
             raise EstimateError(f"a worker process failed: {broken}")
-        return results
+        return [results[index] for index in sorted(results)]
 
     def stop(self) -> None:
         for worker in self._crew:
@@ -246,73 +342,6 @@ class Processes(Executor):
         self._crew = []
         self._queue.clear()
         self._deaths.clear()
-
-
-@final
-class _Worker:
-    """One worker process and the pipe to it."""
-
-    def __init__(self, threads: int) -> None:
-        ours, theirs = _pipe()
-        environment = {
-            **os.environ,
-            "OMP_NUM_THREADS": str(threads),
-            "NASTURTIUM_PIPE": str(theirs.fileno()),
-        }
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "nasturtium.run.worker"],
-            pass_fds=(theirs.fileno(),),
-            env=environment,
-            stdin=subprocess.DEVNULL,
-        )
-        theirs.close()
-        self.pipe = ours
-        self.job: Job | None = None
-        self.late = False
-        self.since: float | None = None  # when it began its job
-
-    def send(self, message: bytes) -> bool:
-        """Send a message; false if the worker is gone."""
-        try:
-            self.pipe.send_bytes(message)
-        except (OSError, ValueError):
-            return False
-        return True
-
-    def give(self, job: Job) -> bool:
-        """Hand a job over; false if the worker is gone."""
-        parts = (job.number, job.proposal, job.parent_weights, job.resumed, job.origin)
-        if not self.send(packed(("job", parts))):
-            return False
-        self.job, self.since = job, None
-        return True
-
-    def overdue(self, setting: Setting | None) -> bool:
-        """Whether the job is far beyond its time limit: it hangs outside of training."""
-        if self.since is None or setting is None or setting.time_limit is None:
-            return False
-        self.late = time.monotonic() - self.since > 1.5 * setting.time_limit + GRACE
-        return self.late
-
-    def end(self) -> int:
-        """Kill the process and return its exit code."""
-        if self.process.poll() is None:
-            self.process.kill()
-        code = self.process.wait()
-        self.pipe.close()
-        return code
-
-
-def _cause(code: int) -> str:
-    """What an exit code says of a process's end."""
-    return signal.Signals(-code).name if code < 0 else f"exit code {code}"
-
-
-def _pipe() -> tuple[Connection, Connection]:
-    from multiprocessing import Pipe
-
-    ours, theirs = Pipe()
-    return ours, theirs
 
 
 def cores() -> int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 import time
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -36,6 +37,7 @@ from nasturtium.space.base import Space
 from nasturtium.space.choice import ChoiceSpace
 from nasturtium.space.graph import GraphSpace
 from nasturtium.space.recipe import RecipeSpace
+from nasturtium.study.answer import numbers
 from nasturtium.study.confirm import default_count
 from nasturtium.study.estimator import Estimator
 from nasturtium.study.files import Files
@@ -111,7 +113,10 @@ def search(
         store: where the log is kept: a path, an SQLAlchemy URL, a store, or ``None`` for memory.
         name: the study's name in the store; made of data, space and strategy if not given.
         seed: all randomness is keyed by it.
-        time_limit: seconds after which a trial fails.
+        time_limit: seconds after which a trial fails. A training ends at the limit; an estimate
+            that does not look at it is ended with its worker process, half a limit and 20 s later.
+            With ``executor="here"`` such an estimate is not ended; without a limit, a trial that
+            hangs is never ended.
         numerics: threads, precision and memory format, e.g. ``"precision=bf16"``; measured if not
             given.
         ordered: log outcomes in the order of trials, which makes W workers give the same study in
@@ -380,16 +385,34 @@ def _screen(
     estimator: Estimator, space: Space, task: Task, bounds: tuple[Objective, ...]
 ) -> Callable[[Any], Mapping[str, float]] | None:
     """Gives the free metrics that bounds are about; ``None`` where there are none."""
-    wanted = tuple(dict.fromkeys(b.metric for b in bounds if b.metric in COUNTS))
-    if not wanted:
+    wanted = dict.fromkeys(bound.metric for bound in bounds)
+    counted = tuple(metric for metric in wanted if metric in COUNTS)
+    free: list[Estimator] = [Hardware(counted)] if counted else []
+    free += [part for part in _free(estimator) if not wanted.keys().isdisjoint(part.metrics)]
+    if not free:
         return None
-    counts = Hardware(wanted)
     setting = Setting("screen", 0, space, task)
 
     def screen(architecture: Any) -> Mapping[str, float]:
-        return counts.estimate(Job(0, Proposal(architecture), setting))
+        found: dict[str, float] = {}
+        for part in free:
+            # Where one fails, the trial is asked for, and fails with the reason.
+            with contextlib.suppress(Exception):
+                found |= numbers(part.estimate(Job(0, Proposal(architecture), setting)), "a bound")
+        return found
 
     return screen
+
+
+def _free(estimator: Estimator) -> Iterator[Estimator]:
+    """The parts whose estimates are free; counts are made anyway, and only those asked for."""
+    if isinstance(estimator, Together):
+        for part in estimator.parts:
+            yield from _free(part)
+    elif isinstance(estimator, Hardware) or type(estimator).prepare is not Estimator.prepare:
+        return
+    elif estimator.free:
+        yield estimator
 
 
 def _check_space(space: Space, task: Task) -> None:
@@ -466,7 +489,10 @@ def _ready(
             setting.numerics = Numerics()
     elif runner is None:
         fitting = max(1, cores() // setting.numerics.threads)
-        runner = Processes(fitting) if _trains(estimator) else Here()
+        if _trains(estimator):
+            runner = Processes(fitting)
+        else:  # only a worker process can be ended at a time limit
+            runner = Here() if setting.time_limit is None else Processes(1)
     facts: dict[str, Any] = {
         "numerics": setting.numerics.to_json(),
         "executor": type(runner).__name__.lower(),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from nasturtium.errors import EstimateError
 from nasturtium.study.trial import Objective
 
-__all__ = ["checked", "plain_numbers"]
+__all__ = ["checked", "numbers", "plain_curve", "plain_numbers", "readable"]
 
 NUMBERS = frozenset((float, int))
+FLOAT = frozenset((float,))
+LONGEST = 2000  # letters of a reason
 
 
 def checked(
@@ -27,10 +31,12 @@ def checked(
         free: gives the metrics that cost nothing, for bounds whose metric is missing.
     """
     metrics = plain_numbers(metrics)
+    if (unnamed := _unnamed(metrics)) is not None:
+        return metrics, unnamed
     if not NUMBERS.issuperset(map(type, metrics.values())):
         for name, value in metrics.items():
             if not isinstance(value, (float, int)):
-                return metrics, f"{name} is {value!r}, which is not a number"
+                return metrics, _no_number(name, value)
     for objective in objectives:
         found = metrics.get(objective.metric)
         if found is None:
@@ -57,3 +63,100 @@ def plain_numbers(metrics: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _lacks(metric: str, metrics: Mapping[str, float]) -> str:
     return f"the estimate has no metric {metric!r}; it gave {', '.join(sorted(metrics)) or 'none'}"
+
+
+def numbers(found: object, source: str) -> dict[str, float]:
+    """What somebody's code gave as metrics, as plain numbers by name.
+
+    Args:
+        found: anything.
+        source: what gave it, e.g. ``Own.estimate``.
+
+    Raises:
+        EstimateError: it is no mapping, a name is no text, or a value is no number.
+    """
+    if type(found) is dict and _plain(found):
+        return found.copy()
+    if not isinstance(found, Mapping):
+        raise EstimateError(
+            f"{source} gave {_shown(found)}; expected a mapping of numbers by name, e.g. "
+            "{'accuracy': 0.9}"
+        )
+    metrics = dict(found.items())
+    if (unnamed := _unnamed(metrics)) is not None:
+        raise EstimateError(f"{source}: {unnamed}")
+    plain = {}
+    for name, value in metrics.items():
+        number = _number(value)
+        if number is None:
+            raise EstimateError(f"{source}: {_no_number(name, value)}")
+        plain[name] = number
+    return plain
+
+
+def plain_curve(
+    curve: Sequence[Mapping[str, Any]],
+) -> tuple[Sequence[Mapping[str, float]], str | None]:
+    """The curve with plain numbers, and why it is none, or ``None``; then the curve is empty."""
+    if not curve:
+        return (), None
+    plain = []
+    try:
+        for point in curve:
+            plain.append(numbers(point, "curve"))
+    except EstimateError as reason:
+        return (), str(reason)
+    return tuple(plain), None
+
+
+def readable(text: str) -> str:
+    r"""Text as one line that can be stored and printed anywhere, of at most 2,000 letters.
+
+    Example:
+        >>> print(readable("no such file: caf\udce9.png"))
+        no such file: caf\udce9.png
+    """
+    if len(text) > LONGEST:
+        text = text[: LONGEST - 1] + "…"
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() else " " if letter.isspace() else ascii(letter)[1:-1]
+        for letter in text
+    )
+
+
+def _plain(found: Mapping[Any, Any]) -> bool:
+    return FLOAT.issuperset(map(type, found.values())) and _unnamed(found) is None
+
+
+def _number(value: Any) -> float | None:
+    """A value as a number; ``None`` where it is none, or several."""
+    try:
+        value = value.item() if hasattr(value, "item") else value
+        return None if isinstance(value, (str, bytes, bytearray)) else float(value)
+    except Exception:  # of a type that is not known here
+        return None
+
+
+def _unnamed(metrics: Mapping[Any, Any]) -> str | None:
+    """Says which metric has a name that is no printable text; ``None`` where none has."""
+    try:
+        if "".join(metrics).isprintable():
+            return None
+    except TypeError:
+        pass
+    wrong = next(n for n in metrics if not (isinstance(n, str) and n.isprintable()))
+    return f"a metric has the name {_shown(wrong)}; names of metrics are printable text"
+
+
+def _no_number(name: str, value: object) -> str:
+    return f"{name} is {_shown(value)}, which is not a number"
+
+
+def _shown(value: object) -> str:
+    """A short representation of a value, whatever its type does when it is asked for one."""
+    try:
+        return readable(reprlib.repr(value))
+    except Exception:
+        return f"an object of type {type(value).__name__}"

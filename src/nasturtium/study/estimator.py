@@ -21,8 +21,9 @@ class Estimator(ABC):
 
     Attributes:
         metrics: names of the numbers that :meth:`estimate` gives.
-        free: whether an estimate costs so little that it is made before a trial is asked for, so
-            that constraints on its metrics reject without training.
+        free: whether an estimate costs so little that it is made before a trial is asked for, where
+            the study has a bound on one of its metrics: an architecture that breaks the bound is
+            rejected and never becomes a trial. It has to need no :meth:`prepare` and no files.
     """
 
     metrics: tuple[str, ...] = ()

@@ -110,6 +110,10 @@ class Files:
             return None
         return left if isinstance(left, dict) and left.get("job") == job else None
 
+    def begun(self, study: str) -> Path:
+        """Where a driver notes the trial that it runs in its own process."""
+        return self.folder / "results" / study / "begun"
+
     def checkpoint(self, study: str, number: int | str) -> Path:
         """Where a running trial, or a part that prepares itself, keeps its checkpoint."""
         folder = self.folder / "checkpoints" / study

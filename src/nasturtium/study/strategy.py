@@ -60,6 +60,10 @@ class Strategy(ABC):
     def stops(self, state: Any, history: History, trial: Trial) -> bool:
         """Whether to stop a running trial early, given what it reported in ``trial.curve``.
 
+        With several workers others finish meanwhile, in another order in each run. So that a study
+        can be repeated, the answer depends on the trial and on ``history.before(trial)``, the
+        trials that had ended when it was asked for, and not on later ones.
+
         A trial that is stopped is in ``history.stopped``, and never in ``history.finished``.
         """
         return False

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from nasturtium.architecture import Architecture
 from nasturtium.errors import StoreError, StrategyError
-from nasturtium.study.answer import checked, plain_numbers
+from nasturtium.study.answer import checked, plain_curve, plain_numbers, readable
 from nasturtium.study.confirm import answer, next_candidate
 from nasturtium.study.event import Event
 from nasturtium.study.files import Files
@@ -260,6 +260,8 @@ class Study:
         free = partial(self._free, trial)
         goals, bounds = ((), ()) if stopped else (history.objectives, history.constraints)
         metrics, error = checked(metrics, goals, bounds, free)
+        curve, wrong = plain_curve(curve)
+        error = error or wrong
         if error is not None:
             metrics, stopped = {}, False
         times = (seconds, cpu_seconds)
@@ -286,7 +288,8 @@ class Study:
         With metrics it counts as rejected: they break a bound, and the rest was not estimated.
         """
         numbers, times = plain_numbers(metrics or {}), (seconds, cpu_seconds)
-        self._settle(Outcome(trial.number, numbers, curve, {}, reason, *times, epochs))
+        points = plain_curve(curve)[0]
+        self._settle(Outcome(trial.number, numbers, points, {}, readable(reason), *times, epochs))
 
     def _settle(self, outcome: Outcome) -> None:
         number = outcome.number

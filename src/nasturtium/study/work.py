@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 from nasturtium.architecture import Architecture
 from nasturtium.errors import EstimateError
+from nasturtium.study.answer import numbers
 from nasturtium.study.event import _dumps
 from nasturtium.study.trial import Fidelity, Objective, Proposal
 from nasturtium.train.epochs import whole_epochs
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from nasturtium.train.recipe import Recipe
 
 __all__ = ["Job", "OutOfBounds", "Setting", "Work"]
+
+Listen = Callable[[int, Sequence[Mapping[str, float]]], bool]
 
 
 @final
@@ -126,7 +129,7 @@ class OutOfBounds(EstimateError):
 
     def __init__(self, reason: str, metrics: Mapping[str, float]) -> None:
         Exception.__init__(self, reason)
-        self.metrics = {name: float(value) for name, value in metrics.items()}
+        self.metrics = numbers(metrics, "job.check")
 
 
 @final
@@ -141,7 +144,7 @@ class Job:
         resumed: digest of the checkpoint to go on from, where the proposal resumes a trial.
         origin: the trial whose seed is used: the first of a chain of resumed ones.
         curve: what was reported.
-        listen: hears what is reported, and says whether to go on.
+        listen: is given the number and the curve after each report, and says whether to go on.
         kept: digests of files to keep with the trial, by role.
         epochs: epochs trained so far, where an estimator says so.
     """
@@ -154,7 +157,7 @@ class Job:
         parent_weights: str | None = None,
         resumed: str | None = None,
         origin: int | None = None,
-        listen: Callable[[int, Mapping[str, float]], bool] | None = None,
+        listen: Listen | None = None,
     ) -> None:
         self.number = number
         self.proposal = proposal
@@ -244,9 +247,8 @@ class Job:
 
     def report(self, metrics: Mapping[str, float]) -> bool:
         """Add a point to the trial's curve; false asks the estimate to stop early."""
-        point = {name: float(value) for name, value in metrics.items()}
-        self.curve.append(point)
-        goes_on = self.listen is None or self.listen(self.number, point)
+        self.curve.append(numbers(metrics, "job.report"))
+        goes_on = self.listen is None or self.listen(self.number, self.curve)
         if not goes_on and self._ended is None:
             self._ended = len(self.curve)
         return goes_on
@@ -321,8 +323,8 @@ class Work:
         self._log = log
 
     def of(self, part: str) -> Work:
-        """The same work for one part of a joined estimator."""
-        return Work(self.setting, part, self._log)
+        """The same work for one part of a joined estimator, under a name of its own."""
+        return Work(self.setting, f"{self._part}.{part}", self._log)
 
     @property
     def checkpoint(self) -> Path | None:
