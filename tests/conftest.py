@@ -1,4 +1,4 @@
-"""What several folders of tests share: a PostgreSQL server of their own."""
+"""What tests share: a state folder of their own, and a PostgreSQL server."""
 
 from __future__ import annotations
 
@@ -114,3 +114,12 @@ def postgres() -> Iterator[Postgres]:
         if (folder / "data" / "postmaster.pid").exists():
             server.stop("immediate")
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what tests search with out of the user's own records, also in their processes."""
+    with pytest.MonkeyPatch.context() as patch:
+        if "NASTURTIUM_STATE" not in os.environ:
+            patch.setenv("NASTURTIUM_STATE", str(tmp_path_factory.mktemp("state")))
+        yield

@@ -324,9 +324,9 @@ def test_bounds_that_nothing_meets_take_seconds(run: Run) -> None:
 @pytest.mark.parametrize(
     ("change", "parts"),
     [
-        (("--space", "mlp(widths=(4,8))"), ("another space",)),
+        (("--space", "mlp(widths=(4,8))"), ("another space", "now one of (4, 8)")),
         (("--seed", "1"), ("another seed",)),
-        (("--recipe", "epochs=7"), ("another recipe", "7")),
+        (("--recipe", "epochs=7"), ("another recipe (recipe.epochs: 10, now 7)",)),
     ],
 )
 def test_a_study_is_not_gone_on_with_under_other_settings(

@@ -50,7 +50,10 @@ def test_a_picture_is_a_file(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
-        (("mlp", "--svg", "none/net.svg"), ("cannot be written to none/net.svg", "that exists")),
+        (
+            ("mlp", "--svg", "none/net.svg"),
+            ("cannot be written to 'none/net.svg'", "no folder 'none'"),
+        ),
         (("study.db", "--svg", "net.svg"), ("'study.db' is a study", "nasturtium report")),
         (("anynt", "--svg", "net.svg"), ("did you mean 'anynet'?",)),
     ],

@@ -229,7 +229,7 @@ def _mask() -> int:
 
 def test_a_path_that_cannot_be_written_is_refused_in_one_line(tmp_path, monkeypatch):
     found = ran(study())
-    with pytest.raises(StoreError, match=r"is a folder; give a file"):
+    with pytest.raises(StoreError, match=r"is a folder; name a file in it"):
         report(found, tmp_path)
     with pytest.raises(StoreError, match=r"there is no folder '.*none'; make it"):
         report(found, tmp_path / "none" / "report.html")

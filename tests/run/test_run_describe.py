@@ -97,7 +97,7 @@ def test_a_picture_stands_alone(tmp_path):
 
 
 def test_pictures_that_cannot_be(tmp_path):
-    with pytest.raises(StoreError, match=r"cannot be written to .*none.*; name a file in a folder"):
+    with pytest.raises(StoreError, match=r"cannot be written to .*none.*: there is no folder"):
         of_space("mlp", svg=tmp_path / "none" / "net.svg")
     program = tmp_path / "bare.py"
     program.write_text(BARE)

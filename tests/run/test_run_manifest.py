@@ -40,15 +40,52 @@ def test_the_same_study_has_not_changed() -> None:
 @pytest.mark.parametrize("entry", ["seed", "data", "space", "strategy", "estimator", "recipe"])
 def test_another_study_is_refused_by_name(entry: str) -> None:
     now = {**manifest(), entry: "another"}
-    with pytest.raises(nas.StoreError, match=f"study 's' exists with another {entry}: it has"):
+    with pytest.raises(nas.StoreError, match=rf"study 's' exists with another {entry} \({entry}: "):
         changed(manifest(), now, "s")
 
 
-def test_only_what_differs_is_shown() -> None:
-    now = manifest()
-    now["recipe"] = {**now["recipe"], "lr": 0.7}
-    with pytest.raises(nas.StoreError, match=r"it has \{'lr': 0.1\}, this call has \{'lr': 0.7\}"):
+def test_only_the_settings_that_differ_are_shown() -> None:
+    now = {**manifest(part=nas.Train(nas.Recipe(epochs=3, lr=0.7))), "seed": 5}
+    now["recipe"] = {**now["recipe"], "lr": 0.7, "balance": True}
+    now["objectives"] = [*now["objectives"], {"metric": "params", "goal": "min", "bound": None}]
+    with pytest.raises(nas.StoreError) as caught:
         changed(manifest(), now, "s")
+    assert str(caught.value).startswith(
+        "study 's' exists with another seed and another recipe and another objectives (seed: 4, "
+        "now 5; recipe.lr: 0.1, now 0.7; recipe.balance: not set, now True; objectives: ["
+    )
+    assert str(caught.value).endswith("); give another name, or the old settings to go on with it")
+    long = {**manifest(), "space": {"name": "x" * 9999, **{str(n): n for n in range(50)}}}
+    with pytest.raises(nas.StoreError, match=r"; and \d\d more\); give another") as caught:
+        changed(manifest(), long, "s")
+    assert len(str(caught.value)) < 1500
+
+
+def net(widths: tuple[int, ...], *more: str) -> nas.ChoiceSpace:
+    @nas.space
+    def net(choose: Any) -> Any:
+        choose("width", widths)
+        for name in more:
+            choose(name, (1, 2))
+        return nas.block(dict)
+
+    return net
+
+
+@pytest.mark.parametrize(
+    ("now", "message"),
+    [
+        (net((4, 8, 16)), r"\(decision 'width': one of \(4, 8\), now one of \(4, 8, 16\)\)"),
+        (net((4, 8), "depth"), r"\(decision 'depth' is new\)"),
+        (nas.zoo.mlp, r"space.name: 'net', now 'mlp'"),
+    ],
+)
+def test_what_changed_in_a_space_is_named(now: nas.Space, message: str) -> None:
+    with pytest.raises(nas.StoreError, match=message):
+        changed(manifest(net((4, 8))), manifest(now), "s")
+    old = {key: value for key, value in manifest(net((4, 8))).items() if key != "decisions"}
+    with pytest.raises(nas.StoreError, match="another space"):
+        changed(old, manifest(now), "s")
 
 
 def test_parts_are_told_by_their_class_and_arguments(tmp_path: Path) -> None:

@@ -50,11 +50,49 @@ def test_a_text_is_a_name_and_arguments() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["evolution(50)", "evolution(population=", "evolution(population=x)", "evolution(a=1)b"]
+    ("text", "message"),
+    [
+        ("evolution(50)", r"arguments have names; write evolution\(population=50\)"),
+        ("evolution(population=", "is not understood; write a name, or a name with arguments"),
+        ("evolution(a=1)b", "is not understood; write a name, or a name with arguments"),
+        ("(a=1)", "is not understood; write a name, or a name with arguments"),
+        ("evolution(population=x)", "'evolution': population='x'; expected a whole number"),
+        ("evolution(population=5,5)", "not understood at '5': every argument has a name"),
+        ("asha(strategy=evolution(population=x))", "'evolution': population='x'; expected"),
+        ("asha(least=a)", "strategy 'asha': least='a'; expected a number"),
+    ],
 )
-def test_a_text_of_another_form_is_refused(text: str) -> None:
-    with pytest.raises(nas.StrategyError, match="is not understood; write a name, or a name with"):
-        parsed("strategy", text)
+def test_a_text_of_another_form_is_refused(text: str, message: str) -> None:
+    with pytest.raises(nas.StrategyError, match=message):
+        made("strategy", text)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "message"),
+    [
+        ("strategy", "subprocess:Popen(args='touch ran',shell=True)", "is Popen; expected a class"),
+        ("strategy", "builtins:eval", "is builtin_function_or_method; expected a class under"),
+        ("strategy", "hardware", "there is no strategy 'hardware'"),
+        ("strategy", "nasturtium:Hardware", "is Hardware; expected a class under nas.Strategy"),
+        ("estimator", "os:system(command='touch ran')", "expected a class under nas.Estimator"),
+        ("executor", "subprocess:Popen(args='touch ran',shell=True)", "nas.Executor"),
+        ("benchmark", "subprocess:Popen(args='touch ran',shell=True)", "a nas.Benchmark, or a"),
+        ("space", "os:system(command='touch ran')", "expected a space: decorate the builder"),
+        ("recipe", "os:system(command='touch ran')", "expected settings such as epochs=5"),
+    ],
+)
+def test_nothing_of_another_kind_is_called(
+    kind: str, text: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(nas.NasturtiumError, match=message):
+        made(kind, text)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_may_hold_brackets() -> None:
+    name, arguments = parsed("space", "runs (1)/net.py:net(layers=2)")
+    assert (name, arguments) == ("runs (1)/net.py:net", {"layers": 2})
 
 
 @pytest.mark.parametrize(

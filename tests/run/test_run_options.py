@@ -29,7 +29,10 @@ def test_texts_and_mappings(given: Any, expected: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ("skip", "load='skip' is not understood; write settings such as skip_unreadable=True"),
+        (
+            "skip",
+            "load 'skip' is not understood at 'skip': every argument has a name; write e.g.",
+        ),
         ("size=((1", "is not understood"),
         ("skip_unreadble=True", "no option 'skip_unreadble'; did you mean 'skip_unreadable'"),
         ("seed=3", "no option 'seed'; the options are fractions, layout"),

@@ -7,17 +7,20 @@ before a command needs it.
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import Annotated
 
 import typer
 
+from nasturtium.cli.answer import plain
 from nasturtium.cli.evidence import evidence, report
 from nasturtium.cli.finish import export, finish
 from nasturtium.cli.look import best, describe, spaces, status
 from nasturtium.cli.race import race
 from nasturtium.cli.search import resume, search
 from nasturtium.errors import NasturtiumError
+from nasturtium.study.address import printable
 
 __all__ = ["app", "main"]
 
@@ -33,12 +36,15 @@ app = typer.Typer(
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; an error of ours becomes one line and exit code 2."""
     given = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names may hold what the terminal cannot show
+            stream.reconfigure(errors="backslashreplace")
     try:
         app([word for word in given if word != "--debug"], prog_name="nasturtium")
     except NasturtiumError as error:
         if "--debug" in given:
             raise
-        print("error:", " ".join(str(error).split()), file=sys.stderr)
+        print("error:", plain(printable(" ".join(str(error).split()))), file=sys.stderr)
         raise SystemExit(2) from None
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nasturtium.run.names import NAMES
+from nasturtium.study.address import printable
 
 if TYPE_CHECKING:
     from nasturtium.run.finish import Finished
@@ -22,8 +26,11 @@ __all__ = [
     "Json",
     "Quiet",
     "StoreName",
+    "Trust",
     "completing",
     "going_on",
+    "named",
+    "plain",
     "print_rows",
     "print_table",
     "shown",
@@ -41,10 +48,23 @@ def completing(kind: str) -> Any:
     return names
 
 
+def named(kind: str) -> str:
+    """The names of a kind of part, for help."""
+    return ", ".join(sorted(NAMES[kind]))
+
+
 StoreName = Annotated[
     str, typer.Argument(metavar="STORE[:NAME]", help="the store, and the study if it holds several")
 ]
 Json = Annotated[bool, typer.Option("--json", help="answer with one JSON object")]
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust",
+        help="run the files and modules that the study names, even if you have not searched with "
+        "them as they are now",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="show no progress")]
 
 
@@ -54,7 +74,7 @@ def going_on() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        again = shlex.join(["nasturtium", *sys.argv[1:]])
+        again = plain(printable(shlex.join(["nasturtium", *sys.argv[1:]])))
         print(f"stopped; nothing is lost, the same command goes on: {again}", file=sys.stderr)
         raise typer.Exit(130) from None
 
@@ -80,7 +100,9 @@ def tell(study: Study, as_json: bool) -> None:
         return
     print_rows(rows(study))
     where = shlex.quote(address(study))
-    typer.echo(f"\nnext: nasturtium finish {where} --export {study.manifest['data']['name']}.onnx")
+    name = PurePath(study.manifest["data"]["name"]).name or "network"
+    export = shlex.quote(f"{name}.onnx")
+    typer.echo(plain(f"\nnext: nasturtium finish {where} --export {export}"))
 
 
 def tell_finished(done: Finished, files: list[dict[str, Any]], as_json: bool) -> None:
@@ -119,11 +141,30 @@ def _file(file: dict[str, Any]) -> str:
     return f"{words}, {file['latency_ms']:.3f} ms for one"
 
 
-def print_rows(lines: list[tuple[str, str]]) -> None:
-    """Labels and texts in two columns; texts are not broken, so that they can be searched."""
+def plain(text: str) -> str:
+    """A text for a terminal, which no sign in a study's names or messages can steer."""
+    return "".join(
+        sign if sign.isprintable() or sign == "\n" else sign.encode("unicode_escape").decode()
+        for sign in text
+    )
+
+
+def print_rows(lines: list[tuple[str, str]], *, folded: bool = False) -> None:
+    """Labels and texts in two columns; texts are not broken, so that they can be searched.
+
+    Args:
+        lines: the labels and texts.
+        folded: break texts that are wider than the terminal, where there is one.
+    """
     wide = max((len(label) for label, _ in lines), default=0)
+    room = shutil.get_terminal_size().columns - wide - 2
     for label, text in lines:
-        typer.echo(f"{label:<{wide}}  {text}")
+        parts = [text]
+        if folded and sys.stdout.isatty() and room >= 20:
+            inner = " " * (len(text) - len(text.lstrip()) + 2)
+            parts = textwrap.wrap(text, room, subsequent_indent=inner) or [text]
+        for place, part in enumerate(parts):
+            typer.echo(plain(f"{'' if place else label:<{wide}}  {part}"))
 
 
 def print_table(heads: list[str], table: list[list[str]]) -> None:
@@ -131,4 +172,4 @@ def print_table(heads: list[str], table: list[list[str]]) -> None:
     widths = [max(len(row[place]) for row in (heads, *table)) for place in range(len(heads))]
     for row in (heads, *table):
         cells = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
-        typer.echo("  ".join(cells).rstrip())
+        typer.echo(plain("  ".join(cells).rstrip()))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nasturtium.cli.answer import Json, Quiet, StoreName, going_on
+from nasturtium.cli.answer import Json, Quiet, StoreName, Trust, going_on, plain
 
 if TYPE_CHECKING:
     from nasturtium.analyse.trained import Training
@@ -40,19 +40,21 @@ def evidence(
     recall: Annotated[
         bool, typer.Option("--recall", help="train nothing, tell what is known so far")
     ] = False,
+    trust: Trust = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Say whether a search was worth it: against its random control and reference networks."""
     from nasturtium.run.reopen import found, reopen
 
-    opened = reopen(*found(study), with_space=True)
+    opened = reopen(*found(study), with_space=True, own=not recall, trust=trust)
     with going_on():
         from nasturtium.run import evidence as gathering
 
         def watch(training: Training, done: int, wanted: int) -> None:
             if not quiet:
-                print(f"trained {done} of {wanted}: {_line(training)}", file=sys.stderr)
+                line = plain(_line(training))
+                print(f"trained {done} of {wanted}: {line}", file=sys.stderr)
 
         told = (
             gathering.recall(opened)
@@ -69,7 +71,7 @@ def evidence(
                 watch=watch,
             )
         )
-    typer.echo(json.dumps(told.to_json()) if as_json else str(told))
+    typer.echo(json.dumps(told.to_json()) if as_json else plain(str(told)))
 
 
 def _line(training: Training) -> str:
@@ -97,22 +99,22 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Write a study as one HTML page, which opens offline: the answer, evidence, every trial."""
-    from nasturtium.errors import StoreError
+    from nasturtium.errors import NasturtiumError
     from nasturtium.report.page import report as write
     from nasturtium.run.evidence import recall
-    from nasturtium.run.reopen import found, manifest_in, reopen, replay
+    from nasturtium.run.reopen import found, manifest_in, parted, reopen, replay
 
     store, name = found(study)
     try:
-        opened = reopen(store, name, with_space=True)
-    except StoreError:  # its space lives in a program: the page goes without the drawing
-        opened = reopen(store, name)
+        opened = reopen(store, name, with_space=True, own=False)
+    except NasturtiumError as error:  # the page goes without the drawing
+        opened = reopen(store, name, why=str(error))
     try:
-        command: str | None = replay(manifest_in(store, opened.name))
-    except StoreError:
+        command: str | None = replay(manifest_in(store, opened.name), parted(study)[0])
+    except NasturtiumError:
         command = None
     path = write(opened, out, evidence=recall(opened), command=command)
     if as_json:
         typer.echo(json.dumps({"path": str(path), "bytes": path.stat().st_size}))
         return
-    typer.echo(f"{path}  {path.stat().st_size:,} bytes; open it in any browser")
+    typer.echo(plain(f"{path}  {path.stat().st_size:,} bytes; open it in any browser"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nasturtium.cli.answer import Json, Quiet, StoreName, going_on, shown, tell_finished
+from nasturtium.cli.answer import Json, Quiet, StoreName, Trust, going_on, shown, tell_finished
 
 if TYPE_CHECKING:
     from nasturtium.run.finish import Finished
@@ -53,13 +53,17 @@ def finish(
     int8: Annotated[
         bool, typer.Option("--int8", help="write NAME.int8.onnx as well: 8-bit, measured")
     ] = False,
+    trust: Trust = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Train the best architecture in full, measure it on the test split, and export it."""
+    from nasturtium.run.deliver import check_paths
     from nasturtium.run.reopen import found, reopen
 
-    opened = reopen(*found(study), with_space=True)
+    if export is not None:
+        check_paths(export, int8=int8)
+    opened = reopen(*found(study), with_space=True, trust=trust)
     with going_on(), shown(quiet, 0, None) as show:
         from nasturtium.run.finish import finish
 
@@ -89,12 +93,15 @@ def export(
     data: Annotated[
         str | None, typer.Option(help="the data; those of the study, read again, if not given")
     ] = None,
+    trust: Trust = False,
     as_json: Json = False,
 ) -> None:
     """Write the network that was finished last to a file, compared with it before it is kept."""
+    from nasturtium.run.deliver import check_paths
     from nasturtium.run.reopen import found, reopen
 
-    opened = reopen(*found(study), with_space=True)
+    check_paths(path, int8=int8)
+    opened = reopen(*found(study), with_space=True, trust=trust)
     with going_on():
         from nasturtium.run.finish import finished
 

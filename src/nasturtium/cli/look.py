@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from nasturtium.cli.answer import Json, StoreName, completing, print_rows, print_table
+from nasturtium.cli.answer import Json, StoreName, Trust, completing, plain, print_rows, print_table
 from nasturtium.errors import StoreError
+from nasturtium.study.address import printable
 
 __all__ = ["best", "describe", "spaces", "status"]
 
@@ -23,7 +25,9 @@ def status(study: StoreName, as_json: Json = False) -> None:
     log, name = found(study)
     names = (name,) if name is not None else log.studies()
     if not names:
-        raise StoreError(f"the store {study} holds no study; nasturtium search starts one")
+        raise StoreError(
+            f"the store {printable(study)!r} holds no study; nasturtium search starts one"
+        )
     studies = [reopen(log, one) for one in names]
     if as_json:
         told = [summary(one) for one in studies]
@@ -59,7 +63,7 @@ def best(
         broken = opened.history.violation(trial)
         note = " (breaks a bound: no trial keeps them all)" if broken else ""
         heading = f"trial {trial.number}: {metrics_in_words(opened, trial)}{note}"
-        typer.echo(heading)
+        typer.echo(plain(heading))
         print_rows([(f"  {key}", str(value)) for key, value in trial.architecture.items()])
 
 
@@ -89,24 +93,42 @@ def describe(
     svg: Annotated[
         Path | None, typer.Option(help="draw a space's example into this file as well")
     ] = None,
+    inputs: Annotated[
+        str | None,
+        typer.Option(help="of a space: try it on inputs of this shape, e.g. 3x32x32 or 4x64"),
+    ] = None,
+    classes: Annotated[
+        int | None, typer.Option(min=1, help="of a space: for so many classes")
+    ] = None,
+    trust: Trust = False,
     as_json: Json = False,
 ) -> None:
     """Describe a space (size, paper, decisions, an example drawn) or how a study was made."""
-    from nasturtium.run.describe import is_study, of_space, of_study
+    from nasturtium.run.describe import is_study, of_space, of_study, shape_in
 
     if not replay and not is_study(what):
-        told: Mapping[str, Any] = of_space(what, complete=as_json, svg=svg)
+        told: Mapping[str, Any] = of_space(
+            what,
+            complete=as_json,
+            svg=svg,
+            inputs=None if inputs is None else shape_in(inputs),
+            classes=classes,
+        )
+    elif inputs is not None or classes is not None:
+        raise StoreError(
+            f"--inputs and --classes are for spaces, and {printable(what)!r} is a study"
+        )
     elif svg is not None:
         raise StoreError(
-            f"--svg draws the example of a space, and {what!r} is a study; nasturtium report "
-            f"{what} draws its best network in a page"
+            f"--svg draws the example of a space, and {printable(what)!r} is a study; "
+            f"nasturtium report {shlex.quote(printable(what))} draws its best network in a page"
         )
     else:
         from nasturtium.run import reopen
 
         manifest = reopen.manifest_in(*reopen.found(what))
         if replay:
-            typer.echo(reopen.replay(manifest))
+            typer.echo(reopen.replay(manifest, reopen.parted(what)[0], trust=trust))
             return
         told = manifest if as_json else of_study(manifest)
     if as_json:
@@ -116,4 +138,4 @@ def describe(
     for key, value in told.items():
         texts = value if isinstance(value, list) else [str(value)] if value else []
         lines += [("" if place else key, text) for place, text in enumerate(texts)]
-    print_rows(lines)
+    print_rows(lines, folded=True)

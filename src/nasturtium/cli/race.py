@@ -48,7 +48,10 @@ def race(
     """Race strategies on a table of results that somebody measured: same budget, many seeds."""
     from nasturtium.run.names import made
     from nasturtium.run.race import race as run
+    from nasturtium.run.target import check_target
 
+    if plot is not None:
+        check_target("the plot", plot)
     table = made("benchmark", benchmark)
     if trials is None and seconds is None:
         trials = 100

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from nasturtium.cli.answer import Json, Quiet, StoreName, completing, going_on, shown, tell
+from nasturtium.cli.answer import (
+    Json,
+    Quiet,
+    StoreName,
+    Trust,
+    completing,
+    going_on,
+    named,
+    shown,
+    tell,
+)
 
 __all__ = ["resume", "search"]
 
@@ -28,12 +38,16 @@ def search(
     ] = None,
     space: Annotated[
         str,
-        typer.Option(help="a space's name, or file.py:name", autocompletion=completing("space")),
+        typer.Option(
+            help="a space's name, or file.py:name; the names are " + named("space"),
+            autocompletion=completing("space"),
+        ),
     ] = "mobilenet",
     recipe: Annotated[
         str | None,
         typer.Option(
-            help='how candidates are trained; text such as "epochs=5,lr=0.05" changes the default; '
+            help='how candidates are trained; text such as "epochs=5,optimizer=adamw" changes the '
+            "default, and flip=True,crop=4 are short for augment={flip: True, crop: 4}; "
             "a space of recipes (training, randaugment(epochs=5), file.py:name) is searched "
             "together with the architecture",
             autocompletion=completing("recipe"),
@@ -42,7 +56,8 @@ def search(
     strategy: Annotated[
         str,
         typer.Option(
-            help='who proposes; text such as "evolution(population=50)" gives arguments',
+            help='who proposes; text such as "evolution(population=50)" gives arguments; the names '
+            "are " + named("strategy"),
             autocompletion=completing("strategy"),
         ),
     ] = "portfolio",
@@ -159,6 +174,7 @@ def resume(
         float | None, typer.Option(help="stop asking after so much time, all runs together")
     ] = None,
     executor: Annotated[str | None, typer.Option(help='here, or "processes(workers=4)"')] = None,
+    trust: Trust = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -167,11 +183,11 @@ def resume(
 
     log, name = found(study)
     manifest = manifest_in(log, name)
-    given = {"trials": trials, "hours": hours, "executor": executor}
+    given: dict[str, Any] = {"trials": trials, "hours": hours, "executor": executor}
     changes = {key: value for key, value in given.items() if value is not None}
     budget = {**manifest["call"], **changes}
-    with going_on(), shown(quiet, budget["trials"], budget["hours"]) as show:
+    with going_on(), shown(quiet, budget["trials"], budget.get("hours")) as show:
         from nasturtium.run.search import resume
 
-        resumed = resume(log, manifest["name"], watch=show, **changes)
+        resumed = resume(log, manifest["name"], trust=trust, watch=show, **changes)
     tell(resumed, as_json)

@@ -20,12 +20,14 @@ from nasturtium.report import sections
 from nasturtium.report.head import head
 from nasturtium.report.panels import again, network, plots, trials
 from nasturtium.report.plot import columns, curves
+from nasturtium.run.target import check_target
 from nasturtium.study.address import printable
 from nasturtium.study.confirm import answer
 from nasturtium.study.store import SqlStore
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Trial
 from nasturtium.task.durable import replace_file
+from nasturtium.train.fields import check_types, hints_of
 
 __all__ = ["page", "report"]
 
@@ -77,14 +79,9 @@ def report(
         >>> nas.report(study, pathlib.Path(tempfile.mkdtemp()) / "report.html").name
         'report.html'
     """
+    check_types("report", dict(locals()), hints_of(report), StoreError)
     path = Path(path)
-    if path.is_dir():
-        raise StoreError(f"the report {str(path)!r} is a folder; give a file, e.g. report.html")
-    if not path.parent.is_dir():
-        raise StoreError(
-            f"the report {str(path)!r} cannot be written: there is no folder "
-            f"{str(path.parent)!r}; make it, or give another path"
-        )
+    check_target("the report", path)
     text = page(study, finished=finished, evidence=evidence, command=command)
     try:
         _write(path, text.encode())

@@ -9,6 +9,7 @@ from typing import Any
 
 from nasturtium.errors import NasturtiumError, StoreError
 from nasturtium.report.sections import section, table
+from nasturtium.run.names import NAMES, foreign
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Trial
 
@@ -131,7 +132,9 @@ def again(study: Study, command: str | None) -> str:
                 "that program again with the same seed.</p>"
             )
         else:
-            body += f"<p>In Python:</p><pre>{escape(_python(manifest, call))}</pre>"
+            code = _own_code(call)
+            warning = f" It runs {escape(code)}: read that first." if code else ""
+            body += f"<p>In Python:{warning}</p><pre>{escape(_python(manifest, call))}</pre>"
     if not body:
         body = "<p>The log does not hold the call that started the study.</p>"
     if manifest:
@@ -141,10 +144,20 @@ def again(study: Study, command: str | None) -> str:
     return section("again", "Make it again", body)
 
 
+def _own_code(call: Mapping[str, Any]) -> str:
+    """The parts of a call that are no names of the library's own."""
+    parts = {kind: text for kind, text in call.items() if kind in NAMES and isinstance(text, str)}
+    return ", ".join(text for kind, text in parts.items() if foreign({kind: text}))
+
+
 def _python(manifest: Mapping[str, Any], call: Mapping[str, Any]) -> str:
     """The call that started the study, with the numerics and workers that it was run with."""
     words = [repr(call.get("data"))]
-    words += [f"{k}={v!r}" for k, v in call.items() if v is not None and k not in ("data", "store")]
+    words += [
+        f"{k}={v!r}"
+        for k, v in call.items()
+        if v is not None and k not in ("data", "store") and k.isidentifier()
+    ]
     numerics = manifest.get("numerics")
     if isinstance(numerics, Mapping):
         words.append(f"numerics={','.join(f'{k}={v}' for k, v in numerics.items())!r}")

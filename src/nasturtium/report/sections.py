@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -198,8 +199,8 @@ def _gather(study: Study, store: str) -> str:
         )
     return (
         "<p>The evidence is not gathered yet: no network was trained in full to compare. "
-        f"<code>nasturtium evidence {escape(store)}</code> trains the best networks of the search "
-        "and of the random control, and reference networks under the same recipe.</p>"
+        f"<code>nasturtium evidence {escape(shlex.quote(store))}</code> trains the best networks "
+        "of the search and of the random control, and reference networks under the same recipe.</p>"
     )
 
 

@@ -7,8 +7,10 @@ wrote down (intended use, ethical considerations) it says is missing rather than
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any, final
 
@@ -20,14 +22,15 @@ from nasturtium.deploy.quantize import quantize_int8
 from nasturtium.deploy.runtime import predict_onnx
 from nasturtium.errors import ExportError
 from nasturtium.run.evidence import recall
-from nasturtium.run.finish import Finished
+from nasturtium.run.finish import Finished, check_suffix
+from nasturtium.run.target import check_target
 from nasturtium.study.study import Study
 from nasturtium.task.durable import replace_file
 from nasturtium.task.layout import value_range
 from nasturtium.task.task import Split
 from nasturtium.train.numerics import usual_torch
 
-__all__ = ["Delivered", "File", "card", "deliver"]
+__all__ = ["Delivered", "File", "card", "check_paths", "deliver"]
 
 CALIBRATION = 256  # training examples that set the ranges of 8-bit activations
 
@@ -95,11 +98,7 @@ def deliver(study: Study, finished: Finished, *paths: str | Path, int8: bool = F
         ExportError: no path, an operator that cannot be exported, or outputs that differ; what
             stood there before is kept.
     """
-    if not paths:
-        raise ExportError("deliver() got no path; give one that ends in .onnx or .pt2")
-    targets = [Path(path) for path in paths]
-    if int8 and not any(path.suffix == ".onnx" for path in targets):
-        raise ExportError("int8 goes through onnxruntime; give a path that ends in .onnx as well")
+    targets = check_paths(*paths, int8=int8)
     files: list[File] = []
     for path in targets:
         written = finished.export(path)
@@ -109,6 +108,27 @@ def deliver(study: Study, finished: Finished, *paths: str | Path, int8: bool = F
     beside = targets[0].with_suffix(".card.md")
     replace_file(beside, card(study, finished, files).encode())
     return Delivered(tuple(files), beside)
+
+
+def check_paths(*paths: str | Path, int8: bool = False) -> list[Path]:
+    """The paths, if a network can be written to them; asked before anything is trained for them.
+
+    Args:
+        *paths: as for :func:`deliver`.
+        int8: as for :func:`deliver`.
+
+    Raises:
+        ExportError: no path, one of another ending, or one that cannot be written.
+    """
+    if not paths:
+        raise ExportError("deliver() got no path; give one that ends in .onnx or .pt2")
+    targets = [Path(path) for path in paths]
+    for path in targets:
+        check_suffix(path)
+        check_target("the network", path, ExportError)
+    if int8 and not any(path.suffix == ".onnx" for path in targets):
+        raise ExportError("int8 goes through onnxruntime; give a path that ends in .onnx as well")
+    return targets
 
 
 def _measured(finished: Finished, path: Path, written: Exported) -> File:
@@ -152,17 +172,18 @@ def card(study: Study, finished: Finished, files: Sequence[File]) -> str:
     examples = ", ".join(f"{len(split):,} {name}" for name, split in task.splits.items())
     low, high = value_range(task.train.inputs)
     lines = [
-        f"# {task.name}: trial {finished.trial} of study {study.name}",
+        f"# {_literal(task.name)}: trial {finished.trial} of study {_literal(study.name)}",
         "",
         "A network found by architecture search, trained in full, and measured once on examples "
         "that neither the search nor the training saw.",
         "",
         "## Data",
         "",
-        f"* {task.name}: {task.classes} classes, examples of shape {task.inputs}; {examples}",
+        f"* {_literal(task.name)}: {task.classes} classes, examples of shape {task.inputs}; "
+        f"{examples}",
         f"* fingerprint {task.fingerprint}",
-        f"* classes: {', '.join(task.class_names)}",
-        *(f"* {note}" for note in task.notes),
+        f"* classes: {', '.join(map(_literal, task.class_names))}",
+        *(f"* {_literal(note)}" for note in task.notes),
         "",
         "## Results on the test split",
         "",
@@ -191,13 +212,13 @@ def card(study: Study, finished: Finished, files: Sequence[File]) -> str:
         "",
         "## Architecture",
         "",
-        f"Space {finished.architecture.space}, key {finished.architecture.key}.",
+        f"Space {_literal(finished.architecture.space)}, key {finished.architecture.key}.",
         "",
         *_table(("decision", "answer"), [(k, str(v)) for k, v in finished.architecture.items()]),
         "",
         "## Training",
         "",
-        f"Weights: {finished.weights}, by the recipe `{json.dumps(finished.recipe.to_json())}`.",
+        f"Weights: {finished.weights}, by the recipe {_code(finished.recipe.to_json())}.",
         "",
         "## Evidence",
         "",
@@ -206,9 +227,9 @@ def card(study: Study, finished: Finished, files: Sequence[File]) -> str:
         "## Search and surroundings",
         "",
         f"* {len(study.history.finished)} finished trials, {_others(study)}; strategy "
-        f"`{json.dumps(manifest.get('strategy'))}`, seed {study.seed}",
+        f"{_code(manifest.get('strategy'))}, seed {study.seed}",
         *(
-            f"* {key}: {json.dumps(manifest[key])}"
+            f"* {key}: {_code(manifest[key])}"
             for key in ("numerics", "machine", "versions", "commit")
             if manifest.get(key) is not None
         ),
@@ -223,7 +244,7 @@ def card(study: Study, finished: Finished, files: Sequence[File]) -> str:
 
 
 def _evidence(study: Study) -> list[str]:
-    return [f"* {sentence}" for sentence in recall(study).words]
+    return [f"* {_literal(sentence)}" for sentence in recall(study).words]
 
 
 def _others(study: Study) -> str:
@@ -236,5 +257,28 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return [
         f"| {' | '.join(heads)} |",
         f"|{'---|' * len(heads)}",
-        *(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows),
+        *(f"| {' | '.join(map(_literal, row))} |" for row in rows),
     ]
+
+
+def _literal(text: str) -> str:
+    r"""A text in Markdown that stands for itself, on one line: no markup, no HTML, no table.
+
+    Example:
+        >>> _literal("<b>|a_b|")
+        '&lt;b&gt;\\|a_b\\|'
+    """
+    line = "".join(sign if sign.isprintable() else " " for sign in " ".join(text.split()))
+    line = escape(line, quote=False)
+    line = re.sub(r"([\\`*\[\]|~])", r"\\\1", line)
+    line = re.sub(r"(?<!\w)_|_(?!\w)", r"\_", line)  # only there it marks emphasis
+    line = re.sub(r"(?i)\b(https?|ftp|mailto|www)([:.])", r"\1&#8203;\2", line)  # and no link
+    return re.sub(r"^(\d*)([#+=.)-])", r"\1\\\2", line)
+
+
+def _code(value: Any) -> str:
+    """A value as JSON in a span of code that it cannot end."""
+    text = json.dumps(value)
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    pad = " " if "`" in text else ""
+    return f"{fence}{pad}{text}{pad}{fence}"

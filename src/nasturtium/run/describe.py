@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from nasturtium.errors import EstimateError, SpaceError, StoreError
+from nasturtium.errors import EstimateError, NasturtiumError, SpaceError, StoreError
 from nasturtium.run.fold import answers, folded
+from nasturtium.run.manifest import UNSAID
 from nasturtium.run.names import NAMES, made
-from nasturtium.run.reopen import UNSAID, parted
+from nasturtium.run.reopen import parted
+from nasturtium.run.target import check_target
 from nasturtium.space.base import Space
 from nasturtium.space.choice import ChoiceSpace
 from nasturtium.space.graph import GraphSpace
+from nasturtium.task.durable import present
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["is_study", "listed", "of_space", "of_study"]
+__all__ = ["is_study", "listed", "of_space", "of_study", "shape_in"]
 
 ALL = 10_000  # boxes of a graph that is not to be closed, since parts of it are drawn
 
@@ -32,7 +36,8 @@ def is_study(text: str) -> bool:
         return True
     if where.endswith(".py") or text.partition("(")[0] in NAMES["space"]:
         return False
-    return Path(where).is_file() or Path(where).suffix in (".db", ".sqlite", ".sqlite3")
+    there = present(Path(where)) and Path(where).is_file()
+    return there or Path(where).suffix in (".db", ".sqlite", ".sqlite3")
 
 
 def listed() -> list[dict[str, str]]:
@@ -44,26 +49,38 @@ def listed() -> list[dict[str, str]]:
     return table
 
 
-def of_space(text: str, *, complete: bool = True, svg: Path | None = None) -> dict[str, Any]:
+def of_space(
+    text: str,
+    *,
+    complete: bool = True,
+    svg: Path | None = None,
+    inputs: tuple[int, ...] | None = None,
+    classes: int | None = None,
+) -> dict[str, Any]:
     """What a space is: its size, paper, arguments, decisions, and an example, drawn.
 
     Args:
         text: its name, ``name(argument=value)`` or ``file.py:name``.
         complete: every decision and every option; else those that repeat are said once.
         svg: a file that the example is drawn into as well.
+        inputs: the shape of one example of the data, e.g. ``(4, 64)`` for signals; every option is
+            then built and run on such inputs.
+        classes: how many classes the data have.
 
     Returns:
         texts, or lists of lines.
 
     Raises:
-        SpaceError: there is no such space, or it builds no network.
+        SpaceError: there is no such space, it builds no network, or it does not fit the inputs.
         StoreError: the file cannot be written.
     """
     import torch
 
-    space = made("space", text)
-    if not isinstance(space, Space):
-        raise SpaceError(f"{text} is {type(space).__name__}; expected a space, see @nas.space")
+    if svg is not None:
+        check_target("the picture", svg)
+    facts = {"inputs": inputs, "classes": classes}
+    facts = {fact: value for fact, value in facts.items() if value is not None}
+    space = made("space", text).taking(**facts)
     told: dict[str, Any] = {"space": space.name, "about": _first(space.__doc__)}
     made_of = space if isinstance(space, (ChoiceSpace, GraphSpace)) else None
     if made_of is not None:
@@ -71,27 +88,55 @@ def of_space(text: str, *, complete: bool = True, svg: Path | None = None) -> di
         if home.startswith("nasturtium.space.zoo."):
             told["paper"] = _paper(sys.modules[home].__doc__)
         told["arguments"] = ", ".join(_arguments(made_of))
-    told["size"] = _size(space)
-    if isinstance(space, ChoiceSpace):
-        asked = space.discover()
-        full = [f"{one.name}: {one.options_text()}" for one in asked]
-        told["decisions"] = full if complete else folded(asked)
-    if isinstance(space, GraphSpace):
-        told["mutations"] = [f"{one.__name__}: {_first(one.__doc__)}" for one in space.mutations]
-    example = max((space.sample(Random(seed)) for seed in range(5)), key=len)
-    with torch.device("meta"):  # it may be larger than this machine
-        network = space.build(example)
+    try:
+        told["size"] = _size(space)
+        if isinstance(space, ChoiceSpace):
+            asked = space.discover()
+            full = [f"{one.name}: {one.options_text()}" for one in asked]
+            told["decisions"] = full if complete else folded(asked)
+        if isinstance(space, GraphSpace):
+            told["mutations"] = [f"{m.__name__}: {_first(m.__doc__)}" for m in space.mutations]
+        example = max((space.sample(Random(seed)) for seed in range(5)), key=len)
+        with torch.device("meta"):  # it may be larger than this machine
+            network = space.build(example)
+    except NasturtiumError:
+        raise
+    except Exception as error:  # a builder, also of a user's own, may raise anything
+        raise SpaceError(
+            f"space {text!r} cannot be built: {type(error).__name__}: {error}; check its arguments"
+        ) from error
     full = [", ".join(f"{key}={value}" for key, value in example.items())]
     told["example"] = full[0] if complete else answers(example)
     told["its parameters"] = f"{sum(one.numel() for one in network.parameters()):,}"
-    if made_of is not None and "inputs" in made_of.facts:
-        told |= _drawn(network, tuple(made_of.facts["inputs"]), svg)
+    if made_of is not None and inputs is not None:
+        told["check"] = str(made_of.check(inputs, classes))
+    shape = inputs if inputs is not None or made_of is None else made_of.facts.get("inputs")
+    if shape is not None:
+        told |= _drawn(network, tuple(shape), svg)
     elif svg is not None:
         raise SpaceError(
             f"space {space.name!r} does not say the shape of its inputs, so its example cannot be "
-            "drawn; let the builder ask for them: def net(choose, *, inputs, classes)"
+            "drawn; give them (--inputs 3x32x32), or let the builder ask for them: "
+            "def net(choose, *, inputs, classes)"
         )
     return told
+
+
+def shape_in(text: str) -> tuple[int, ...]:
+    """The shape that a text such as ``3x32x32`` says.
+
+    Raises:
+        SpaceError: it says none.
+
+    Example:
+        >>> shape_in("4x64")
+        (4, 64)
+    """
+    if not re.fullmatch(r"[1-9][0-9]{0,5}(x[1-9][0-9]{0,5}){0,3}", text):
+        raise SpaceError(
+            f"inputs {text!r} are not understood; write a shape such as 3x32x32 or 4x64"
+        )
+    return tuple(map(int, text.split("x")))
 
 
 def of_study(manifest: Mapping[str, Any]) -> dict[str, str]:

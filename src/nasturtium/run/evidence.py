@@ -35,6 +35,7 @@ from nasturtium.study.study import Study
 from nasturtium.study.trial import Outcome, Proposal, Trial
 from nasturtium.study.work import Job, Setting
 from nasturtium.task.task import Task
+from nasturtium.train.fields import check_types, hints_of
 from nasturtium.train.numerics import Numerics, usual_torch
 from nasturtium.train.recipe import Recipe
 
@@ -82,6 +83,7 @@ def gather(
         StrategyError: the study has no finished trial, or its data have no test examples.
         StoreError: another driver has the study.
     """
+    check_types("gather", dict(locals()), hints_of(gather), StrategyError)
     if top < 1 or seeds < 1 or spread < 0 or not 0 < margin < math.inf:
         raise StrategyError(
             f"gather got top={top}, seeds={seeds}, spread={spread}, margin={margin}; expected one "

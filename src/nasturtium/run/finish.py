@@ -23,6 +23,7 @@ from nasturtium.task.storage import memory_budget
 from nasturtium.task.task import Task
 from nasturtium.task.whole import joined
 from nasturtium.train.evaluate import evaluate
+from nasturtium.train.fields import check_types, hints_of
 from nasturtium.train.fit import Progress, fit
 from nasturtium.train.numerics import Numerics, usual_torch
 from nasturtium.train.recipe import Recipe
@@ -96,15 +97,22 @@ class Finished:
             "classes": self.task.class_names,
             "values": value_range(self.task.train.inputs),
         }
-        suffix = Path(path).suffix
-        if suffix == ".onnx":
-            return export_onnx(self.model, path, example, **{**facts, **options})
-        if suffix == ".pt2":
-            return export_program(self.model, path, example, **{**facts, **options})
+        write = export_onnx if check_suffix(Path(path)) == ".onnx" else export_program
+        return write(self.model, path, example, **{**facts, **options})
+
+
+def check_suffix(path: Path) -> str:
+    """The ending of a file for a network.
+
+    Raises:
+        ExportError: it is neither ``.onnx`` nor ``.pt2``.
+    """
+    if path.suffix not in (".onnx", ".pt2"):
         raise ExportError(
-            f"{path} ends in {suffix or 'nothing'}; end it in .onnx, or in .pt2 for a torch.export "
-            "program"
+            f"{path} ends in {path.suffix or 'nothing'}; end it in .onnx, or in .pt2 for a "
+            "torch.export program"
         )
+    return path.suffix
 
 
 @usual_torch()
@@ -148,6 +156,7 @@ def finish(
         StoreError: a driver is searching in the study now.
         TaskError: the data cannot be read again, or are not those of the study.
     """
+    check_types("finish", dict(locals()), hints_of(finish), StrategyError)
     chosen = study.best if trial is None else trial
     if isinstance(chosen, int):
         chosen = study.history.trial(chosen)

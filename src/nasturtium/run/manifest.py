@@ -6,7 +6,7 @@ import platform
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,14 @@ from nasturtium.space.base import Space
 from nasturtium.study.estimator import Estimator
 from nasturtium.study.strategy import Strategy
 from nasturtium.study.trial import Objective
+from nasturtium.task.durable import present
 from nasturtium.task.task import Task
 from nasturtium.train.recipe import Recipe
 
 __all__ = ["changed", "lasting", "manifest_of", "part_of"]
 
 FORMAT = 1
+UNSAID = "?"  # stands in a manifest's call for an object that no text names
 # What makes a study another study; budgets, machine and versions may change on the way.
 IDENTITY = (
     "seed",
@@ -34,6 +36,10 @@ IDENTITY = (
     "control",
     "ordered",
 )
+IMPLIED = ("space.fingerprint", "space.decisions")  # by the decisions that changed
+LACKS = "not set"
+SHOWN = 8  # settings that differ which are listed
+ASKED = 200  # decisions that a manifest lists
 SAYABLE = (str, int, float, bool, type(None))
 
 
@@ -64,6 +70,7 @@ def manifest_of(
             "notes": list(task.notes),
         },
         "space": lasting(dict(space.describe())),
+        "decisions": decisions_of(space),
         "strategy": lasting(part_of(strategy)),
         "estimator": lasting(part_of(estimator)),
         "recipe": recipe.to_json(),
@@ -111,7 +118,7 @@ def lasting(value: Any) -> Any:
 
 
 def _call(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of the call as text; "?" where one is an object that no text names."""
+    """The arguments of the call as text; ``UNSAID`` for an object that no text names."""
 
     def text(value: Any) -> Any:
         if isinstance(value, SAYABLE):
@@ -122,49 +129,101 @@ def _call(given: Mapping[str, Any]) -> dict[str, Any]:
             return str(value) if value.bound is not None else f"{value.goal}:{value.metric}"
         if isinstance(value, (list, tuple)) and all(isinstance(v, (str, Objective)) for v in value):
             return [text(one) for one in value]
-        return "?"
+        return UNSAID
 
     skipped = ("watch", "store", "name", "executor", "numerics")
     call = {name: text(value) for name, value in given.items() if name not in skipped}
-    if isinstance(call["data"], str) and Path(call["data"]).exists():
+    if isinstance(call["data"], str) and present(Path(call["data"])):
         call["data"] = str(Path(call["data"]).resolve())
     for name in ("space", "recipe", "strategy", "estimator"):
         file, mark, rest = str(call.get(name)).partition(".py:")
-        if mark and Path(file + ".py").is_file():
+        if mark and present(Path(file + ".py")):
             call[name] = f"{Path(file + '.py').resolve()}:{rest}"
     return call
+
+
+def decisions_of(space: Space) -> dict[str, str] | None:
+    """What a space asks, so that a change of it can be named; the first two hundred decisions.
+
+    ``None`` where a space does not say.
+    """
+    discover = getattr(space, "discover", None)
+    if not callable(discover):
+        return None
+    asked = list(discover())[:ASKED]
+    return {one.name: lasting(_cut(one.options_text(), 200)) for one in asked}
 
 
 def changed(before: Mapping[str, Any], now: Mapping[str, Any], name: str) -> None:
     """Refuse to go on with a study under other settings.
 
     Raises:
-        StoreError: names what differs, and both values.
+        StoreError: names each setting that differs, and both values.
     """
     import json
 
-    for entry in IDENTITY:
-        old = json.loads(json.dumps(before.get(entry)))
-        new = json.loads(json.dumps(now[entry]))
-        for facts in (old, new) if entry == "data" else ():
-            if isinstance(facts, dict):  # notes only say in words how the data were read
-                facts.pop("notes", None)
-        if old == new:
-            continue
-        was, become = old, new
-        if isinstance(old, dict) and isinstance(new, dict):
-            keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
-            was = {key: old.get(key) for key in keys}
-            become = {key: new.get(key) for key in keys}
-        raise StoreError(
-            f"study {name!r} exists with another {entry}: it has {_shown(was)}, this call has "
-            f"{_shown(become)}; give another name, or the old settings to go on with it"
-        )
+    old, new = (
+        json.loads(json.dumps({key: of.get(key) for key in IDENTITY})) for of in (before, now)
+    )
+    for facts in (old["data"], new["data"]):
+        if isinstance(facts, dict):  # notes only say in words how the data were read
+            facts.pop("notes", None)
+    if old == new:
+        return
+    found = dict(_leaves("", old, new))
+    for path, values in list(found.items()):  # an estimator holds the recipe as well
+        for other in [one for one in found if one.endswith(f".{path}")]:
+            if found[other] == values:
+                del found[other]
+    lines = [f"{path}: {was}, now {become}" for path, (was, become) in found.items()]
+    if "space.fingerprint" in found:
+        told = _asked(before.get("decisions"), now.get("decisions"))
+        lines = told + [line for line in lines if not line.startswith(IMPLIED)]
+    entries = dict.fromkeys(path.partition(".")[0] for path in found)
+    more = f"; and {len(lines) - SHOWN} more" if len(lines) > SHOWN else ""
+    raise StoreError(
+        f"study {name!r} exists with another {' and another '.join(entries)} "
+        f"({'; '.join(lines[:SHOWN])}{more}); give another name, or the old settings to go on with "
+        "it"
+    )
 
 
-def _shown(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 160 else text[:157] + "..."
+def _leaves(path: str, old: Any, new: Any) -> Iterator[tuple[str, tuple[str, str]]]:
+    """The settings that differ, by their paths, with both values."""
+    if old == new:
+        return
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        old, new = (dict(enumerate(one)) for one in (old, new))
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in {**old, **new}:
+            inner = (
+                f"{path}.{key}" if path else str(key),
+                old.get(key, LACKS),
+                new.get(key, LACKS),
+            )
+            yield from _leaves(*inner)
+        return
+    was, become = (one if one is LACKS else _cut(repr(one), 80) for one in (old, new))
+    yield path, (was, become)
+
+
+def _asked(old: Any, new: Any) -> list[str]:
+    """Which decisions of a space changed, in words."""
+    if not isinstance(old, Mapping) or not isinstance(new, Mapping):
+        return ["its builder asks for other decisions"]
+    lines = []
+    for name in {**old, **new}:
+        if name not in old:
+            lines.append(f"decision {name!r} is new")
+        elif name not in new:
+            lines.append(f"decision {name!r} is gone")
+        elif old[name] != new[name]:
+            lines.append(f"decision {name!r}: {old[name]}, now {new[name]}")
+    return lines or ["the code of its builder asks for something else, or in another order"]
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def versions() -> dict[str, str]:
@@ -206,16 +265,30 @@ def _processor() -> str:
 
 
 def commit() -> str | None:
-    """The commit of the git repository that one works in, with a plus where it is changed."""
+    """The commit of the git repository that one works in, with a plus where it is changed.
+
+    A repository with filters of its own, which are programs, is not asked and counts as changed.
+    """
 
     def git(*words: str) -> str:
+        # A repository's own settings may name programs that git runs; none does.
+        safe = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
         done = subprocess.run(
-            ["git", *words], capture_output=True, text=True, timeout=5, check=False
+            ["git", *safe, *words],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=5,
+            check=False,
         )
         return done.stdout.strip() if done.returncode == 0 else ""
 
     try:
         head = git("rev-parse", "HEAD")
-        return (head + ("+" if git("status", "--porcelain", "-uno") else "")) if head else None
+        if not head:
+            return None
+        filters = git("config", "--local", "--includes", "--get-regexp", r"^filter\.")
+        status = ("status", "--porcelain", "-uno", "--ignore-submodules=all")
+        return head + ("+" if filters or git(*status) else "")
     except (OSError, subprocess.SubprocessError):
         return None

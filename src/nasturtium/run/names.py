@@ -6,28 +6,35 @@ A text names a part, optionally with arguments: ``evolution``, ``evolution(popul
 
 from __future__ import annotations
 
-import ast
+import inspect
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from hashlib import sha256
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nasturtium.errors import (
     EstimateError,
     NasturtiumError,
     SpaceError,
+    StoreError,
     StrategyError,
 )
-from nasturtium.space.recipe import RecipeSpace
+from nasturtium.run.arguments import arguments_of
+from nasturtium.run.trust import Source
 from nasturtium.space.zoo import SPACES
+from nasturtium.task.durable import present
+from nasturtium.train.fields import check_types, hints_of
 
-__all__ = ["NAMES", "made", "parsed", "recipe_space", "resolve"]
+if TYPE_CHECKING:
+    from nasturtium.space.recipe import RecipeSpace
+
+__all__ = ["NAMES", "admit", "foreign", "made", "parsed", "recipe_space", "resolve"]
 
 NAMES: Mapping[str, Mapping[str, str]] = {
     "space": {name: f"nasturtium.space.zoo.{module}:{name}" for name, module in SPACES.items()},
@@ -81,34 +88,70 @@ ERRORS: Mapping[str, type[NasturtiumError]] = {
 }
 
 
+# What a name of each kind has to stand for.
+BASES: Mapping[str, str] = {
+    "space": "nasturtium.space.base:Space",
+    "strategy": "nasturtium.study.strategy:Strategy",
+    "benchmark": "nasturtium.bench.base:Benchmark",
+    "estimator": "nasturtium.study.estimator:Estimator",
+    "recipe": "nasturtium.space.recipe:RecipeSpace",
+    "executor": "nasturtium.run.executor:Executor",
+}
+SETTINGS = re.compile(r"\s*[\w.]+\s*=")  # epochs=5, and no name
+
+
 def parsed(kind: str, text: str) -> tuple[str, dict[str, Any]]:
-    """A name and its keyword arguments, which are Python literals.
+    """A name and its arguments.
 
     Raises:
         NasturtiumError: the text has another form (of the kind's own error class).
+
+    Example:
+        >>> parsed("strategy", "evolution(population=50, sample=10)")
+        ('evolution', {'population': 50, 'sample': 10})
     """
-    name, bracket, inside = text.partition("(")
-    if not bracket:
+    # A folder's name may hold a bracket, so what comes before ".py:" is passed over.
+    start = text.find("(", max(0, text.find(".py:")))
+    if start < 0:
         return text.strip(), {}
-    error = ERRORS[kind](
-        f"{kind} {text!r} is not understood; write a name, or a name with arguments such as "
-        "evolution(population=50, sample=10)"
-    )
-    if not text.rstrip().endswith(")"):
-        raise error
+    name, inside = text[:start].strip(), text[start + 1 :].rstrip()
+    error = ERRORS[kind]
+    if not inside.endswith(")") or not name:
+        raise error(
+            f"{kind} {text!r} is not understood; write a name, or a name with arguments such as "
+            "evolution(population=50, sample=10)"
+        )
+    inside = inside[:-1]
     try:
-        call = ast.parse(f"f({inside.rstrip()[:-1]})", mode="eval").body
-        assert isinstance(call, ast.Call)
-        if call.args:
-            raise error
-        arguments = {word.arg or "": ast.literal_eval(word.value) for word in call.keywords}
-    except (SyntaxError, ValueError):
-        raise error from None
-    return name.strip(), arguments
+        return name, arguments_of(f"{kind} {name!r}", inside, error)
+    except NasturtiumError as refused:
+        first = _first_argument(kind, name)
+        if first and "=" not in inside and "," not in inside and inside.strip():
+            raise error(
+                f"{kind} {text!r} is not understood: arguments have names; write "
+                f"{name}({first}={inside.strip()})"
+            ) from None
+        raise error(str(refused)) from None
+
+
+def _first_argument(kind: str, name: str) -> str | None:
+    """The first argument that a name of the table takes."""
+    if name not in NAMES[kind]:
+        return None
+    found = resolve(kind, name)
+    found = getattr(found, "builder", found)
+    names = [
+        one.name
+        for one in inspect.signature(found).parameters.values()
+        if one.name not in ("choose", "graph", "inputs", "classes")
+    ]
+    return names[0] if names else None
 
 
 def resolve(kind: str, name: str) -> Any:
-    """What a name of the table, or ``file.py:name``, stands for.
+    """What a name of the table, ``file.py:name`` or ``package.module:name`` stands for.
+
+    Code of the user's runs here, so a name that a store gave has to be admitted first.
 
     Raises:
         NasturtiumError: nothing is called that; the nearest name is suggested.
@@ -123,7 +166,10 @@ def resolve(kind: str, name: str) -> Any:
             f"there is no {kind} {name!r}{hint} (there are: {', '.join(sorted(table))}; your own "
             "is given as file.py:name)"
         )
-    module = _file(kind, Path(where)) if where.endswith(".py") else _module(kind, where)
+    if name in table:
+        module = import_module(where)
+    else:
+        module = _file(kind, Path(where)) if where.endswith(".py") else _module(kind, where)
     found = module
     for part in attribute.split("."):
         if not hasattr(found, part):
@@ -137,21 +183,103 @@ def resolve(kind: str, name: str) -> Any:
 def made(kind: str, text: str) -> Any:
     """The part that a text names: an instance of a class, or a space under its arguments.
 
+    What the name stands for is looked at before it is called: a class of the kind, or a part.
+
     Raises:
-        NasturtiumError: nothing is called that, or it does not take these arguments.
+        NasturtiumError: nothing is called that, it is of another kind, or it does not take these
+            arguments.
     """
     name, arguments = parsed(kind, text)
+    error = ERRORS[kind]
     found = resolve(kind, name)
+    home, _, title = BASES[kind].partition(":")
+    base: Any = getattr(import_module(home), title)
+    maker: Any
+    if kind in ("space", "recipe"):
+        if not isinstance(found, base):
+            raise error(_other(kind, text, found))
+        maker = found.using if arguments else (lambda: found)
+        builder = getattr(found, "builder", None)
+    elif isinstance(found, type) and issubclass(found, base):
+        maker = builder = found
+    elif isinstance(found, base) and not arguments:
+        return found
+    elif kind == "benchmark" and inspect.isfunction(found):
+        maker = builder = found
+    else:
+        raise error(_other(kind, text, found))
+    inner = arguments.get("strategy")
+    if kind == "strategy" and isinstance(inner, str):
+        arguments["strategy"] = made("strategy", inner)  # asha(strategy=evolution)
+    check_types(f"{kind} {name!r}", arguments, hints_of(builder), error)
     try:
-        if kind in ("space", "recipe"):
-            return found.using(**arguments) if arguments else found
-        inner = arguments.get("strategy")
-        if kind == "strategy" and isinstance(inner, str):
-            arguments["strategy"] = made("strategy", inner)  # asha(strategy="evolution")
-        maker = isinstance(found, type) or kind == "benchmark"
-        return found(**arguments) if maker else found
-    except TypeError as error:
-        raise ERRORS[kind](f"{kind} {text!r}: {error}") from error
+        part = maker(**arguments)
+    except NasturtiumError:
+        raise
+    except Exception as failed:
+        cause = (
+            str(failed) if isinstance(failed, TypeError) else f"{type(failed).__name__}: {failed}"
+        )
+        raise error(f"{kind} {text!r}: {cause}") from failed
+    if not isinstance(part, base):
+        raise error(_other(kind, text, part))
+    return part
+
+
+def _other(kind: str, text: str, found: object) -> str:
+    """That a name stands for something of another kind."""
+    if kind == "recipe":
+        return (
+            f"recipe {text!r} is {type(found).__name__}; expected settings such as "
+            "epochs=5,lr=0.05, or a space of recipes: decorate its builder with @nas.recipe"
+        )
+    what = found.__name__ if isinstance(found, type) else type(found).__name__
+    hint = {
+        "space": "a space: decorate the builder with @nas.space",
+        "benchmark": "a nas.Benchmark, or a function that returns one",
+    }.get(kind, f"a class under nas.{BASES[kind].partition(':')[2]}, or one of it")
+    return f"{kind} {text!r} is {what}; expected {hint}"
+
+
+def admit(parts: Mapping[str, str], trust: bool) -> None:
+    """Let the names of parts pass that a store gave, or refuse what may not run.
+
+    Names of the table pass. Files and modules pass if the user has named them before, with the
+    content that they have now, or says so.
+
+    Args:
+        parts: the texts by kind.
+        trust: whether the user lets files and modules of the store's choice run.
+
+    Raises:
+        StoreError: a file or a module may not run; the message says which, and what to do.
+    """
+    for kind, text in parts.items():
+        for where in _own(kind, text):
+            if trust:
+                continue
+            file = where.endswith(".py")
+            source = Source.of_file(Path(where)) if file else Source.of_module(where)
+            if (reason := source.refusal()) is not None:
+                raise StoreError(reason)
+
+
+def foreign(parts: Mapping[str, str]) -> bool:
+    """Whether some of the parts, texts by kind, are not of the table."""
+    return any(True for kind, text in parts.items() for _ in _own(kind, text))
+
+
+def _own(kind: str, text: str) -> Iterator[str]:
+    """The files and modules that a text names, also within its arguments."""
+    if kind == "recipe" and (not text.strip() or SETTINGS.match(text)):
+        return
+    name, arguments = parsed(kind, text)
+    where, colon, _ = name.rpartition(":")
+    if colon and name not in NAMES[kind]:
+        yield where
+    inner = arguments.get("strategy")
+    if kind == "strategy" and isinstance(inner, str):
+        yield from _own(kind, inner)
 
 
 def recipe_space(text: str) -> RecipeSpace | None:
@@ -160,46 +288,52 @@ def recipe_space(text: str) -> RecipeSpace | None:
     Raises:
         NasturtiumError: it does neither.
     """
-    if not text.strip() or re.match(r"\s*\w+\s*=", text):
+    if not text.strip() or SETTINGS.match(text):
         return None
-    found = made("recipe", text)
-    if not isinstance(found, RecipeSpace):
-        raise EstimateError(
-            f"recipe {text!r} is {type(found).__name__}; expected settings such as "
-            "epochs=5,lr=0.05, or a space of recipes: decorate its builder with @nas.recipe"
-        )
+    found: RecipeSpace = made("recipe", text)
     return found
 
 
 def _module(kind: str, name: str) -> ModuleType:
+    source = Source.of_module(name)
     try:
-        return import_module(name)
-    except ImportError as error:
+        module = import_module(name)
+    except Exception as error:
         raise ERRORS[kind](f"{kind}: the module {name!r} cannot be imported: {error}") from error
+    source.remember()
+    return module
 
 
 def _file(kind: str, path: Path) -> ModuleType:
-    """The module in a user's file, loaded once; sent to workers by value."""
+    """The module in a user's file, loaded once as long as it stays the same.
+
+    It is sent to workers by value.
+    """
     import cloudpickle
 
-    if not path.is_file():
+    if not present(path):
         raise ERRORS[kind](f"{kind}: there is no file {str(path)!r} (looked in {Path.cwd()})")
-    name = f"nasturtium_user_{path.stem}_{sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
-    if name in sys.modules:
-        return sys.modules[name]
+    full = path.resolve()
+    name = f"nasturtium_user_{path.stem}_{sha256(str(full).encode()).hexdigest()[:8]}"
+    source = Source.of_file(path)
+    known = sys.modules.get(name)
+    if known is not None and known.__dict__.get("__files__") == source.files:
+        return known
     spec = spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     module = module_from_spec(spec)
+    module.__dict__["__files__"] = source.files
     sys.modules[name] = module
-    folder = str(path.resolve().parent)
-    if folder not in sys.path:
-        sys.path.append(folder)
+    if str(full.parent) not in sys.path:
+        sys.path.append(str(full.parent))
     try:
-        spec.loader.exec_module(module)
-    except Exception as error:
+        # What was looked at is what runs: no file of __pycache__ stands in for it.
+        exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise ERRORS[kind](
             f"{kind}: {path} cannot be loaded: {type(error).__name__}: {error}"
         ) from error
+    source.remember()
     cloudpickle.register_pickle_by_value(module)
     return module

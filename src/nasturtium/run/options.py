@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import ast
 import difflib
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from nasturtium.errors import TaskError
+from nasturtium.run.arguments import arguments_of
 
 __all__ = ["load_options", "said"]
 
 _OPTIONS = ("fractions", "layout", "missing", "size", "skip_unreadable")
-_SETTING = re.compile(r"\s*(\w+)\s*=\s*(\([^()]*\)|[^,()]+?)\s*(?:,|$)")
+EXAMPLE = "skip_unreadable=True,layout=NHWC,size=(32, 48)"
 
 
 def load_options(given: Mapping[str, Any] | str | None) -> dict[str, Any]:
@@ -31,7 +30,11 @@ def load_options(given: Mapping[str, Any] | str | None) -> dict[str, Any]:
             f"load={given!r} is {type(given).__name__}; expected a mapping, or text such as "
             "skip_unreadable=True,layout=NHWC"
         )
-    options = _parsed(given) if isinstance(given, str) else dict(given or {})
+    options = (
+        arguments_of("load", given, TaskError, EXAMPLE)
+        if isinstance(given, str)
+        else dict(given or {})
+    )
     for name, value in options.items():
         if name not in _OPTIONS:
             near = difflib.get_close_matches(str(name), _OPTIONS, 1)
@@ -49,25 +52,6 @@ def load_options(given: Mapping[str, Any] | str | None) -> dict[str, Any]:
 def said(options: Mapping[str, Any]) -> str | None:
     """Return options as the text that ``load_options`` reads; ``None`` where there are none."""
     return ", ".join(f"{name}={value!r}" for name, value in options.items()) or None
-
-
-def _parsed(text: str) -> dict[str, Any]:
-    options: dict[str, Any] = {}
-    at = 0
-    while text[at:].strip():
-        found = _SETTING.match(text, at)
-        if found is None:
-            raise TaskError(
-                f"load={text!r} is not understood; write settings such as "
-                "skip_unreadable=True,layout=NHWC,size=(32, 48)"
-            )
-        name, value = found.groups()
-        try:
-            options[name] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            options[name] = value
-        at = found.end()
-    return options
 
 
 def _numbers(name: str, value: Any) -> Any:

@@ -17,9 +17,11 @@ import numpy as np
 
 from nasturtium.bench.base import Benchmark
 from nasturtium.errors import StrategyError
+from nasturtium.run.arguments import goals_in
 from nasturtium.run.budget import check_budget
 from nasturtium.run.simulate import Run, simulate
 from nasturtium.study.trial import Objective
+from nasturtium.train.fields import check_types, hints_of
 from nasturtium.train.seeds import mix
 
 if TYPE_CHECKING:
@@ -73,8 +75,9 @@ def race(
         >>> 0.8 < raced.mean("random") <= line.best
         True
     """
+    check_types("race", dict(locals()), hints_of(race), StrategyError)
     runners = _named(strategies)
-    objectives, within = tuple(objectives), tuple(within)
+    objectives, within = goals_in("objectives", objectives), goals_in("within", within)
     if (trials is None) == (seconds is None):
         raise StrategyError(
             "a race needs one budget: trials=100, or seconds=12_000 of simulated time"

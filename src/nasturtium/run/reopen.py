@@ -11,20 +11,22 @@ from typing import TYPE_CHECKING, Any, NoReturn, final
 
 from nasturtium.architecture import Architecture
 from nasturtium.errors import StoreError
-from nasturtium.run.manifest import FORMAT
+from nasturtium.run.arguments import plain_text
+from nasturtium.run.manifest import UNSAID
+from nasturtium.run.names import NAMES, admit, foreign, made, recipe_space
+from nasturtium.run.readable import checked
 from nasturtium.space.base import Space
 from nasturtium.strategy.random import RandomSearch
+from nasturtium.study.address import printable
 from nasturtium.study.store import SqlStore, Store
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Objective
+from nasturtium.task.durable import present
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["found", "manifest_in", "parted", "reopen", "replay"]
-
-NEEDED = ("name", "space", "objectives", "within", "seed", "call", "data", "numerics")
-UNSAID = "?"  # stands in a manifest's call for an object that no text names
+__all__ = ["admitted", "found", "manifest_in", "parted", "reopen", "replay"]
 
 
 def parted(text: str) -> tuple[str, str | None]:
@@ -34,7 +36,7 @@ def parted(text: str) -> tuple[str, str | None]:
         >>> parted("runs/study.db:digits-mobilenet-evolution")
         ('runs/study.db', 'digits-mobilenet-evolution')
     """
-    if "://" not in text and Path(text).exists():
+    if "://" not in text and present(Path(text)):
         return text, None
     start = max(text.rfind("/"), text.rfind("\\")) + 1
     last, colon, name = text[start:].partition(":")
@@ -48,7 +50,7 @@ def found(text: str) -> tuple[Store, str | None]:
         StoreError: there is no such file, or it is no store.
     """
     where, name = parted(text)
-    if "://" not in where and not Path(where).exists():
+    if "://" not in where and not present(Path(where)):
         raise StoreError(
             f"there is no store {where!r} (looked in {Path.cwd()}); a search makes one, "
             "study.db if not told otherwise"
@@ -71,8 +73,7 @@ def manifest_in(log: Store, name: str | None) -> Mapping[str, Any]:
     wanted = name or names[0]
     for event in log.read(wanted):
         if event.kind == "manifest":
-            assert isinstance(event.data, Mapping)
-            return _readable(event.data, wanted)
+            return checked(event.data, wanted)
         break
     near = get_close_matches(wanted, names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
@@ -81,43 +82,50 @@ def manifest_in(log: Store, name: str | None) -> Mapping[str, Any]:
     )
 
 
-def _readable(manifest: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """The manifest, if this version can read it."""
-    missing = [entry for entry in NEEDED if entry not in manifest]
-    if manifest.get("format") != FORMAT or missing:
-        raise StoreError(
-            f"study {name!r} was written by another version: its manifest has format "
-            f"{manifest.get('format')!r}"
-            + (f" and lacks {', '.join(missing)}" if missing else "")
-            + f"; this one reads format {FORMAT}; open it with nasturtium "
-            f"{manifest.get('versions', {}).get('nasturtium', 'of its time')}"
-        )
-    return manifest
-
-
-def reopen(log: Store, name: str | None = None, *, with_space: bool = False) -> Study:
+def reopen(
+    log: Store,
+    name: str | None = None,
+    *,
+    with_space: bool = False,
+    own: bool = True,
+    trust: bool = False,
+    why: str = "the study was opened to be read",
+) -> Study:
     """A study to read: its history, best trial, front, manifest and notes; nothing is asked for.
 
     Args:
         log: where it is.
         name: which; may be left out where there is one.
         with_space: also make its space, as finishing needs; else nothing of it is imported.
+        own: whether this may be a space of the user's own, whose code then runs.
+        trust: let it run also where this user has not searched with the same content before.
+        why: what is said where the space is asked for and not there.
 
     Raises:
-        StoreError: there is no such study, or only its program has its space.
+        StoreError: there is no such study, only its program has its space, or its space is code
+            that may not run.
     """
     manifest = manifest_in(log, name)
     title = str(manifest["name"])
-    space: Space = Absent(str(manifest["space"].get("name", "space")))
+    space: Space = Absent(manifest["space"]["name"], why)
     if with_space:
         call = manifest["call"]
         joint = manifest["space"].get("recipe") is not None
-        if call["space"] == UNSAID or (joint and call["recipe"] == UNSAID):
+        parts = {kind: call[kind] for kind in (("space", "recipe") if joint else ("space",))}
+        if UNSAID in parts.values():
             raise StoreError(
                 f"study {title!r} was made by a program with its own space or recipe; call "
                 "nas.finish(study) in that program, where they are"
             )
-        space = _made(call["space"], call["recipe"] if joint else "", manifest["data"])
+        if own or not foreign(parts):
+            admit(parts, trust)
+            space = _made(parts["space"], parts.get("recipe") or "", manifest["data"])
+        else:
+            space = Absent(
+                space.name,
+                f"a space of the user's own ({parts['space']}) is code, and "
+                "a command that only reads runs none",
+            )
     return Study(
         space,
         RandomSearch(),  # never asked
@@ -129,24 +137,44 @@ def reopen(log: Store, name: str | None = None, *, with_space: bool = False) -> 
     )
 
 
+def admitted(manifest: Mapping[str, Any], trust: bool) -> dict[str, Any]:
+    """The call in a manifest, once the code that it names may run.
+
+    Raises:
+        StoreError: some of it may not; the message says what to do.
+    """
+    call = dict(manifest["call"])
+    admit(_named(call), trust)
+    return call
+
+
+def _named(call: Mapping[str, Any]) -> dict[str, str]:
+    """The texts of a call that name parts."""
+    texts = {kind: call.get(kind) for kind in NAMES}
+    return {kind: text for kind, text in texts.items() if isinstance(text, str) and text != UNSAID}
+
+
 def _made(text: str, recipe: str, data: Mapping[str, Any]) -> Space:
-    from nasturtium.run.names import made, recipe_space
     from nasturtium.space.choice import ChoiceSpace
 
-    space = made("space", text)
-    assert isinstance(space, Space)
-    space = space.taking(inputs=tuple(data["inputs"]), classes=data["classes"])
+    space: Space = made("space", text).taking(inputs=tuple(data["inputs"]), classes=data["classes"])
     settings = recipe_space(recipe)
     if settings is not None and isinstance(space, ChoiceSpace):
         return space.joined(settings)
     return space
 
 
-def replay(manifest: Mapping[str, Any]) -> str:
-    """The command that makes the same study.
+def replay(manifest: Mapping[str, Any], store: str | None = None, *, trust: bool = False) -> str:
+    """The command that makes the same study, quoted for the shell.
+
+    Args:
+        manifest: of the study.
+        store: where it is; left out where the command line would take the same.
+        trust: also a command that runs code which this user has not searched with.
 
     Raises:
-        StoreError: it was started from objects that no command line can say.
+        StoreError: it was started from objects that no command line can say, or the command would
+            run code that this user has not searched with.
     """
     call = manifest["call"]
     missing = [key for key, value in call.items() if value == UNSAID]
@@ -155,17 +183,18 @@ def replay(manifest: Mapping[str, Any]) -> str:
             f"study {manifest['name']!r} was started by a program with its own "
             f"{', '.join(missing)}; no command line says the same, run that program again"
         )
-    words = ["nasturtium", "search", str(call["data"])]
-    numerics = manifest["numerics"]
+    admit(_named(call), trust)
     exact = {
-        "numerics": ",".join(f"{key}={value}" for key, value in numerics.items()),
+        "numerics": plain_text(manifest["numerics"]),
         "executor": f"processes(workers={manifest['workers']})",
+        "store": None if store in (None, "study.db") else printable(str(store)),
         "name": manifest["name"],
     }
     if manifest["executor"] == "here":
         exact["executor"] = "here"
+    words = ["nasturtium", "search"]
     for key, value in {**call, **exact}.items():
-        if key in ("data", "store") or value is None:
+        if key == "data" or value is None:
             continue
         option = key.replace("_", "-")
         for one in value if isinstance(value, (list, tuple)) else [value]:
@@ -173,6 +202,15 @@ def replay(manifest: Mapping[str, Any]) -> str:
                 words.append(f"--{'' if one else 'no-'}{option}")
             else:
                 words += [f"--{option}", str(one)]
+    data = str(call["data"])
+    words[2:2] = [data] if not data.startswith("-") else []
+    words += ["--", data] if data.startswith("-") else []
+    strange = [word for word in words if not word.isprintable()]
+    if strange:
+        raise StoreError(
+            f"study {manifest['name']!r} has {strange[0]!r} in its call, which cannot be pasted "
+            "into a shell safely; start it from Python"
+        )
     return shlex.join(words)
 
 
@@ -180,8 +218,9 @@ def replay(manifest: Mapping[str, Any]) -> str:
 class Absent(Space):
     """Stands for the space of a study that is only read."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, why: str) -> None:
         self.name = name
+        self.why = why
 
     def sample(self, rng: Random) -> Architecture:
         self._refuse()
@@ -205,7 +244,4 @@ class Absent(Space):
         return {"name": self.name}
 
     def _refuse(self) -> NoReturn:
-        raise StoreError(
-            f"the study was opened to be read, without its space {self.name!r}; open it with "
-            "reopen(log, name, with_space=True)"
-        )
+        raise StoreError(f"the space {self.name!r} is not at hand: {self.why}")

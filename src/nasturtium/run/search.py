@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import math
 import shutil
 import tempfile
 import time
@@ -24,13 +26,14 @@ from nasturtium.errors import (
 from nasturtium.estimate.hardware import COUNTS, Hardware
 from nasturtium.estimate.together import Together
 from nasturtium.estimate.train import Train
+from nasturtium.run.arguments import arguments_of, goals_in
 from nasturtium.run.budget import check_budget
 from nasturtium.run.drive import Drive
 from nasturtium.run.executor import Executor, Here, Processes, cores
 from nasturtium.run.manifest import changed, manifest_of
 from nasturtium.run.names import made, parsed, recipe_space
 from nasturtium.run.options import load_options, said
-from nasturtium.run.reopen import manifest_in
+from nasturtium.run.reopen import admitted, manifest_in
 from nasturtium.run.suit import suited, trained
 from nasturtium.run.tune import Tuning, tune
 from nasturtium.space.base import Space
@@ -46,9 +49,11 @@ from nasturtium.study.strategy import Strategy
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Objective, Proposal, Trial, parse_bound, parse_objective
 from nasturtium.study.work import Job, Setting, Work
+from nasturtium.task.augment import Augment
 from nasturtium.task.sources import load as task_from
 from nasturtium.task.storage import memory_budget
 from nasturtium.task.task import Task
+from nasturtium.train.fields import check_types, hints_of
 from nasturtium.train.numerics import Numerics, usual_torch
 from nasturtium.train.recipe import Recipe
 
@@ -56,6 +61,14 @@ __all__ = ["resume", "search"]
 
 Watch = Callable[[Study, str, Trial | None], None]
 
+CHANGES = (
+    "trials",
+    "hours",
+    "executor",
+    "time_limit",
+    "watch",
+)  # what may be another when a study goes on
+PARTS = ("space", "strategy", "estimator", "executor")  # checked where they are made
 SAMPLES = 2000  # architectures drawn to see whether bounds can be met at all
 SECONDS = 5.0  # and the time for it
 
@@ -94,7 +107,8 @@ def search(
             ``skip_unreadable``, ``fractions``; as a mapping, or text such as
             ``"skip_unreadable=True"``. They are kept with the study.
         space: a space, its name, or ``file.py:name``.
-        recipe: how candidates are trained; text such as ``"epochs=5,lr=0.05"`` changes the default;
+        recipe: how candidates are trained; text such as ``"epochs=5,optimizer=adamw"`` changes the
+            default, and ``flip=True,crop=4`` are short for ``augment={flip: True, crop: 4}``;
             a space of recipes (``training``, ``randaugment(epochs=5)``, ``@nas.recipe``, or
             ``file.py:name``) is searched together with the architecture.
         strategy: who proposes; text such as ``"evolution(population=50)"`` gives arguments.
@@ -143,6 +157,7 @@ def search(
         2
     """
     given = dict(locals())
+    _check_arguments(given)
     if trials < 1 or not 0 <= control < 1:
         raise StrategyError(
             f"search got trials={trials}, control={control}; expected at least one trial and a "
@@ -164,8 +179,9 @@ def search(
     asked = recipe_space(recipe) if isinstance(recipe, str) else recipe
     if isinstance(asked, RecipeSpace):
         bound, recipe = joined(bound, asked), None
-    goals = tuple(map(parse_objective, objectives))
-    bounds = tuple(map(parse_bound, within))
+    goals = tuple(map(parse_objective, goals_in("objectives", objectives)))
+    bounds = tuple(map(parse_bound, goals_in("within", within)))
+    _check_goals(goals, bounds)
     again = _confirmations(confirm, trials, goals)
     settings = told_recipe(recipe, Recipe())
     worker = _estimator(estimator, settings, goals, bounds)
@@ -236,21 +252,33 @@ def search(
         lease.release()
 
 
-def resume(store: Store | str | Path, name: str | None = None, **changes: Any) -> Study:
+def resume(
+    store: Store | str | Path, name: str | None = None, *, trust: bool = False, **changes: Any
+) -> Study:
     """Go on with a study that was started from the command line or from named parts.
 
     Args:
         store: where its log is.
         name: which study; may be left out where the store holds one.
-        **changes: budget and surroundings: ``trials``, ``hours``, ``executor``, ``watch``.
+        trust: let files and modules run that the store names, also those that this user has not
+            searched with before.
+        **changes: budget and surroundings: ``trials``, ``hours``, ``executor``, ``time_limit``,
+            ``watch``.
 
     Raises:
         StoreError: there is no such study, or it was started from objects that only its program
-            has; calling :func:`search` with them again resumes it.
+            has; calling :func:`search` with them again resumes it. Or it names code of which this
+            user has not run the same content.
     """
+    unknown = [key for key in changes if key not in CHANGES]
+    if unknown:
+        raise StoreError(
+            f"resume got {unknown[0]}={changes[unknown[0]]!r}; a study goes on with the settings "
+            f"that it was started with, and {', '.join(CHANGES)} may change"
+        )
     log = open_store(store)
     manifest = manifest_in(log, name)
-    call = dict(manifest["call"])
+    call = admitted(manifest, trust)
     missing = [key for key, value in call.items() if value == "?"]
     if missing:
         raise StoreError(
@@ -262,6 +290,28 @@ def resume(store: Store | str | Path, name: str | None = None, **changes: Any) -
 
 
 # -- the steps ----------------------------------------------------------------------------------
+
+
+def _check_arguments(given: Mapping[str, Any]) -> None:
+    """Refuse arguments of other types, and times that are none."""
+    plain = {key: value for key, value in given.items() if key not in PARTS}
+    check_types("search", plain, hints_of(search), StrategyError)
+    if given["name"] is not None and not given["name"].isprintable():
+        raise StoreError(
+            f"search got name={given['name']!r}; expected letters, numbers and signs, no others"
+        )
+    for word in ("hours", "time_limit"):
+        value = given[word]
+        if value is not None and not 0 < value < math.inf:
+            raise StrategyError(f"search got {word}={value}; expected a positive number")
+
+
+def _check_goals(goals: tuple[Objective, ...], bounds: tuple[Objective, ...]) -> None:
+    if not goals:
+        raise StrategyError("search got no objective; give a metric's name such as accuracy")
+    for one in bounds:
+        if not math.isfinite(one.bound or 0.0):
+            raise StrategyError(f"the bound {one} is no finite number; leave it out")
 
 
 def _now() -> str:
@@ -308,7 +358,14 @@ def told_recipe(recipe: Recipe | RecipeSpace | str | None, usual: Recipe) -> Rec
             f"recipe={str(recipe)!r} asks for settings, which only a search decides; give them "
             "here, e.g. epochs=5,lr=0.05"
         )
-    changes = parsed("estimator", f"recipe({recipe})")[1]
+    changes = arguments_of("recipe", recipe, example="epochs=5,lr=0.05")
+    fields = {field.name for field in dataclasses.fields(Augment)}
+    short = {name: changes.pop(name) for name in fields & set(changes)}  # flip=True, crop=4
+    if short:
+        augment = changes.get("augment", usual.to_json()["augment"])
+        if not isinstance(augment, Mapping):
+            raise EstimateError(f"recipe: augment={augment!r}; expected a dict such as {short}")
+        changes["augment"] = {**augment, **short}
     return Recipe.from_json({**usual.to_json(), **changes})
 
 
@@ -336,12 +393,10 @@ def _confirmations(given: int | None, trials: int, goals: tuple[Objective, ...])
 def _numerics(given: Numerics | str) -> Numerics:
     if isinstance(given, Numerics):
         return given
-    words = dict(pair.split("=", 1) for pair in given.replace(" ", "").split(",") if "=" in pair)
+    words = arguments_of("numerics", given, example="threads=1,precision=bf16")
     if not words:
-        raise EstimateError(
-            f"numerics={given!r} is not understood; write e.g. threads=1,precision=bf16"
-        )
-    return Numerics.from_json({k: int(v) if k == "threads" else v for k, v in words.items()})
+        raise EstimateError("numerics is empty; write e.g. threads=1,precision=bf16")
+    return Numerics.from_json(words)
 
 
 def _estimator(
@@ -354,7 +409,11 @@ def _estimator(
     if isinstance(estimator, str):
         name, arguments = parsed("estimator", estimator)
         if name == "train":
-            estimator = Train(recipe, **arguments)
+            check_types("estimator 'train'", arguments, hints_of(Train))
+            try:
+                estimator = Train(recipe, **arguments)
+            except TypeError as error:
+                raise EstimateError(f"estimator {name!r}: {error}") from error
         else:
             estimator = made("estimator", estimator)
     if not isinstance(estimator, Estimator):

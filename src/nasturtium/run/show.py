@@ -54,6 +54,7 @@ class Standing:
     Attributes:
         done: trials of search and control that ended, without rejected ones.
         total: how many there will be.
+        control: how many of these are control.
         failed: of those done.
         stopped: of those done, before the end of their training.
         rejected: trials that a bound refused.
@@ -65,6 +66,7 @@ class Standing:
 
     done: int
     total: int
+    control: int
     failed: int
     stopped: int
     rejected: int
@@ -75,7 +77,8 @@ class Standing:
 
     def budget(self) -> str:
         """The counts in words."""
-        parts = [f"{self.done} of {self.total}"]
+        control = f" with {self.control} as control" if self.control else ""
+        parts = [f"{self.done} of {self.total}{control}"]
         parts += [f"{self.failed} failed"] if self.failed else []
         parts += [f"{self.stopped} stopped early"] if self.stopped else []
         parts += [f"{self.rejected} rejected"] if self.rejected else []
@@ -117,6 +120,7 @@ def standing(study: Study, trials: int, hours: float | None, elapsed: float) -> 
     return Standing(
         done,
         total,
+        asked + max(0, wanted),
         len(history.where(state="failed")),
         len(history.ended) - len(history.finished),
         len(history.where(state="rejected")),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from statistics import median
 from typing import Any
 
+from nasturtium.errors import StoreError
 from nasturtium.study.address import printable
 from nasturtium.study.confirm import answer, confirmed
 from nasturtium.study.store import SqlStore
@@ -32,6 +33,7 @@ def address(study: Study) -> str:
     if not isinstance(store, SqlStore):
         return study.name
     where = str(store.path) if store.path is not None else printable(store.url)
+    where = f"./{where}" if where.startswith("-") else where  # no option
     return f"{where}:{study.name}"
 
 
@@ -53,15 +55,14 @@ def summary(study: Study) -> dict[str, Any]:
     """As plain JSON: counts, best trial, front, what random draws gave, what was finished."""
     history = study.history
     goal = history.objectives[0]
-    drawn = [trial for trial in history.drawn() if history.violation(trial) == 0]
+    drawn = [
+        trial
+        for trial in history.drawn()
+        if history.violation(trial) == 0 and goal.metric in trial.metrics
+    ]
     scores = sorted((trial.metrics[goal.metric] for trial in drawn), key=lambda x: -goal.sign * x)
     found = answer(history)
-    finished: list[dict[str, Any]] = []
-    for note in study.notes:
-        if "finished" in note:
-            identity = note["finished"]
-            told = {"trial": identity["trial"], "metrics": dict(note["metrics"])}
-            finished.append({**told, "epochs": identity["recipe"]["epochs"]})
+    finished = [_finished(study, note) for note in study.notes if "finished" in note]
     return {
         "study": study.name,
         "store": address(study).removesuffix(f":{study.name}"),
@@ -83,6 +84,25 @@ def summary(study: Study) -> dict[str, Any]:
     }
 
 
+def _finished(study: Study, note: Mapping[str, Any]) -> dict[str, Any]:
+    """What a note of a training in full tells.
+
+    Raises:
+        StoreError: it is not as it was written.
+    """
+    try:
+        trial, epochs = note["finished"]["trial"], note["finished"]["recipe"]["epochs"]
+        metrics = {str(name): float(value) for name, value in note["metrics"].items()}
+        if not isinstance(trial, int) or not isinstance(epochs, int):
+            raise TypeError(f"trial {trial!r}, epochs {epochs!r}")
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
+        raise StoreError(
+            f"study {study.name!r} has a damaged note of a finished network "
+            f"({type(error).__name__}: {error}); restore the store from a copy"
+        ) from error
+    return {"trial": trial, "metrics": metrics, "epochs": epochs}
+
+
 def trial_to_json(trial: Trial) -> dict[str, Any]:
     """A trial as plain JSON."""
     return {
@@ -101,7 +121,9 @@ def rows(study: Study) -> list[tuple[str, str]]:
     """The summary as (label, text) lines for people."""
     told = summary(study)
     counts, goal = told["trials"], study.history.objectives[0]
-    parts = [f"{counts['search']} searched"]
+    wanted = study.manifest.get("call", {}).get("trials")
+    of = f" of {wanted}" if isinstance(wanted, int) and wanted > counts["search"] else ""
+    parts = [f"{counts['search']} searched{of}"]
     if counts["control"]:
         parts.append(f"{counts['control']} as control")
     if counts["confirm"]:
@@ -174,6 +196,8 @@ def in_words(metric: str, value: float) -> str:
     if "latency" in words:
         return f"{value:.3g} ms"
     if metric == "seconds":
+        if not value < 1e9:
+            return f"{value:.3g} s"
         if value < 120:
             return f"{value:.0f} s"
         return f"{value / 60:.0f} min" if value < 7200 else f"{value / 3600:.1f} h"

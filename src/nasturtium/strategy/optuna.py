@@ -116,7 +116,13 @@ class Optuna(Strategy):
             kind = getattr(optuna.samplers, SAMPLERS[self.sampler])
             with warnings.catch_warnings():  # options that Optuna calls experimental
                 warnings.simplefilter("ignore")
-                sampler = kind(seed=seed, **(self.options or {}))
+                try:
+                    sampler = kind(seed=seed, **(self.options or {}))
+                except (TypeError, ValueError) as error:
+                    raise StrategyError(
+                        f"Optuna got options={self.options!r}, which its sampler {self.sampler!r} "
+                        f"refuses: {error}"
+                    ) from error
         loud = optuna.logging.get_verbosity()
         optuna.logging.set_verbosity(optuna.logging.WARNING)  # it announces every study
         try:

@@ -6,7 +6,15 @@ import os
 import tempfile
 from pathlib import Path
 
-__all__ = ["replace_file", "sync_folder"]
+__all__ = ["present", "replace_file", "sync_folder"]
+
+
+def present(path: Path) -> bool:
+    """Whether there is a file or folder of that name; no name is too strange to be asked about."""
+    try:
+        return path.exists()
+    except (OSError, ValueError, RuntimeError):  # a name that is too long, or a loop of links
+        return False
 
 
 def replace_file(path: Path, content: bytes) -> None:

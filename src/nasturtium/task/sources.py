@@ -88,7 +88,9 @@ def load(
         raise TaskError(f"size={size} was given; expected a height and width of 1 or more")
     if isinstance(data, str | Path) and (path_of(data) / "task.json").is_file():
         return Task.load(path_of(data))
-    folder = None if cache is None else Path(cache).expanduser()
+    folder = None if cache is None else Path(cache)
+    if folder is not None and folder.parts[:1] == ("~",):
+        folder = folder.expanduser()
     if memory is None and folder is not None:
         memory = 0
     settings = {

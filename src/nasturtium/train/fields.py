@@ -1,15 +1,23 @@
-"""Checks of the fields of frozen settings, with messages that name the nearest valid one."""
+"""Checks of settings, with messages that name the nearest valid one or the type expected."""
 
 from __future__ import annotations
 
+import collections.abc
 import dataclasses
 import difflib
-from collections.abc import Iterable, Mapping
+import functools
+import inspect
+import types
+import typing
+from collections.abc import Hashable, Iterable, Mapping
+from pathlib import PurePath
 from typing import Any
 
-from nasturtium.errors import EstimateError
+from nasturtium.errors import EstimateError, NasturtiumError
 
-__all__ = ["check_choice", "checked_fields"]
+__all__ = ["check_choice", "check_types", "checked_fields", "hints_of"]
+
+WORDS = {int: "a whole number", float: "a number", str: "a text", bool: "True or False"}
 
 
 def check_choice(name: str, value: str, options: Iterable[str]) -> None:
@@ -21,13 +29,109 @@ def check_choice(name: str, value: str, options: Iterable[str]) -> None:
 
 
 def checked_fields(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``values`` if every name is a field of the record ``kind``.
+    """Return ``values`` if every name is a field of the record ``kind``, and of its type.
 
     Raises:
-        EstimateError: naming the nearest field otherwise.
+        EstimateError: naming the nearest field, or the type that is expected.
     """
+    if not isinstance(values, Mapping):
+        shown = repr(values)[:60]
+        raise EstimateError(f"{kind.__name__.lower()}={shown}; expected a dict of settings")
     names = [f.name for f in dataclasses.fields(kind)]
     for name in values:
         if name not in names:
-            check_choice(f"a field of {kind.__name__}", name, names)
+            near = difflib.get_close_matches(str(name), names, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise EstimateError(
+                f"{kind.__name__.lower()} has no setting {str(name)!r}{hint} (it has: "
+                f"{', '.join(names)})"
+            )
+    check_types(kind.__name__.lower(), values, _hints(kind))  # type: ignore[arg-type]
     return dict(values)
+
+
+@functools.cache
+def _hints(kind: Hashable) -> Mapping[str, Any]:
+    return typing.get_type_hints(kind)
+
+
+def hints_of(part: Any) -> Mapping[str, Any]:
+    """The types that a class or a function says its arguments have, as far as they are known."""
+    function = inspect.getattr_static(part, "__init__") if isinstance(part, type) else part
+    known = getattr(function, "__globals__", {})
+    hints = {}
+    for name, hint in getattr(function, "__annotations__", {}).items():
+        try:
+            hints[name] = eval(hint, known) if isinstance(hint, str) else hint
+        except Exception:  # a name that exists for type checkers alone
+            continue
+    return hints
+
+
+def check_types(
+    owner: str,
+    values: Mapping[str, Any],
+    hints: Mapping[str, Any],
+    error: type[NasturtiumError] = EstimateError,
+) -> None:
+    """Raise unless each value is of the type that its annotation says.
+
+    Plain values are looked at (numbers, texts, truth values, containers of anything), and what has
+    to be of one class of ours; other values pass.
+
+    Args:
+        owner: what has these arguments, named in the message.
+        values: by name.
+        hints: the annotations, as ``typing.get_type_hints`` gives them.
+        error: the class of what is raised.
+    """
+    for name, value in values.items():
+        hint = hints.get(name, Any)
+        ours = isinstance(hint, type) and hint.__module__.startswith("nasturtium.")
+        if not _fits(value, hint) or (ours and not isinstance(value, hint)):
+            shown = repr(value)
+            shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
+            raise error(f"{owner}: {name}={shown}; expected {_in_words(hint)}")
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    if hint is Any:
+        return True
+    origin = typing.get_origin(hint)
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, one) for one in typing.get_args(hint))
+    if origin is typing.Literal:
+        return any(value == one and type(value) is type(one) for one in typing.get_args(hint))
+    if hint is None or hint is type(None):
+        return value is None
+    if hint in (int, float) and not isinstance(value, bool):
+        if isinstance(value, (int, float)):
+            return hint is float or isinstance(value, int)
+        return not isinstance(value, (str, bytes, tuple, list, dict, type(None)))  # of NumPy
+    if hint in (int, float, str, bool):
+        return isinstance(value, hint) and not (hint is int and isinstance(value, bool))
+    kind = origin if isinstance(origin, type) else hint
+    if kind in (collections.abc.Sequence, collections.abc.Iterable, tuple, list):
+        return not isinstance(value, (str, bytes, int, float, dict, type(None)))
+    if kind in (collections.abc.Mapping, dict):
+        return isinstance(value, Mapping)
+    plain = isinstance(value, (str, bytes, int, float, tuple, list, dict, type(None)))
+    if isinstance(kind, type) and plain and not getattr(kind, "_is_protocol", False):
+        return isinstance(value, str) if issubclass(kind, PurePath) else isinstance(value, kind)
+    return True
+
+
+def _in_words(hint: Any) -> str:
+    origin = typing.get_origin(hint)
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(dict.fromkeys(_in_words(one) for one in typing.get_args(hint)))
+    if origin is typing.Literal:
+        return f"one of {', '.join(map(repr, typing.get_args(hint)))}"
+    if hint is None or hint is type(None):
+        return "None"
+    kind = origin if isinstance(origin, type) else hint
+    if kind in (collections.abc.Sequence, collections.abc.Iterable, tuple, list):
+        return "a tuple or list"
+    if kind in (collections.abc.Mapping, dict):
+        return "a dict"
+    return WORDS.get(kind, getattr(kind, "__name__", str(kind)))

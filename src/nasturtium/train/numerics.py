@@ -63,13 +63,14 @@ class Numerics:
     memory_format: str = "contiguous"
 
     def __post_init__(self) -> None:
+        checked_fields(Numerics, dataclasses.asdict(self))
         check_choice("precision", self.precision, PRECISIONS)
         check_choice("memory_format", self.memory_format, FORMATS)
         if self.threads < 1:
             raise EstimateError(f"threads={self.threads}; expected 1 or more")
         try:
             kind = torch.device(self.device).type
-        except RuntimeError as error:
+        except Exception as error:  # RuntimeError, and others of numbers that are too large
             raise EstimateError(
                 f"device={self.device!r} is no device; expected 'cpu', 'cuda', 'cuda:0', 'mps', ..."
             ) from error

@@ -64,6 +64,7 @@ class Recipe:
     balance: bool = False
 
     def __post_init__(self) -> None:
+        checked_fields(Recipe, {f.name: getattr(self, f.name) for f in dataclasses.fields(self)})
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
         check_choice("schedule", self.schedule, SCHEDULES)
         for name in ("epochs", "batch_size"):
@@ -113,7 +114,8 @@ class Recipe:
         Raises:
             EstimateError: if a name or a value is unknown.
         """
-        values = checked_fields(cls, data)
-        if "augment" in values:
+        values = dict(data) if isinstance(data, Mapping) else checked_fields(cls, data)
+        if not isinstance(values.get("augment", Augment()), Augment):
             values["augment"] = Augment.from_json(checked_fields(Augment, values["augment"]))
+        values = checked_fields(cls, values)
         return cls(**values)
