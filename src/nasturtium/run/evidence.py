@@ -258,12 +258,16 @@ def _trainings(study: Study, plan: dict[str, Any]) -> list[Training]:
     Of one that was tried again, the last.
     """
     found: dict[str, Training] = {}
+    # A study that is only read may have a space of recipes that is code, which gives none then.
+    own = getattr(study.space, "recipe", None)
+    unknown = own is None and study.manifest.get("space", {}).get("recipe") is not None
+    unknown = unknown and not plan.get("recipe")
     space = said(plan.get("space") or study.manifest.get("space", {}))
     for identity, note in _noted(study):
         trial, key = identity.get("trial"), note.get("key")
         architecture = None if trial is None else study.history.trial(trial).architecture
         recipe = plan.get("recipe") or longer(study, architecture).to_json()
-        if said(identity["recipe"]) != said(recipe):
+        if not unknown and said(identity["recipe"]) != said(recipe):
             continue
         if architecture is None:
             if identity["params"] != plan.get("params"):
