@@ -6,13 +6,16 @@ import json
 import math
 
 import pytest
-from evidenced import drawn, study_of, trainings
+from evidenced import Unsaid, drawn, study_of, trainings
 
 import nasturtium as nas
 from nasturtium.analyse.evidence import Evidence
+from nasturtium.analyse.prospect import foresee
+from nasturtium.analyse.selection import pools, select
 from nasturtium.analyse.trained import Training
 from nasturtium.analyse.weigh import weigh
-from nasturtium.analyse.worth import Spent
+from nasturtium.analyse.words import _gain
+from nasturtium.analyse.worth import Gain, Spent
 
 MANIFEST = {
     "format": 1,
@@ -51,6 +54,8 @@ def test_evidence_survives_json_and_has_no_nan():
     assert again.to_json() == body
     assert str(again) == str(evidence)
     assert set(body) == {
+        "apart",
+        "prospect",
         "format", "study", "metric", "verdict", "curves", "finished", "failed", "network",
         "references", "rank", "worth", "checklist", "words",
     }  # fmt: skip
@@ -58,7 +63,7 @@ def test_evidence_survives_json_and_has_no_nan():
 
 def test_evidence_of_another_format_is_refused():
     _, evidence = whole()
-    with pytest.raises(nas.StrategyError, match=r"evidence of format 9 cannot be read.*format 1"):
+    with pytest.raises(nas.StrategyError, match=r"evidence of format 9 cannot be read.*format 2"):
         Evidence.from_json({**evidence.to_json(), "format": 9})
 
 
@@ -178,3 +183,64 @@ def test_a_study_of_a_proxy_is_compared_by_accuracy():
     assert evidence.metric == "accuracy"
     assert evidence.finished[0]["estimate"] == 1000.0
     assert evidence.network["mean"] == 0.8
+
+
+@pytest.mark.parametrize(
+    ("estimates", "control", "top", "can_decide", "words"),
+    [
+        (drawn(40, 1.5), drawn(20), 3, True, "would be told from none"),
+        (drawn(9), drawn(1), 3, False, "the control has 3 or more"),
+        (drawn(10), drawn(3), 3, False, "cannot be told from none, and 0.005 counts; a larger"),
+        ([0.5] * 10, [0.5] * 10, 3, True, "a gain of the margin 0.005 can be excluded"),
+        ([], drawn(4), 3, False, "it is random search so far; search longer"),
+    ],
+)
+def test_whether_trainings_can_decide_is_said_before_them(
+    estimates, control, top, can_decide, words
+):
+    parted = pools(study_of(estimates, control).history)
+    prospect = foresee(parted, select(parted, top, 4), seeds=3, margin=0.005)
+    assert prospect.can_decide is can_decide
+    assert words in str(prospect)
+    assert bool(prospect.needs) is not can_decide
+    assert "3 trainings each" in str(prospect)
+
+
+def test_a_reference_that_breaks_a_bound_of_the_study_is_marked_and_not_counted():
+    study = nas.Study(nas.zoo.nasbench201, Unsaid(), within=("params<100",))
+    for value in (0.6, 0.7):
+        study.tell(study.ask(), {"accuracy": value, "params": 50})
+    big, small = (
+        [Training(name, seed, None, {"accuracy": 0.8 - gap, "params": params}) for seed in (0, 1)]
+        for name, gap, params in (("big", 0.0, 500), ("small", 0.2, 90))
+    )
+    answer = study.best
+    own = Training(answer.architecture.key, 0, answer.number, {"accuracy": 0.75, "params": 50})
+    evidence = weigh(study.history, [*big, *small, own], answer=answer)
+    assert [row["breaks"] for row in evidence.references] == [["params<100"], []]
+    assert evidence.worth.over_reference.name == "small"
+    assert "it breaks params<100, so it is not counted" in str(evidence)
+    assert "over 1 seed; a comparison needs 3" in str(evidence)
+    alone = weigh(study.history, [*big, own], answer=answer)
+    assert alone.worth.over_reference.gain is None
+
+
+def test_a_finished_network_outside_of_the_comparison_is_said_to_be_one():
+    study = study_of(drawn(20), drawn(5))
+    told = {"trial": 3, "seed": 0, "recipe": {"epochs": 9}, "metrics": {"accuracy": 0.9}}
+    evidence = weigh(study.history, answer=study.best, apart={**told, "seconds": 8.0})
+    text = str(evidence)
+    assert "trial 3 is finished: one training, seed 0, accuracy 0.9000" in text
+    assert "a comparison needs 3 trainings under one recipe (nasturtium evidence)" in text
+    assert "has not been trained in full" not in text
+    assert "training in full 8.0 s" in text
+    assert next(i for i in evidence.checklist if "final networks is rec" in i.item).state == "yes"
+    assert "The checklist also asks, and this study does not show: that " in text
+    assert Evidence.from_json(evidence.to_json()) == evidence
+
+
+def test_gains_are_words():
+    assert _gain(Gain(reason="why")) == "unknown (why)"
+    assert _gain(Gain(0.0, 0.0, 0.0052)).startswith("none was seen, and +0.0000 to +0.0052 is")
+    assert "not told from none" in _gain(Gain(0.01, -0.01, 0.03))
+    assert _gain(Gain(0.02, 0.01, 0.03)).startswith("+0.0200; +0.0100 to +0.0300 is plausible")

@@ -247,3 +247,20 @@ def test_the_package_is_the_function_as_well(tmp_path):
     import nasturtium.report as package
 
     assert package(ran(study()), tmp_path / "a.html").is_file()
+
+
+def test_tiles_say_which_examples_they_are_of() -> None:
+    """Beside an estimate on validation examples stands the result on test examples."""
+    study = nas.Study(nas.zoo.nasbench201, nas.RandomSearch())
+    study.log("manifest", {"data": {"name": "digits"}})
+    trial = study.ask()
+    study.tell(trial, {"accuracy": 0.9965, "params": 10.0})
+    assert ">validation accuracy<" in page(study)
+    assert "test accuracy" not in page(study)
+    identity = {"trial": trial.number, "seed": 0, "whole": True, "recipe": {"epochs": 4}}
+    study.log("note", {"finished": identity, "metrics": {"accuracy": 0.9916}, "measured": [36.3]})
+    text = page(study)
+    assert "<b>99.16 %</b><span>test accuracy</span>" in text
+    assert "has not been trained in full" not in text
+    assert "one training, seed 0" in text
+    assert "training in full 0.0 s" not in text

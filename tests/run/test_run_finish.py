@@ -168,3 +168,63 @@ def test_delivered_files_are_measured_and_described(tmp_path: Path) -> None:
 
 def task_line(done: nas.Finished) -> str:
     return f"fingerprint {done.task.fingerprint}"
+
+
+def test_a_training_under_other_numerics_is_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured: list[Any] = []
+
+    def heard(*given: Any, numerics: Any = None) -> Any:
+        measured.append(numerics)
+        return evaluate(*given, numerics=numerics)
+
+    monkeypatch.setattr("nasturtium.run.finish.evaluate", heard)
+    searched = study()
+    low = nas.Numerics(precision="bf16")
+    one = finish(searched, recipe="epochs=1")
+    two = finish(searched, recipe="epochs=1", numerics=low)
+    assert not two.reused
+    assert not same(one.model, two.model)
+    again = finish(searched, recipe="epochs=1", numerics=low)
+    assert again.reused
+    assert same(again.model, two.model)
+    assert same(finished(searched, data=data()).model, two.model)
+    assert measured == [nas.Numerics(), low]  # where and as it was trained
+
+
+def test_a_training_of_unknown_numerics_is_made_again() -> None:
+    searched = study()
+    finish(searched, recipe="epochs=1")
+    note = dict(searched.notes[0])
+    note["finished"] = {k: v for k, v in note["finished"].items() if k != "numerics"}
+    older = study()
+    older.log("note", note)
+    with pytest.raises(nas.StrategyError, match="did not record the numerics"):
+        finished(older, data=data())
+    network = finish(older, recipe="epochs=1")
+    assert not network.reused
+    assert network.weights.endswith("not reused, since its numerics were not recorded")
+
+
+def test_studies_of_other_seeds_share_their_splits(tmp_path: Path) -> None:
+    first, second = study(seed=1, name="a"), study(seed=2, name="b")
+    other = study(seed=1, split_seed=4, name="c")
+    splits = [one.manifest["data"]["split"] for one in (first, second, other)]
+    assert splits[0] == splits[1]
+    assert splits[0]["digests"]["test"] != splits[2]["digests"]["test"]
+    assert other.manifest["data"]["fingerprint"] == first.manifest["data"]["fingerprint"]
+    assert other.manifest["call"]["split_seed"] == splits[2]["seed"] == 4
+    network = finish(other, data=data(), recipe="epochs=1")  # read again, divided as before
+    assert network.task.split.to_json() == splits[2]
+    with pytest.raises(nas.StoreError, match="another data"):
+        study(tmp_path / "s.db", seed=1), study(tmp_path / "s.db", seed=1, split_seed=4)
+
+
+def test_copies_of_training_examples_and_chance_level_are_in_the_manifest() -> None:
+    inputs, labels = data()
+    copied = (inputs[:90], labels[:90]), (inputs[60:], labels[60:])
+    searched = nas.search(
+        copied, space=net, recipe=RECIPE, executor="here", store=None, trials=1, control=0
+    )
+    found = searched.manifest
+    assert found["duplicates"] == {"test": 30, "valid": 0}
+    assert found["chance"] == {"accuracy": 0.333333, "balanced_accuracy": 0.333333}

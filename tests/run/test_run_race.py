@@ -178,3 +178,76 @@ def test_a_strategy_that_waits_for_nothing_is_named():
 
     with pytest.raises(StrategyError, match="Idle waits after 0 trials although none is pending"):
         race({"idle": Idle()}, bowl(), trials=3, repeats=2, workers=1)
+
+
+def test_a_strategy_whose_rungs_a_table_does_not_hold_is_refused():
+    for name in ("hyperband", "asha", "halving", "bohb", 'median(strategy="asha")'):
+        with pytest.raises(StrategyError, match="bowl holds trainings of 1: it fits strategies"):
+            race([name], bowl(), trials=200)
+    with pytest.raises(StrategyError, match=r"levels holds trainings of 0\.333, 1: give least="):
+        race({"asha": ASHA(least=1 / 27)}, Levels(), trials=30)
+    with pytest.raises(StrategyError, match="schedule 'prefix'"):
+        race({"asha": ASHA(least=1 / 3, schedule="prefix")}, Levels(), trials=30)
+    race({"asha": ASHA(least=1 / 3)}, Levels(), trials=30, repeats=2, workers=1)
+
+
+def test_a_strategy_with_many_failed_trials_is_not_ranked():
+    good = Run((1,), (0.0,), (0.9,), 50, 0, 0.0)
+    few = Run((1,), (0.0,), (0.95,), 47, 3, 0.0)
+    many = Run((1,), (0.0,), (0.99,), 4, 46, 0.0)
+    raced = Race(
+        "t", 1.0, 50, None, 0, {"many": (many,) * 6, "good": (good,) * 6, "few": (few,) * 6}
+    )
+    assert [raced.ranked(name) for name in raced.runs] == [False, True, True]
+    assert list(raced.significance()) == [("good", "few")]
+    lines = str(raced).splitlines()
+    assert [line.split()[0] for line in lines[2:5]] == ["few", "good", "many"]
+    assert lines[4].endswith(" 4.0    46.0")
+    assert "many is not ranked: 276 of its trials failed in 6 runs" in str(raced)
+    told = raced.to_json()["strategies"]["many"]
+    assert (told["failed"], told["ranked"]) == (276, False)
+
+
+def test_ties_are_not_told_apart():
+    same = Run((1,), (0.0,), (0.9,), 50, 0, 0.0)
+    raced = Race("t", 1.0, 50, None, 0, {"a": (same,) * 2, "b": (same,) * 2})
+    assert raced.significance() == {("a", "b"): 1.0}
+    assert "are not told apart (p = 1, Wilcoxon, Holm)" in str(raced)
+
+
+TABLE = """
+import nasturtium as nas
+from helper_of_the_table import best
+from nasturtium.bench.base import Benchmark
+from nasturtium.study.trial import FULL
+
+@nas.space
+def net(choose):
+    choose("x", tuple(range(10)))
+    choose("y", tuple(range(10)))
+    return lambda: None
+
+class Table(Benchmark):
+    def __init__(self):
+        self.name, self.space, self.metrics, self.best = "own", net, ("accuracy",), best()
+
+    def query(self, architecture, *, fidelity=FULL, run=None):
+        self.level(fidelity)
+        return {"accuracy": self.truth(architecture)}
+
+    def truth(self, architecture):
+        return (architecture["x"] + architecture["y"]) / 20
+"""
+
+
+def test_a_table_from_a_file_works_in_worker_processes(tmp_path):
+    from nasturtium.contracts import check_benchmark
+    from nasturtium.run.names import made
+
+    (tmp_path / "helper_of_the_table.py").write_text("def best():\n    return 0.9\n")
+    (tmp_path / "table.py").write_text(TABLE)
+    table = made("benchmark", f"{tmp_path}/table.py:Table")
+    two = {"random": RandomSearch(), "evolution": RegularizedEvolution(5, 2)}
+    told = [race(two, table, trials=12, repeats=4, workers=w).to_json() for w in (1, 2)]
+    assert told[0] == told[1]
+    check_benchmark(table)

@@ -49,5 +49,5 @@ def test_messages():
         BayesianOptimization(kernel="rbf")
     with pytest.raises(StrategyError, match="start_with=1; expected at least 2"):
         BayesianOptimization(start_with=1)
-    with pytest.raises(StrategyError, match="give graph="):
+    with pytest.raises(StrategyError, match=r"declare it, @nas.space\(graph=f\)"):
         searched(BayesianOptimization(**SMALL, kernel="wl"), 8, where=layered)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import pickle
 from random import Random
 
 import numpy as np
 import pytest
 from searching import layered, searched
+from torch import nn
 
 import nasturtium as nas
 from nasturtium.errors import StrategyError
-from nasturtium.predict.graph import paths
-from nasturtium.space.choice import space
+from nasturtium.predict.cell import vertex_cell
+from nasturtium.predict.graph import Graph, paths
+from nasturtium.space.choice import ChoiceSpace, space
 from nasturtium.space.pool import PoolSpace
-from nasturtium.strategy.cell import cell_graph, has_graph
+from nasturtium.space.zoo.recipes import training
+from nasturtium.strategy.bananas import BANANAS
+from nasturtium.strategy.bayes import BayesianOptimization
+from nasturtium.strategy.cell import graph_of
 from nasturtium.strategy.encoding import Encoding, counts
+from nasturtium.strategy.npenas import NPENAS
 from nasturtium.strategy.random import RandomSearch
 from nasturtium.strategy.surrogate import (
     Points,
@@ -184,15 +191,55 @@ def test_the_best_and_the_latest_are_kept():
 def test_cells_as_graphs():
     ops = ("nor_conv_3x3", "none", "skip_connect", "none", "avg_pool_3x3", "nor_conv_1x1")
     names = ("edge0_1", "edge0_2", "edge1_2", "edge0_3", "edge1_3", "edge2_3")
+    graph = nas.zoo.nasbench201.graph
     cell = nas.Architecture("nasbench201", dict(zip(names, ops, strict=True)))
-    assert has_graph(cell)
-    assert paths(cell_graph(cell)) == {
+    assert paths(graph(cell)) == {
         ("nor_conv_3x3", "avg_pool_3x3"),
         ("nor_conv_3x3", "skip_connect", "nor_conv_1x1"),
     }
     dead = nas.Architecture("nasbench201", dict.fromkeys(names, "none"))
-    assert paths(cell_graph(dead)) == frozenset()
+    assert paths(graph(dead)) == frozenset()
     vertex = nas.Architecture("nasbench101", {"edges": ((0, 1), (1, 2), (0, 2)), "ops": ("conv",)})
-    assert paths(cell_graph(vertex)) == {("conv",), ()}
-    with pytest.raises(StrategyError, match="give graph="):
-        cell_graph(nas.Architecture("net", {"width": 3}))
+    assert paths(vertex_cell(vertex)) == {("conv",), ()}
+
+
+def chain_graph(architecture):
+    labels = tuple(str(op) for name, op in sorted(architecture.items()))
+    steps = range(len(labels) + 1)
+    return Graph(("input", *labels, "output"), tuple((step, step + 1) for step in steps))
+
+
+@nas.space(graph=chain_graph)
+def ops_in_a_row(choose):
+    for place in range(5):
+        choose(f"op{place}", ("conv", "pool", "skip"))
+    return nas.block(nn.Identity)
+
+
+def test_a_space_says_how_its_architectures_become_graphs():
+    for one in (ops_in_a_row, pickle.loads(pickle.dumps(ops_in_a_row)), ops_in_a_row.tie("op*")):
+        assert graph_of(one) is chain_graph
+    sent = ChoiceSpace(*ops_in_a_row.by_value()[1])
+    assert graph_of(sent) is chain_graph
+    assert ops_in_a_row.joined(training).graph is None
+    with pytest.raises(
+        StrategyError, match=r"space 'regnet' does not say .* @nas.space\(graph=f\)"
+    ):
+        graph_of(nas.zoo.regnet)
+    asked = []
+
+    def heard(architecture):
+        asked.append(architecture)
+        return chain_graph(architecture)
+
+    listening = ops_in_a_row._with(graph=heard)
+    for strategy in (
+        BANANAS(start_with=5, every=5),
+        NPENAS(start_with=5, every=5),
+        BayesianOptimization(start_with=5, kernel="wl"),
+    ):
+        asked.clear()
+        searched(
+            strategy, 8, where=listening, metric=lambda a: sum(v == "conv" for v in a.values())
+        )
+        assert asked, type(strategy).__name__

@@ -48,6 +48,7 @@ def checklist(
     references: Sequence[str] = (),
     finishing: Mapping[str, Any] | None = None,
     seconds: float = 0.0,
+    compared: bool = True,
 ) -> tuple[Item, ...]:
     """The checklist of a study.
 
@@ -58,13 +59,14 @@ def checklist(
         references: names of the reference networks that were trained.
         finishing: the recipe of the trainings in full.
         seconds: what the search cost.
+        compared: whether that recipe is of a comparison; else one network was finished by it.
     """
     # As it reads from the log, so that the answers are the same before and after.
     ask = _Manifest(json.loads(json.dumps(manifest, sort_keys=True)))
     finishing = finishing and json.loads(json.dumps(finishing, sort_keys=True))
     return (
         *_release(ask, finishing),
-        *_compare(ask, verdict, references, finishing),
+        *_compare(ask, verdict, references, finishing if compared else None),
         *_report(ask, verdict, seconds),
     )
 
@@ -121,7 +123,7 @@ def _compare(
             "All networks are trained by the same code and recipe",
             "search, control and references share one training loop and one recipe"
             if finishing
-            else "no network has been trained in full yet",
+            else "no comparison was trained yet (nasturtium evidence)",
             "yes" if finishing else "no",
         ),
         Item(
@@ -136,7 +138,7 @@ def _compare(
         ),
         Item(
             "Final networks are trained with several seeds",
-            f"{several} seeds each" if several else "none was",
+            f"{several} seeds each" if several else "no network of a comparison was yet",
             "yes" if several > 1 else "no",
         ),
         Item(

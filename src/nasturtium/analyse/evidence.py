@@ -7,7 +7,7 @@ what could not be found out is ``null``, with the reason in words beside it.
 
 ::
 
-    {"format": 1,
+    {"format": 2,
      "study": name,
      "metric": {"name": "accuracy", "goal": "max"},
      "verdict": {"answer": "better" | "no better" | "undecided",
@@ -37,7 +37,12 @@ what could not be found out is ``null``, with the reason in words beside it.
                                                # the study's answer, over all seeds
      "references": [{"name": "resnet" | "mobilenetv2", "accuracies": [...], "mean": v,
                      "low": v | null, "high": v | null, "params": n | null,
-                     "macs": n | null, "seconds": s}],
+                     "macs": n | null, "seconds": s,
+                     "breaks": [bound, ...]}], # bounds of the study; such a one is not counted
+     "apart": {"trial": n, "seed": s, "accuracy": v | null, "seconds": s} | null,
+                                               # finished once, outside of the comparison
+     "prospect": {"can_decide": true | false,  # what the planned trainings could show, see
+                  "reason": text, ...},        # nasturtium.analyse.prospect
      "rank": {"whole": {"tau": v | null, "low": v | null, "high": v | null, "networks": n,
                         "reason": text},       # empty where tau is given
               "top": {the same, within the best tenth of all estimates}},
@@ -63,6 +68,7 @@ from typing import Any, final
 
 from nasturtium.analyse.checklist import Item
 from nasturtium.analyse.curve import Curve
+from nasturtium.analyse.prospect import Prospect
 from nasturtium.analyse.rank import Rank
 from nasturtium.analyse.verdict import Verdict
 from nasturtium.analyse.words import sentences
@@ -71,7 +77,7 @@ from nasturtium.errors import StrategyError
 
 __all__ = ["Evidence"]
 
-FORMAT = 1
+FORMAT = 2
 Row = Mapping[str, Any]
 
 
@@ -95,6 +101,8 @@ class Evidence:
         rank_top: the same within the best tenth of the study's estimates.
         worth: cost and gain.
         checklist: the checklist for research on architecture search.
+        prospect: whether the planned trainings could decide.
+        apart: the answer's training by ``finish``, where it is no part of the comparison.
     """
 
     study: str
@@ -111,6 +119,8 @@ class Evidence:
     rank_top: Rank
     worth: Worth
     checklist: tuple[Item, ...]
+    prospect: Prospect
+    apart: Row | None = None
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -132,6 +142,8 @@ class Evidence:
             "failed": [dict(row) for row in self.failed],
             "network": None if self.network is None else dict(self.network),
             "references": [dict(row) for row in self.references],
+            "apart": None if self.apart is None else dict(self.apart),
+            "prospect": self.prospect.to_json(),
             "rank": {"whole": self.rank.to_json(), "top": self.rank_top.to_json()},
             "worth": self.worth.to_json(),
             "checklist": [item.to_json() for item in self.checklist],
@@ -169,6 +181,8 @@ class Evidence:
             rank_top=Rank.from_json(data["rank"]["top"]),
             worth=Worth.from_json(data["worth"]),
             checklist=tuple(Item(**item) for item in data["checklist"]),
+            prospect=Prospect(**data["prospect"]),
+            apart=data["apart"],
         )
 
     def __str__(self) -> str:

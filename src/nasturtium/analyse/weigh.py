@@ -11,6 +11,7 @@ from scipy.stats import t as student
 from nasturtium.analyse.checklist import checklist
 from nasturtium.analyse.curve import control_curve, search_curve
 from nasturtium.analyse.evidence import Evidence
+from nasturtium.analyse.prospect import foresee
 from nasturtium.analyse.rank import Rank, rank_correlation
 from nasturtium.analyse.selection import Pools, judged, pools, select
 from nasturtium.analyse.trained import MEASURED, Network, Training, most, networks
@@ -34,6 +35,8 @@ def weigh(
     margin: float = MARGIN,
     finishing: Mapping[str, Any] | None = None,
     spent: Spent | None = None,
+    seeds: int = 3,
+    apart: Mapping[str, Any] | None = None,
 ) -> Evidence:
     """Weigh what a study and its trainings in full say; nothing is trained here.
 
@@ -48,6 +51,9 @@ def weigh(
         margin: the least gain that counts, in the metric's units.
         finishing: the recipe of the trainings.
         spent: workers, device and power.
+        seeds: trainings that were planned of each network.
+        apart: the answer's training by ``finish`` where it is no part of the comparison: ``trial``,
+            ``seed``, ``recipe``, ``metrics`` and ``seconds``.
 
     Example:
         >>> import nasturtium as nas
@@ -70,13 +76,15 @@ def weigh(
     ceiling = most(metric)
     verdict = judge(parted, chosen, ours, sign=metric.sign, margin=margin, controlled=controlled)
     answering = None if answer is None else ours.get(answer.architecture.key)
-    strongest = max(others.values(), key=lambda one: metric.sign * one.mean, default=None)
+    broken = {key: _breaks(one.metrics, history.constraints) for key, one in others.items()}
+    fair = [one for key, one in others.items() if not broken[key]]
+    strongest = max(fair, key=lambda one: metric.sign * one.mean, default=None)
     worth = worth_of(
         history,
         objective,
         verdict,
         over(answering, strongest, metric.sign),
-        sum(training.seconds for training in given),
+        sum(training.seconds for training in given) + (apart["seconds"] if apart else 0.0),
         spent,
     )
     estimates = _estimates(history, parted)
@@ -114,14 +122,40 @@ def weigh(
             if training.fault(metric.metric) is not None
         ),
         network=None if answering is None else _row(answering, {"trial": answering.trial}, ceiling),
-        references=tuple(_row(one, {"name": one.key}, ceiling) for one in others.values()),
+        references=tuple(
+            _row(one, {"name": one.key, "breaks": broken[one.key]}, ceiling)
+            for one in others.values()
+        ),
+        apart=None
+        if apart is None
+        else {
+            "trial": apart["trial"],
+            "seed": apart["seed"],
+            "accuracy": apart["metrics"].get(metric.metric),
+            "seconds": apart["seconds"],
+        },
+        prospect=foresee(parted, chosen, seeds=seeds, margin=margin),
         rank=whole,
         rank_top=best,
         worth=worth,
         checklist=checklist(
-            manifest, verdict, references=tuple(others), finishing=finishing, seconds=worth.seconds
+            manifest,
+            verdict,
+            references=tuple(others),
+            finishing=finishing or (apart and apart["recipe"]),
+            seconds=worth.seconds,
+            compared=finishing is not None,
         ),
     )
+
+
+def _breaks(metrics: Mapping[str, float], bounds: Iterable[Objective]) -> list[str]:
+    """The bounds of the study that a reference network breaks, as far as its costs are known."""
+    return [
+        str(bound)
+        for bound in bounds
+        if bound.metric in metrics and bound.excess(metrics[bound.metric]) > 0.0
+    ]
 
 
 def _estimates(history: History, parted: Pools) -> dict[str, float]:

@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from nasturtium.analyse.evidence import Evidence
+    from nasturtium.analyse.worth import Gain
 
 __all__ = ["sentences"]
+
+NOTHING = 5e-5  # what would be written as 0.0000
 
 
 def sentences(evidence: Evidence) -> tuple[str, ...]:
     """The evidence in sentences, the verdict first."""
     return (
         str(evidence.verdict),
+        *_prospect(evidence),
         *_networks(evidence),
         *_curves(evidence),
         _ranking(evidence),
@@ -24,15 +28,31 @@ def sentences(evidence: Evidence) -> tuple[str, ...]:
     )
 
 
+def _prospect(evidence: Evidence) -> Iterator[str]:
+    """Before anything is compared, what the comparison could show."""
+    if evidence.verdict.gain is None and not evidence.prospect.can_decide:
+        yield str(evidence.prospect)
+
+
 def _networks(evidence: Evidence) -> Iterator[str]:
-    network, name = evidence.network, evidence.metric
-    if network is None:
-        yield "The study's own network has not been trained in full."
-    else:
+    network, name, apart = evidence.network, evidence.metric, evidence.apart
+    wanted = evidence.prospect.seeds
+    if network is not None:
+        count = len(network["accuracies"])
+        few = f"; a comparison needs {wanted}" if count < wanted else ""
         yield (
             f"The network of trial {network['trial']} has {name} {_interval(network)} after "
-            f"training in full, over {_seeds(network)}."
+            f"training in full, over {_seeds(network)}{few}."
         )
+    elif apart is not None:
+        value = "" if apart["accuracy"] is None else f", {name} {apart['accuracy']:.4f}"
+        yield (
+            f"The network of trial {apart['trial']} is finished: one training, seed "
+            f"{apart['seed']}{value} on the test examples; a comparison needs {wanted} trainings "
+            "under one recipe (nasturtium evidence)."
+        )
+    else:
+        yield "The study's own network has not been trained in full."
     if not evidence.references:
         yield "No reference network was trained under the same recipe."
         return
@@ -41,10 +61,14 @@ def _networks(evidence: Evidence) -> Iterator[str]:
         yield (
             f"Reference {reference['name']}"
             + ("" if size is None else f" ({size:,} parameters)")
-            + f": {name} {_interval(reference)} under the same recipe, over {_seeds(reference)}."
+            + f": {name} {_interval(reference)} under the same recipe, over {_seeds(reference)}"
+            + (
+                f"; it breaks {', '.join(reference['breaks'])}, so it is not counted."
+                if reference.get("breaks")
+                else "."
+            )
         )
-    over = evidence.worth.over_reference
-    yield f"Gain over the best reference: {over}."
+    yield f"Gain over the best reference: {_gain(evidence.worth.over_reference)}."
 
 
 def _curves(evidence: Evidence) -> Iterator[str]:
@@ -89,8 +113,9 @@ def _cost(evidence: Evidence) -> Iterator[str]:
     else:
         yield f"Energy of the search: {worth.energy_kwh:.3g} kWh ({worth.energy_source})."
     yield (
-        f"Gained by each doubling of the search's cost, by its own estimate: {worth.per_doubling}; "
-        f"expected of one more hour: {worth.per_hour}, an extrapolation."
+        "Gained by each doubling of the search's cost, by its own estimate: "
+        f"{_gain(worth.per_doubling)}; expected of one more hour: {_gain(worth.per_hour)}, an "
+        "extrapolation."
     )
 
 
@@ -107,8 +132,9 @@ def _failures(evidence: Evidence) -> Iterator[str]:
 def _missing(evidence: Evidence) -> str:
     lacking = [item.item for item in evidence.checklist if item.state in ("no", "unknown")]
     if not lacking:
-        return "Nothing on the checklist is missing."
-    return f"Missing on the checklist: {'; '.join(lacking)}."
+        return "The study has all that the checklist asks for."
+    asked = "; that ".join(f"{item[:1].lower()}{item[1:]}" for item in lacking)
+    return f"The checklist also asks, and this study does not show: that {asked}."
 
 
 def _interval(row: object) -> str:
@@ -122,6 +148,18 @@ def _seeds(row: object) -> str:
     assert isinstance(row, dict)
     count = len(row["accuracies"])
     return f"{count} seed{'s' if count > 1 else ''}"
+
+
+def _gain(gain: Gain) -> str:
+    """A gain in words, with what is plausible of it."""
+    if gain.gain is None or gain.low is None or gain.high is None:
+        return str(gain)
+    between = f"{gain.low:+.4f} to {gain.high:+.4f} is plausible (90 % interval)"
+    if abs(gain.gain) < NOTHING:
+        return f"none was seen, and {between}"
+    if gain.low <= 0.0 <= gain.high:
+        return f"{gain.gain:+.4f}, which is not told from none: {between}"
+    return f"{gain.gain:+.4f}; {between}"
 
 
 def _said(text: str, tau: float | None) -> str:

@@ -21,6 +21,7 @@ import numpy as np
 
 from nasturtium.architecture import Architecture
 from nasturtium.bench.base import Benchmark, meta, table
+from nasturtium.predict.cell import vertex_cell
 from nasturtium.space.pool import PoolSpace
 from nasturtium.study.trial import FULL, Fidelity
 
@@ -72,7 +73,11 @@ class NASBench101(Benchmark):
         self._arguments = (near, data)
         self.name = "nasbench101-30001"
         self.space = self._pool = PoolSpace(
-            "nasbench101", records, np.hstack([edges, ops]).astype(np.uint8), near
+            "nasbench101",
+            records,
+            np.hstack([edges, ops]).astype(np.uint8),
+            near,
+            graph=vertex_cell,
         )
         self.metrics = ("accuracy", "seconds", "params")
         self.fidelities = (*(Fidelity(epochs=e / 108) for e in EPOCHS[:-1]), FULL)

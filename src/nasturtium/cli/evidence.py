@@ -12,6 +12,7 @@ import typer
 from nasturtium.cli.answer import Json, Quiet, StoreName, Trust, going_on, plain
 
 if TYPE_CHECKING:
+    from nasturtium.analyse.prospect import Prospect
     from nasturtium.analyse.trained import Training
 
 __all__ = ["evidence", "report"]
@@ -56,6 +57,10 @@ def evidence(
                 line = plain(_line(training))
                 print(f"trained {done} of {wanted}: {line}", file=sys.stderr)
 
+        def foreseen(prospect: Prospect) -> None:
+            if not quiet:
+                print(prospect, file=sys.stderr)
+
         told = (
             gathering.recall(opened)
             if recall
@@ -68,6 +73,7 @@ def evidence(
                 budget_seconds=budget_seconds,
                 recipe=recipe,
                 data=data,
+                foreseen=foreseen,
                 watch=watch,
             )
         )

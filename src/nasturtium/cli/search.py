@@ -112,6 +112,12 @@ def search(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="all randomness is keyed by it")] = 0,
+    split_seed: Annotated[
+        int,
+        typer.Option(
+            help="divides off validation and test examples; studies of other seeds share them"
+        ),
+    ] = 0,
     time_limit: Annotated[
         float | None,
         typer.Option(
@@ -157,6 +163,7 @@ def search(
             store=store,
             name=name,
             seed=seed,
+            split_seed=split_seed,
             time_limit=time_limit,
             numerics=numerics,
             ordered=ordered,

@@ -23,9 +23,10 @@ framework, so they fit into any:
 
 from __future__ import annotations
 
+from nasturtium.contracts.benchmarks import check_benchmark
 from nasturtium.contracts.estimators import check_estimator
 from nasturtium.contracts.spaces import check_space
 from nasturtium.contracts.stores import check_store
 from nasturtium.contracts.strategies import check_strategy
 
-__all__ = ["check_estimator", "check_space", "check_store", "check_strategy"]
+__all__ = ["check_benchmark", "check_estimator", "check_space", "check_store", "check_strategy"]

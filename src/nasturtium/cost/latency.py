@@ -2,7 +2,8 @@
 
 A pass is repeated until one timing lasts about a millisecond, so that the clock and the call do
 not count, and the timings are many, so that a disturbance of the machine moves the spread and not
-the median. The same protocol times a PyTorch network and an ONNX file.
+the median. The same protocol times a PyTorch network and an ONNX file. One measurement runs at a
+time on a host, and no training beside it (:mod:`nasturtium.cost.host`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from nasturtium.cost.host import Quiet, alone
 from nasturtium.errors import EstimateError
 
 __all__ = ["Latency", "measure", "measure_onnx"]
@@ -42,6 +44,8 @@ class Latency:
         threads: Threads that computed one operator.
         device: Where it ran, such as ``"cpu"`` or ``"cuda:0"``.
         backend: ``"torch"`` or ``"onnxruntime"``.
+        load: Cores that other programs kept busy meanwhile; ``None`` where that is not known.
+        alone: Whether no training of this user ran on the host meanwhile, by its locks.
     """
 
     median_ms: float
@@ -53,6 +57,8 @@ class Latency:
     threads: int
     device: str
     backend: str
+    load: float | None = None
+    alone: bool = True
 
     @property
     def spread(self) -> float:
@@ -128,9 +134,9 @@ def measure(
         if place.type == "cuda":
             torch.cuda.synchronize(place)
 
-    with _threads(threads), torch.inference_mode():
+    with alone() as quiet, _threads(threads), torch.inference_mode():
         samples, passes = _sample(step, wait, warmup=warmup, seconds=seconds, repeats=repeats)
-    return _summary(samples, passes, batch, threads, str(place), "torch")
+    return _summary(samples, passes, batch, threads, str(place), "torch", quiet)
 
 
 def measure_onnx(
@@ -194,8 +200,9 @@ def measure_onnx(
     def step() -> None:
         session.run(None, feed)
 
-    samples, passes = _sample(step, _no_wait, warmup=warmup, seconds=seconds, repeats=repeats)
-    return _summary(samples, passes, batch, threads, "cpu", "onnxruntime")
+    with alone() as quiet:
+        samples, passes = _sample(step, _no_wait, warmup=warmup, seconds=seconds, repeats=repeats)
+    return _summary(samples, passes, batch, threads, "cpu", "onnxruntime", quiet)
 
 
 def _sample(
@@ -247,10 +254,17 @@ def _sample(
 
 
 def _summary(
-    samples: list[float], passes: int, batch: int, threads: int, device: str, backend: str
+    samples: list[float],
+    passes: int,
+    batch: int,
+    threads: int,
+    device: str,
+    backend: str,
+    quiet: Quiet,
 ) -> Latency:
     p10, median, p90 = (float(ms) for ms in np.percentile(samples, (10, 50, 90)) * 1e3)
-    return Latency(median, p10, p90, len(samples), passes, batch, threads, device, backend)
+    counts = (len(samples), passes, batch, threads)
+    return Latency(median, p10, p90, *counts, device, backend, quiet.load, quiet.exclusive)
 
 
 def _check_counts(**counts: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,8 +24,10 @@ class Hardware(Estimator):
 
     Counts are exact and free, for any module. ``macs`` is what most papers print as FLOPs;
     ``flops`` is twice that. ``latency`` is the median in milliseconds of one example after a
-    warm-up, with ``latency_spread`` beside it (half the distance from the 10th to the 90th
-    percentile, over the median). It is taken on an untrained network: weights do not change it.
+    warm-up, with two numbers beside it: ``latency_spread``, the distance from the 10th to the 90th
+    percentile over the median, and ``host_load``, how many cores other programs kept busy meanwhile
+    (NaN where the system does not tell). It is taken on an untrained network, whose weights do not
+    change it, while no other training and no other measurement of this user runs on the host.
 
     Args:
         metrics: which of ``params``, ``macs``, ``flops``, ``activations``, ``latency``.
@@ -50,7 +53,8 @@ class Hardware(Estimator):
         if backend not in ("torch", "onnx"):
             raise EstimateError(f"backend={backend!r}; expected 'torch' or 'onnx'")
         self.wanted = tuple(metrics)
-        self.metrics = (*metrics, "latency_spread") if "latency" in metrics else tuple(metrics)
+        beside = ("latency_spread", "host_load") if "latency" in metrics else ()
+        self.metrics = (*metrics, *beside)
         self.free = "latency" not in metrics
         self.backend = backend
         self.threads = threads
@@ -90,4 +94,5 @@ class Hardware(Estimator):
                 channels = inputs[0]
                 export_onnx(model, path, example, mean=(0.0,) * channels, std=(1.0,) * channels)
                 taken = measure_onnx(path, inputs, batch=self.batch, threads=self.threads)
-        return {"latency": taken.median_ms, "latency_spread": taken.spread}
+        load = math.nan if taken.load is None else taken.load
+        return {"latency": taken.median_ms, "latency_spread": taken.spread, "host_load": load}

@@ -14,7 +14,6 @@ from typing import Any, Protocol
 import numpy as np
 
 from nasturtium.analyse.evidence import Evidence
-from nasturtium.analyse.weigh import weigh
 from nasturtium.errors import StoreError
 from nasturtium.report import sections
 from nasturtium.report.head import head
@@ -201,9 +200,10 @@ def _chosen(study: Study, final: Mapping[str, Any] | None) -> Trial | None:
 def _weighed(study: Study, given: Evidence | Mapping[str, Any] | None) -> Mapping[str, Any]:
     """The evidence that was gathered, or what the log alone says, as plain JSON."""
     if given is None:
-        best = answer(study.history)
+        from nasturtium.run.evidence import recall  # which the command line imports as well
+
         with np.errstate(invalid="ignore"):  # before the first success the best is -inf
-            given = weigh(study.history, answer=best, manifest=study.manifest, name=study.name)
+            given = recall(study)
     return given.to_json() if isinstance(given, Evidence) else given
 
 

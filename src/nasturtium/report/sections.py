@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from nasturtium.analyse.notices import notices
+from nasturtium.analyse.trained import MEASURED
 from nasturtium.report.words import kind_of, listed, many, measured, short, span
 from nasturtium.study import confirm
 from nasturtium.study.history import SPENT, History
@@ -73,7 +75,14 @@ def answer(study: Study, best: Trial | None, final: Mapping[str, Any] | None) ->
     if broken:
         lead += f" It breaks {listed(broken)}: no trial met every bound."
     shown = [name for name in best.metrics if name not in {o.metric for o in history.objectives}]
-    tiles = "".join(_tile(name, best.metrics[name]) for name in (*_names(study), *shown))
+    # What was trained is measured on two splits: the tiles say which one is meant.
+    split = "validation" if study.manifest.get("data") else ""
+    tested = {} if final is None else {name: final["metrics"].get(name) for name in _names(study)}
+    tiles = "".join(
+        _tile(name, best.metrics[name], split if name in MEASURED else "")
+        + (_tile(name, tested[name], "test") if tested.get(name) and name in MEASURED else "")
+        for name in (*_names(study), *shown)
+    )
     body = f'<p class="lead">{escape(lead)}</p><ul class="tiles">{tiles}</ul>'
     if final is not None:
         told = listed(measured(name, value) for name, value in final["metrics"].items())
@@ -93,7 +102,8 @@ def answer(study: Study, best: Trial | None, final: Mapping[str, Any] | None) ->
         names = escape(listed(o.metric for o in history.objectives))
         body += f"<p>The Pareto front has {many(len(front), 'network')}: no other beats one of "
         body += f"them in every objective ({names}).</p>"
-    return section("answer", "The answer", body + went)
+    told = "".join(f'<p class="note">{escape(one)}</p>' for one in notices(history, study.manifest))
+    return section("answer", "The answer", body + went + told)
 
 
 def _confirmed(history: History, one: confirm.Confirmed, among: int) -> str:
@@ -115,7 +125,7 @@ def _names(study: Study) -> list[str]:
     return [objective.metric for objective in study.history.objectives]
 
 
-def _tile(name: str, value: float) -> str:
+def _tile(name: str, value: float, split: str = "") -> str:
     kind = kind_of(name, (value,))
     if not math.isfinite(value):
         text = "not finite"
@@ -127,6 +137,7 @@ def _tile(name: str, value: float) -> str:
         text = span(value) if kind == "s" else short(value)
     exact = f' title="{value:,.10g}"'
     word = {"macs": "multiply-accumulates", "params": "parameters"}.get(name, name)
+    word = f"{split} {word}".strip()
     return f"<li{exact}><b>{text}</b><span>{escape(word.replace('_', ' '))}</span></li>"
 
 
@@ -210,7 +221,9 @@ def _trained(found: Mapping[str, Any]) -> str:
     metric = str((found.get("metric") or {}).get("name", "accuracy"))
     network = found.get("network")
     named = [("the chosen network", network)] if isinstance(network, Mapping) else []
-    named += [(f"reference: {one.get('name')}", one) for one in found.get("references") or ()]
+    for one in found.get("references") or ():
+        breaks = f" (breaks {listed(one['breaks'])}, not counted)" if one.get("breaks") else ""
+        named.append((f"reference: {one.get('name')}{breaks}", one))
     for name, one in named:
         low, high, mean = (_value(metric, one.get(key)) for key in ("low", "high", "mean"))
         rows.append(

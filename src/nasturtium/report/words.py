@@ -27,7 +27,7 @@ def kind_of(name: str, values: Iterable[float] = ()) -> str:
         return "share" if all(0.0 <= value <= 1.0 for value in values) else "plain"
     if words & COUNTED.keys():
         return "count"
-    if "latency" in words:
+    if "latency" in words and "spread" not in words:
         return "ms"
     return "s" if "seconds" in words else "plain"
 

@@ -1,14 +1,19 @@
-"""Whether a budget is enough for a strategy to begin."""
+"""Whether a budget is enough for a strategy to begin, and a table holds what it asks for."""
 
 from __future__ import annotations
 
-from nasturtium.errors import StrategyError
+from collections.abc import Iterator
+
+from nasturtium.bench.base import Benchmark
+from nasturtium.errors import EstimateError, StrategyError
+from nasturtium.strategy.asha import ASHA
 from nasturtium.strategy.bohb import BOHB
 from nasturtium.strategy.halving import Hyperband, SuccessiveHalving
 from nasturtium.strategy.local import LocalSearch
 from nasturtium.study.strategy import Strategy
+from nasturtium.study.trial import Fidelity
 
-__all__ = ["check_budget"]
+__all__ = ["check_budget", "check_fidelities"]
 
 
 def check_budget(label: str, strategy: Strategy, trials: int) -> None:
@@ -46,3 +51,44 @@ def check_budget(label: str, strategy: Strategy, trials: int) -> None:
     inner = getattr(strategy, "strategy", None)
     if isinstance(inner, Strategy):
         check_budget(f"{type(inner).__name__} inside {label}", inner, trials)
+
+
+def check_fidelities(label: str, strategy: Strategy, benchmark: Benchmark) -> None:
+    """Refuse a strategy that trains at fidelities which a table does not hold.
+
+    Args:
+        label: what the strategy is called in the message.
+        strategy: one with rungs, also inside another; others train in full.
+        benchmark: the table.
+
+    Raises:
+        StrategyError: a rung that the table does not hold.
+    """
+    for fidelity in _fidelities(strategy):
+        try:
+            benchmark.level(fidelity)
+        except EstimateError:
+            held = ", ".join(f"{known.epochs:.3g}" for known in benchmark.fidelities)
+            raise StrategyError(
+                f"{label} trains for {fidelity.epochs:.3g} of the epochs (schedule "
+                f"{fidelity.schedule!r}), and {benchmark.name} holds trainings of {held}"
+                + (
+                    ": it fits strategies that train in full only, such as random, evolution, "
+                    "local, bananas, portfolio"
+                    if len(benchmark.fidelities) == 1
+                    else ": give least= and eta= whose rungs are among these, or strategies that "
+                    "train in full, such as random, evolution, portfolio"
+                )
+            ) from None
+
+
+def _fidelities(strategy: Strategy) -> Iterator[Fidelity]:
+    """The fidelities that a strategy with rungs trains at."""
+    if isinstance(strategy, ASHA):
+        yield from strategy.rungs
+    elif isinstance(strategy, (SuccessiveHalving, Hyperband, BOHB)):
+        for plan in strategy.brackets:
+            yield from (fidelity for _, fidelity in plan)
+    inner = getattr(strategy, "strategy", None)
+    if isinstance(inner, Strategy):
+        yield from (f for f in _fidelities(inner) if not f.full)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from nasturtium.analyse.evidence import Evidence
+from nasturtium.analyse.prospect import Prospect, foresee
 from nasturtium.analyse.reference import LEAST, REFERENCES
 from nasturtium.analyse.selection import pools, select
 from nasturtium.analyse.trained import Training
@@ -23,7 +24,7 @@ from nasturtium.cost.count import count
 from nasturtium.errors import StrategyError
 from nasturtium.run.attempt import outcome_from_json
 from nasturtium.run.executor import Executor, Here, Processes
-from nasturtium.run.finish import identity_of, longer, task_of
+from nasturtium.run.finish import identity_of, longer, numerics_of, task_of
 from nasturtium.run.infull import InFull, Order, said
 from nasturtium.run.manifest import machine
 from nasturtium.run.power import Meter
@@ -36,7 +37,7 @@ from nasturtium.study.trial import Outcome, Proposal, Trial
 from nasturtium.study.work import Job, Setting
 from nasturtium.task.task import Task
 from nasturtium.train.fields import check_types, hints_of
-from nasturtium.train.numerics import Numerics, usual_torch
+from nasturtium.train.numerics import usual_torch
 from nasturtium.train.recipe import Recipe
 
 __all__ = ["gather", "recall"]
@@ -56,6 +57,7 @@ def gather(
     budget_seconds: float | None = None,
     recipe: Recipe | str | None = None,
     data: Any = None,
+    foreseen: Callable[[Prospect], None] | None = None,
     watch: Watch | None = None,
 ) -> Evidence:
     """Train in full what the evidence needs, on all of the study's workers, and weigh it.
@@ -74,6 +76,7 @@ def gather(
         budget_seconds: start no further training after so much time.
         recipe: how; the study's own, four times as long, if not given, as for ``finish``.
         data: the data, where the study was made from objects; else they are read again.
+        foreseen: called before anything is trained, with what the trainings could show.
         watch: called as ``watch(training, done, all)`` after each training.
 
     Returns:
@@ -106,6 +109,9 @@ def gather(
         "space": dict(space.describe()),
         "params": count(space.build(answer.architecture), task.inputs).params,
     }
+    if foreseen is not None:
+        parted = pools(study.history)
+        foreseen(foresee(parted, select(parted, top, spread), seeds=seeds, margin=margin))
     lease = study.store.lease(study.name)
     try:
         if said(_plan(study) or {}) != said(plan):
@@ -126,9 +132,10 @@ def recall(study: Study) -> Evidence:
     plan = _plan(study) or {}
     best = answer(study.history)
     recipe = plan.get("recipe") or longer(study, best and best.architecture).to_json()
+    trainings = _trainings(study, plan)
     return weigh(
         study.history,
-        _trainings(study, plan),
+        trainings,
         answer=best,
         manifest=study.manifest,
         name=study.name,
@@ -137,7 +144,22 @@ def recall(study: Study) -> Evidence:
         margin=plan.get("margin", MARGIN),
         finishing=recipe if plan else None,
         spent=_spent(study),
+        seeds=plan.get("seeds", 3),
+        apart=_apart(study, best, trainings),
     )
+
+
+def _apart(study: Study, answer: Trial | None, trainings: list[Training]) -> dict[str, Any] | None:
+    """The answer's training by ``finish``, where it is none of the comparison's."""
+    if answer is None or any(training.trial == answer.number for training in trainings):
+        return None
+    for note in reversed(study.notes):
+        identity = note.get("finished")
+        if identity is not None and identity["trial"] == answer.number:
+            seconds = next(iter(note.get("measured") or ()), 0.0)
+            told = {key: identity[key] for key in ("trial", "seed", "recipe")}
+            return {**told, "metrics": note["metrics"], "seconds": seconds}
+    return None
 
 
 def _plan(study: Study) -> dict[str, Any] | None:
@@ -160,17 +182,19 @@ def _orders(
     chosen = select(pools(study.history), plan["top"], plan["spread"])
     several = {t.architecture.key: t for t in (answer, *chosen.search, *chosen.control)}
     once = [t for t in chosen.spread if t.architecture.key not in several]
+    numerics = numerics_of(study)
     told = None if plan["recipe"] is None else Recipe.from_json(plan["recipe"])
     for step in range(plan["seeds"]):
         seed = study.seed + step
         for trial in (*several.values(), *(once if step == 0 else ())):
             recipe = told or longer(study, trial.architecture)
-            identity = identity_of(trial.number, recipe, seed, True, space)
+            identity = identity_of(trial.number, recipe, seed, True, space, numerics)
             yield Order(identity, trial.architecture, seed, recipe, trial.number)
         if plan["references"]:
             recipe = told or longer(study, answer.architecture)
             for name in REFERENCES:
-                yield Order.of_reference(name, plan["params"], seed, recipe, True, task)
+                params = plan["params"]
+                yield Order.of_reference(name, params, seed, recipe, True, task, numerics)
 
 
 def _train(
@@ -188,8 +212,7 @@ def _train(
     if not wanted:
         return
     manifest, files = study.manifest, study.files
-    numerics = Numerics.from_json(manifest["numerics"]) if "numerics" in manifest else Numerics()
-    setting = Setting(study.name, study.seed, space, task, files, numerics)
+    setting = Setting(study.name, study.seed, space, task, files, numerics_of(study))
     alone = files is None or manifest.get("executor", "here") == "here"
     executor: Executor = Here() if alone else Processes(manifest.get("workers"))
     executor.start(setting, InFull(wanted, whole=True))
@@ -245,10 +268,19 @@ def _note(study: Study, order: Order, outcome: Outcome) -> Training:
 
 
 def _noted(study: Study) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """The identity of each training in the log, and its note; what ``finish`` noted as well."""
+    """The identity of each training in the log, and its note; what ``finish`` noted as well.
+
+    Only trainings under the study's own numerics are alike. Older logs do not tell the numerics:
+    those of a gathering were the study's own, those of ``finish`` may be others.
+    """
+    own = numerics_of(study).to_json()
     for note in study.notes:
         identity = note.get("trained") or note.get("finished")
-        if identity is not None and identity.get("whole"):
+        if identity is None or not identity.get("whole"):
+            continue
+        if "numerics" not in identity and "trained" in note:
+            identity = {**identity, "numerics": own}
+        if identity.get("numerics") == own:
             yield identity, dict(note)
 
 
@@ -292,14 +324,14 @@ def _trainings(study: Study, plan: dict[str, Any]) -> list[Training]:
 def _spent(study: Study) -> Spent:
     """Workers and device of the study, and the power that its trainings in full drew."""
     manifest = study.manifest
-    workers = int(manifest.get("workers", 1))
-    device = str(manifest.get("numerics", {}).get("device", "cpu"))
+    workers = int(manifest.get("workers") or 1)
+    device = str((manifest.get("numerics") or {}).get("device", "cpu"))
     watts, source = None, "no network was trained in full with a power reading"
     for note in study.notes:
         if "power" not in note:
             continue
         measured = note.get("measured") or {}
-        if said(note["power"]) != said(manifest.get("machine", {})):
+        if said(note["power"]) != said(manifest.get("machine") or {}):
             source = "the search ran on another machine than the trainings in full"
         elif measured.get("watts") is not None:
             watts, source = float(measured["watts"]), str(measured["source"])

@@ -165,16 +165,18 @@ def finish(
     space = bound_space(space, task)
     if keep:
         return _kept(study, chosen, space, task)
-    manifest = study.manifest
     settings = told_recipe(recipe, longer(study, chosen.architecture))
     seed = study.seed if seed is None else seed
-    if numerics is None:
-        numerics = Numerics.from_json(manifest["numerics"]) if manifest else Numerics()
+    numerics = numerics or numerics_of(study)
     model = space.build(chosen.architecture, seed=mix(seed, "finish", "init"))
     cache = None if study.files is None else study.files.tasks
     fitted_task = joined(task, cache) if whole else task
-    identity = identity_of(chosen.number, settings, seed, whole, space)
+    identity = identity_of(chosen.number, settings, seed, whole, space, numerics)
+    unknown = {key: value for key, value in identity.items() if key != "numerics"}
+    weights = "trained afresh"
     for note in study.notes:
+        if note.get("finished") == unknown:
+            weights += "; an earlier training is not reused, since its numerics were not recorded"
         if note.get("finished") == identity and study.files is not None:
             model.load_state_dict(load_weights(study.files.get(note["weights"])))
             model.eval()
@@ -210,7 +212,7 @@ def finish(
             checkpoint=checkpoint,
             progress=progress,
         )
-        metrics = _measured(fitted.model, task)
+        metrics = _measured(fitted.model, task, numerics)
         if not whole:
             metrics["valid_accuracy"] = fitted.metrics["accuracy"]
         if study.files is not None:
@@ -231,6 +233,7 @@ def finish(
         task,
         fitted.seconds,
         False,
+        weights,
     )
 
 
@@ -246,7 +249,7 @@ def _kept(study: Study, trial: Trial, space: Space, task: Task) -> Finished:
     model.load_state_dict(load_weights(study.files.get(digest)))
     model.eval()
     settings = searched(study, trial.architecture)
-    metrics = _measured(model, task)
+    metrics = _measured(model, task, numerics_of(study))
     return Finished(
         model,
         metrics,
@@ -272,10 +275,13 @@ def finished(study: Study, *, trial: int | None = None, data: Any = None) -> Fin
         StrategyError: nothing was finished yet, or not from that trial.
     """
     task = task_of(study, data)
-    space = lasting(bound_space(study.space, task).describe())
+    space, old = lasting(bound_space(study.space, task).describe()), False
     for note in reversed(study.notes):
         identity = note.get("finished", {})
-        if identity.get("space") == space and trial in (None, identity["trial"]):
+        if identity.get("space") != space or trial not in (None, identity["trial"]):
+            continue
+        old = "numerics" not in identity
+        if not old:
             return finish(
                 study,
                 trial=identity["trial"],
@@ -283,8 +289,15 @@ def finished(study: Study, *, trial: int | None = None, data: Any = None) -> Fin
                 data=task,
                 seed=identity["seed"],
                 whole=identity["whole"],
+                numerics=Numerics.from_json(identity["numerics"]),
             )
     which = "" if trial is None else f" from trial {trial}"
+    if old:
+        raise StrategyError(
+            f"the finished network of study {study.name!r}{which} is of an older version, which "
+            "did not record the numerics of its training; finish(study) trains it again, or "
+            "nasturtium finish"
+        )
     raise StrategyError(
         f"study {study.name!r} has no finished network{which} yet; finish(study) trains one, or "
         "nasturtium finish"
@@ -307,14 +320,23 @@ def longer(study: Study, architecture: Architecture | None = None) -> Recipe:
     return base.replace(epochs=base.epochs * LONGER)
 
 
-def identity_of(trial: int, recipe: Recipe, seed: int, whole: bool, space: Space) -> dict[str, Any]:
-    """What makes a training in full the same training."""
+def numerics_of(study: Study) -> Numerics:
+    """Device, threads, precision and memory format of a study's trainings."""
+    known = study.manifest.get("numerics")
+    return Numerics() if known is None else Numerics.from_json(known)
+
+
+def identity_of(
+    trial: int, recipe: Recipe, seed: int, whole: bool, space: Space, numerics: Numerics
+) -> dict[str, Any]:
+    """What makes a training in full the same training, to the last bit."""
     return {
         "trial": trial,
         "recipe": recipe.to_json(),
         "seed": seed,
         "whole": whole,
         "space": lasting(space.describe()),
+        "numerics": numerics.to_json(),
     }
 
 
@@ -334,12 +356,13 @@ def task_of(study: Study, data: Any = None) -> Task:
                 "finish(study, data=...)"
             )
         data = call["data"]
+    split_seed = study.manifest.get("call", {}).get("split_seed", study.seed)
     cache = None if study.files is None else study.files.tasks
     if isinstance(data, Task):
         task = data
     else:
         options = load_options(study.manifest.get("call", {}).get("load"))
-        task = load(data, seed=study.seed, cache=cache, memory=memory_budget(), **options)
+        task = load(data, seed=split_seed, cache=cache, memory=memory_budget(), **options)
     known = study.manifest.get("data", {}).get("fingerprint")
     if known is not None and known != task.fingerprint:
         raise StrategyError(
@@ -349,9 +372,10 @@ def task_of(study: Study, data: Any = None) -> Task:
     return task
 
 
-def _measured(model: nn.Module, task: Task) -> dict[str, float]:
+def _measured(model: nn.Module, task: Task, numerics: Numerics) -> dict[str, float]:
+    """Measure on the device that the network was trained on; it ends on the processor."""
     from nasturtium.cost.count import count
 
-    metrics = {} if task.test is None else evaluate(model, task.test, task)
-    cost = count(model, task.inputs)
+    metrics = {} if task.test is None else evaluate(model, task.test, task, numerics=numerics)
+    cost = count(model.to("cpu"), task.inputs)
     return {**metrics, "params": float(cost.params), "macs": float(cost.macs)}

@@ -18,6 +18,7 @@ from nasturtium.task.task import Task
 from nasturtium.task.whole import joined
 from nasturtium.train.evaluate import evaluate
 from nasturtium.train.fit import fit
+from nasturtium.train.numerics import Numerics
 from nasturtium.train.recipe import Recipe
 from nasturtium.train.seeds import mix
 
@@ -67,7 +68,14 @@ class Order:
 
     @classmethod
     def of_reference(
-        cls, name: str, params: int, seed: int, recipe: Recipe, whole: bool, task: Task
+        cls,
+        name: str,
+        params: int,
+        seed: int,
+        recipe: Recipe,
+        whole: bool,
+        task: Task,
+        numerics: Numerics,
     ) -> Order:
         """The order of a reference network of about ``params`` parameters."""
         identity = {
@@ -78,6 +86,7 @@ class Order:
             "whole": whole,
             "inputs": list(task.inputs),
             "classes": task.classes,
+            "numerics": numerics.to_json(),
         }
         return cls(
             identity, Architecture(REFERENCE, {"name": name, "params": params}), seed, recipe
@@ -123,5 +132,5 @@ class InFull(Estimator):
             numerics=job.setting.numerics,
             checkpoint=job.checkpoint,
         )
-        metrics = evaluate(fitted.model, task.test, task)
+        metrics = evaluate(fitted.model, task.test, task, numerics=job.setting.numerics)
         return {**metrics, "params": float(cost.params), "macs": float(cost.macs)}

@@ -10,16 +10,19 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from nasturtium.errors import StoreError
 from nasturtium.space.base import Space
 from nasturtium.study.estimator import Estimator
 from nasturtium.study.strategy import Strategy
 from nasturtium.study.trial import Objective
+from nasturtium.task.duplicates import duplicates
 from nasturtium.task.durable import present
 from nasturtium.task.task import Task
 from nasturtium.train.recipe import Recipe
 
-__all__ = ["changed", "lasting", "manifest_of", "part_of"]
+__all__ = ["changed", "lasting", "manifest_of", "of_examples", "part_of"]
 
 FORMAT = 1
 UNSAID = "?"  # stands in a manifest's call for an object that no text names
@@ -82,6 +85,21 @@ def manifest_of(
         "versions": versions(),
         "machine": machine(),
         "commit": commit(),
+    }
+
+
+def of_examples(task: Task) -> dict[str, Any]:
+    """What is counted in the examples, once for a study: copies between splits, and chance level.
+
+    ``chance`` is what guessing the most frequent class scores on the validation examples.
+    """
+    counts = np.bincount(task.valid.labels, minlength=task.classes)
+    return {
+        "duplicates": duplicates(task),
+        "chance": {
+            "accuracy": round(float(counts.max() / counts.sum()), 6),
+            "balanced_accuracy": round(1 / task.classes, 6),
+        },
     }
 
 

@@ -8,6 +8,8 @@ fidelities mislead here as they would in earnest. With ``seconds`` the clock is 
 from __future__ import annotations
 
 import os
+import pickle
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +20,8 @@ import numpy as np
 from nasturtium.bench.base import Benchmark
 from nasturtium.errors import StrategyError
 from nasturtium.run.arguments import goals_in
-from nasturtium.run.budget import check_budget
+from nasturtium.run.budget import check_budget, check_fidelities
+from nasturtium.run.luggage import packed
 from nasturtium.run.simulate import Run, simulate
 from nasturtium.study.trial import Objective
 from nasturtium.train.fields import check_types, hints_of
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Race", "race"]
 
 POINTS = 200  # of an anytime curve over seconds
+TOLERATED = 0.1  # share of failed trials up to which a strategy is ranked
 
 
 def race(
@@ -62,7 +66,8 @@ def race(
         seed: the whole race is keyed by it, whatever the number of workers.
 
     Raises:
-        StrategyError: no strategy, no or two budgets, or too few repeats for an interval.
+        StrategyError: no strategy, no or two budgets, too few repeats for an interval, or a
+            strategy that trains at fidelities which the benchmark does not hold.
         EstimateError: an objective that the benchmark lacks.
 
     Example:
@@ -93,8 +98,9 @@ def race(
             f"{benchmark.name} holds no training times, so its clock cannot be simulated; give the "
             "budget as trials=..., with lanes=1"
         )
-    if trials is not None:
-        for label, strategy in runners.items():
+    for label, strategy in runners.items():
+        check_fidelities(label, strategy, benchmark)
+        if trials is not None:
             check_budget(label, strategy, trials)
     settings: dict[str, Any] = {
         "trials": trials,
@@ -137,8 +143,10 @@ def _all(
     size = max(1, -(-len(seeds) // (2 * workers)))  # two parts each, so that none waits for long
     parts = [seeds[start : start + size] for start in range(0, len(seeds), size)]
     jobs = [(name, part) for name in runners for part in parts]
+    # Parts of the main program, or of a file of the user's, travel by value.
+    sent = {name: packed((strategy, benchmark, settings)) for name, strategy in runners.items()}
     found = Parallel(n_jobs=workers)(
-        delayed(_some)(runners[name], benchmark, part, settings) for name, part in jobs
+        delayed(_elsewhere)(sys.path, sent[name], part) for name, part in jobs
     )
     runs: dict[str, tuple[Run, ...]] = dict.fromkeys(runners, ())
     for (name, _), some in zip(jobs, found, strict=True):
@@ -150,6 +158,13 @@ def _some(
     strategy: Strategy, benchmark: Benchmark, seeds: list[int], settings: Mapping[str, Any]
 ) -> tuple[Run, ...]:
     return tuple(simulate(strategy, benchmark, seed=seed, **settings)[0] for seed in seeds)
+
+
+def _elsewhere(folders: list[str], sent: bytes, seeds: list[int]) -> tuple[Run, ...]:
+    """The runs of some seeds, in a worker process."""
+    sys.path[:] = folders
+    strategy, benchmark, settings = pickle.loads(sent)
+    return _some(strategy, benchmark, seeds, settings)
 
 
 @final
@@ -176,6 +191,18 @@ class Race:
     def truths(self, name: str) -> NDArray[np.float64]:
         """The truth of every run's final incumbent; NaN where no trial finished: (repeats,)."""
         return np.array([run.truth[-1] if run.truth else np.nan for run in self.runs[name]])
+
+    def failed(self, name: str) -> int:
+        """How many trials failed, over all runs of a strategy."""
+        return sum(run.failed for run in self.runs[name])
+
+    def ranked(self, name: str) -> bool:
+        """Whether a strategy is ranked: not if more than a tenth of its trials failed.
+
+        It had less of the budget than the others then, and is not compared with them.
+        """
+        asked = sum(run.finished + run.failed for run in self.runs[name])
+        return self.failed(name) <= TOLERATED * asked
 
     def mean(self, name: str) -> float:
         """The mean truth over repeats."""
@@ -206,11 +233,12 @@ class Race:
     def significance(self) -> dict[tuple[str, str], float]:
         """For every pair of strategies, the p-value that they differ, by Holm's correction.
 
-        Wilcoxon's signed-rank test on the runs' truths, paired by repeat, ties at zero shared.
+        Wilcoxon's signed-rank test on the runs' truths, paired by repeat, ties at zero shared. A
+        strategy that is not ranked is left out.
         """
         from scipy.stats import wilcoxon
 
-        names = list(self.runs)
+        names = [name for name in self.runs if self.ranked(name)]
         raw: dict[tuple[str, str], float] = {}
         for place, first in enumerate(names):
             for second in names[place + 1 :]:
@@ -237,7 +265,8 @@ class Race:
                     "high": _plain(high),
                 },
                 "finished": [run.finished for run in self.runs[name]],
-                "failed": sum(run.failed for run in self.runs[name]),
+                "failed": self.failed(name),
+                "ranked": self.ranked(name),
             }
         return {
             "benchmark": self.benchmark,
@@ -290,17 +319,24 @@ class Race:
         wide = max(8, *map(len, self.runs))
         lines = [
             f"{self.benchmark}: {budget}, {repeats} runs each, best {100 * self.best:.2f} %",
-            f"{'strategy':{wide}}   mean %   95 % interval     std   regret  trials",
+            f"{'strategy':{wide}}   mean %   95 % interval     std   regret  trials  failed",
         ]
-        order = sorted(self.runs, key=self.mean, reverse=True)
+        order = sorted(self.runs, key=lambda name: (self.ranked(name), self.mean(name)))[::-1]
         for name in order:
             mean, (low, high) = 100 * self.mean(name), self.interval(name)
             spread = 100 * float(np.nanstd(self.truths(name), ddof=1))
             count = np.mean([run.finished for run in self.runs[name]])
+            failed = self.failed(name) / repeats
             lines.append(
                 f"{name:{wide}}  {mean:7.3f}  {100 * low:7.3f}–{100 * high:7.3f}  {spread:6.3f}  "
-                f"{100 * self.best - mean:7.3f}  {count:6.1f}"
+                f"{100 * self.best - mean:7.3f}  {count:6.1f}  {failed:6.1f}"
             )
+        lines += [
+            f"{name} is not ranked: {self.failed(name)} of its trials failed in {repeats} runs, "
+            "which the others could use"
+            for name in order
+            if not self.ranked(name)
+        ]
         for pair, p in self.significance().items():
             if order[0] in pair:
                 other = pair[pair[0] == order[0]]

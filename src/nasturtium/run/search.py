@@ -30,7 +30,7 @@ from nasturtium.run.arguments import arguments_of, goals_in
 from nasturtium.run.budget import check_budget
 from nasturtium.run.drive import Drive
 from nasturtium.run.executor import Executor, Here, Processes, cores
-from nasturtium.run.manifest import changed, manifest_of
+from nasturtium.run.manifest import changed, manifest_of, of_examples
 from nasturtium.run.names import made, parsed, recipe_space
 from nasturtium.run.options import load_options, said
 from nasturtium.run.reopen import admitted, manifest_in
@@ -92,6 +92,7 @@ def search(
     store: Store | str | Path | None = "study.db",
     name: str | None = None,
     seed: int = 0,
+    split_seed: int = 0,
     time_limit: float | None = None,
     numerics: Numerics | str | None = None,
     ordered: bool = True,
@@ -126,7 +127,9 @@ def search(
         executor: ``"here"``, ``"processes(workers=4)"``, or an executor; measured if not given.
         store: where the log is kept: a path, an SQLAlchemy URL, a store, or ``None`` for memory.
         name: the study's name in the store; made of data, space and strategy if not given.
-        seed: all randomness is keyed by it.
+        seed: all randomness of the search and of trainings is keyed by it.
+        split_seed: divides off validation and test examples where the data do not come divided;
+            studies of other seeds share the same ones.
         time_limit: seconds after which a trial fails. A training ends at the limit; an estimate
             that does not look at it is ended with its worker process, half a limit and 20 s later.
             With ``executor="here"`` such an estimate is not ended; without a limit, a trial that
@@ -174,7 +177,7 @@ def search(
         raise TaskError(
             "load= was given with a Task, which is loaded; give the options to nas.load"
         )
-    task = task_from(data, seed=seed, cache=cache, memory=memory_budget(), **options)
+    task = task_from(data, seed=split_seed, cache=cache, memory=memory_budget(), **options)
     bound = bound_space(space, task)
     asked = recipe_space(recipe) if isinstance(recipe, str) else recipe
     if isinstance(asked, RecipeSpace):
@@ -225,7 +228,13 @@ def search(
         if not before:
             study.log(
                 "manifest",
-                {"name": named, **identity, **tuning, "measured": {"started": _now()}},
+                {
+                    "name": named,
+                    **identity,
+                    **of_examples(task),
+                    **tuning,
+                    "measured": {"started": _now()},
+                },
             )
         _prepare(study, setting, policy, worker, say)
         drive = Drive(
@@ -286,6 +295,7 @@ def resume(
             f"{', '.join(missing)}; run that program again, and it goes on where it stopped"
         )
     kept = {key: _unlisted(value) for key, value in call.items() if value is not None}
+    kept.setdefault("split_seed", manifest["seed"])  # one seed did both in older studies
     return search(**{**kept, **changes, "store": log, "name": manifest["name"]})
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from statistics import median
 from typing import Any
 
+from nasturtium.analyse.notices import notices
 from nasturtium.errors import StoreError
 from nasturtium.study.address import printable
 from nasturtium.study.confirm import answer, confirmed
@@ -80,6 +81,7 @@ def summary(study: Study) -> dict[str, Any]:
         else None,
         "front": [trial_to_json(trial) for trial in study.front],
         "finished": finished,
+        "notices": list(notices(history, study.manifest)),
         "resume": f"nasturtium resume {shlex.quote(address(study))}",
     }
 
@@ -160,6 +162,7 @@ def rows(study: Study) -> list[tuple[str, str]]:
     for done in told["finished"]:
         named = ", ".join(f"{k} {in_words(k, v)}" for k, v in done["metrics"].items() if k in FINAL)
         lines.append(("finished", f"trial {done['trial']}, {done['epochs']} epochs: {named}"))
+    lines += [("note", notice) for notice in told["notices"]]
     return lines
 
 
@@ -193,7 +196,7 @@ def in_words(metric: str, value: float) -> str:
             if abs(value) >= size:
                 return f"{value / size:.1f} {unit}"
         return f"{value:.0f}"
-    if "latency" in words:
+    if "latency" in words and "spread" not in words:
         return f"{value:.3g} ms"
     if metric == "seconds":
         if not value < 1e9:

@@ -14,6 +14,7 @@ from random import Random
 from typing import Any, final
 
 from nasturtium.architecture import Architecture
+from nasturtium.cost.host import training
 from nasturtium.errors import EstimateError, NasturtiumError
 from nasturtium.run.executor import Processes, cores
 from nasturtium.space.base import Space
@@ -138,7 +139,7 @@ def throughput(
     from nasturtium.train.evaluate import casts, placed
 
     images, spent = 0, 0.0
-    with numerics.opened() as device:
+    with training(), numerics.opened() as device:
         for architecture in architectures:
             model = placed(setting.space.build(architecture, seed=0), device, numerics).train()
             optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,8 @@ from nasturtium.architecture import Architecture
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from nasturtium.predict.graph import Graph
 
 __all__ = ["Space"]
 
@@ -23,9 +25,12 @@ class Space(ABC):
 
     Attributes:
         name: the space's name, part of every architecture's record.
+        graph: how an architecture becomes a labelled graph, for surrogates that read graphs (graph
+            networks, path encodings, subtree kernels); ``None`` where the space does not say.
     """
 
     name: str
+    graph: Callable[[Architecture], Graph] | None = None
 
     @abstractmethod
     def sample(self, rng: Random) -> Architecture:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import nn
 
+    from nasturtium.predict.graph import Graph
     from nasturtium.space.check import SpaceReport
 
 __all__ = ["ChoiceSpace", "space"]
@@ -65,8 +66,11 @@ class ChoiceSpace(Space):
         limits: Limits | None = None,
         predicates: tuple[Predicate, ...] = (),
         recipe: RecipeSpace | None = None,
+        graph: Callable[[Architecture], Graph] | None = None,
     ) -> None:
         self.name = name
+        self.graph = graph if recipe is None else None  # which would say nothing of the recipe
+        self._graph = graph
         self.recipe = recipe
         self.builder = builder
         self.limits = limits
@@ -379,6 +383,7 @@ class ChoiceSpace(Space):
             "limits": self.limits,
             "predicates": self.predicates,
             "recipe": self.recipe,
+            "graph": self._graph,
         }
         return ChoiceSpace(**{**parts, **changes})
 
@@ -485,6 +490,7 @@ class ChoiceSpace(Space):
             self.limits,
             self.predicates,
             self.recipe,
+            self._graph,
         )
 
     def __repr__(self) -> str:
@@ -510,7 +516,10 @@ def _found(
 def space(builder: Builder, /) -> ChoiceSpace: ...
 @overload
 def space(
-    *, name: str | None = None, canonical: Callable[[Architecture], Hashable] | None = None
+    *,
+    name: str | None = None,
+    canonical: Callable[[Architecture], Hashable] | None = None,
+    graph: Callable[[Architecture], Graph] | None = None,
 ) -> Callable[[Builder], ChoiceSpace]: ...
 def space(
     builder: Builder | None = None,
@@ -518,6 +527,7 @@ def space(
     *,
     name: str | None = None,
     canonical: Callable[[Architecture], Hashable] | None = None,
+    graph: Callable[[Architecture], Graph] | None = None,
 ) -> ChoiceSpace | Callable[[Builder], ChoiceSpace]:
     """Make a search space of a builder (a decorator, with or without arguments).
 
@@ -529,6 +539,8 @@ def space(
         builder: ``builder(choose, *, inputs, classes) -> build``.
         name: the space's name; the function's if not given.
         canonical: a form that architectures of equal networks share.
+        graph: gives the labelled graph of an architecture, a
+            :class:`nasturtium.predict.graph.Graph`; with it, surrogates that read graphs serve.
 
     Example:
         >>> import nasturtium as nas
@@ -544,7 +556,7 @@ def space(
         2
     """
     if builder is None:
-        return lambda made: ChoiceSpace(made, name or made.__name__, canonical)
+        return lambda made: ChoiceSpace(made, name or made.__name__, canonical, graph=graph)
     if not callable(builder):
         raise SpaceError(f"@nas.space got {builder!r}; it decorates a function that asks")
     if not list(inspect.signature(builder).parameters):

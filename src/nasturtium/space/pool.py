@@ -15,6 +15,8 @@ from nasturtium.space.base import Space
 if TYPE_CHECKING:
     from torch import nn
 
+    from nasturtium.predict.graph import Graph
+
 __all__ = ["PoolSpace"]
 
 
@@ -34,6 +36,7 @@ class PoolSpace(Space):
         near: how many rows a mutation can at least reach.
         canonical: a form that equal networks share, such as the ``canonical`` of the space that
             the table was drawn from; by default rows are told apart by their records.
+        graph: how a row becomes a labelled graph, where it does.
 
     Raises:
         SpaceError: fewer than two rows, equal records, rows with one canonical form, or another
@@ -54,8 +57,10 @@ class PoolSpace(Space):
         features: Any,
         near: int = 16,
         canonical: Callable[[Architecture], Hashable] | None = None,
+        graph: Callable[[Architecture], Graph] | None = None,
     ) -> None:
         self.name = name
+        self.graph = graph
         self.near = near
         self._canonical = canonical
         self.features = np.asarray(features)

@@ -24,7 +24,7 @@ from nasturtium.errors import StrategyError
 from nasturtium.predict.graph import paths
 from nasturtium.predict.mlp import MLPEnsemble
 from nasturtium.predict.predictor import Fitted, Predictor
-from nasturtium.strategy.cell import cell_graph, has_graph
+from nasturtium.strategy.cell import GraphOf, graph_of
 from nasturtium.strategy.surrogate import Points, argmax, candidates, first, fitted, top, whole
 from nasturtium.study.history import History
 from nasturtium.study.strategy import Strategy
@@ -83,15 +83,17 @@ class BANANAS(Strategy):
         if len(state.trials) < 2 or state.place < self.start_with:
             return first(state, history, rng)
         told = [trial.architecture for trial in state.trials]
-        by_path = self.encoding == "path" or (self.encoding == "auto" and has_graph(told[0]))
+        graph: GraphOf | None = None
+        if self.encoding == "path" or (self.encoding == "auto" and encoding.graph is not None):
+            graph = graph_of(history.space)
 
         def fit(count: int, seed: int) -> tuple[Fitted, dict[Path, int]]:
             known: dict[Path, int] = {}
-            if by_path:
+            if graph is not None:
                 for architecture in told[:count]:
-                    for path in sorted(paths(cell_graph(architecture))):
+                    for path in sorted(paths(graph(architecture))):
                         known.setdefault(path, len(known))
-                rows = _rows(told[:count], known)
+                rows = _rows(told[:count], known, graph)
             else:
                 rows = encoding.groups(told[:count])[0]
             return self.predictor.fit(rows, state.targets(count), seed), known
@@ -99,16 +101,16 @@ class BANANAS(Strategy):
         model, known = fitted(state, self.every, fit)
         near = candidates(state, history, rng, best=top(state, PARENTS), mutants=self.mutants)
         some = [candidate.architecture for candidate in near]
-        rows = _rows(some, known) if by_path else encoding.groups(some)[0]
+        rows = _rows(some, known, graph) if graph is not None else encoding.groups(some)[0]
         mean, spread = model.predict(rows)
         drawn = mean + spread * [rng.gauss(0.0, 1.0) for _ in near]
         return near[argmax(drawn, rng)].proposal()
 
 
-def _rows(some: Sequence[Architecture], known: dict[Path, int]) -> Rows:
+def _rows(some: Sequence[Architecture], known: dict[Path, int], graph: GraphOf) -> Rows:
     """Which of the known paths each cell has: (architectures, max(1, paths))."""
     rows = np.zeros((len(some), max(1, len(known))), dtype=np.float32)
     for row, architecture in enumerate(some):
-        places = [known[path] for path in paths(cell_graph(architecture)) if path in known]
+        places = [known[path] for path in paths(graph(architecture)) if path in known]
         rows[row, places] = 1.0
     return rows

@@ -16,7 +16,7 @@ The tests check the laws; the rows on NAS-Bench-201 are in the documentation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from random import Random
 from typing import TYPE_CHECKING, Literal, final
 
@@ -24,8 +24,8 @@ import numpy as np
 
 from nasturtium.errors import StrategyError
 from nasturtium.predict.gp import GP, Posterior
-from nasturtium.predict.graph import Graph, subtrees
-from nasturtium.strategy.cell import cell_graph
+from nasturtium.predict.graph import subtrees
+from nasturtium.strategy.cell import GraphOf, graph_of
 from nasturtium.strategy.encoding import Encoding
 from nasturtium.strategy.surrogate import (
     Points,
@@ -52,7 +52,6 @@ if TYPE_CHECKING:
 
 __all__ = ["BayesianOptimization"]
 
-GraphOf = Callable[["Architecture"], Graph]
 Words = tuple[Hashable, ...]
 
 
@@ -63,7 +62,7 @@ class BayesianOptimization(Strategy):
     Args:
         start_with: uniform draws before the first fit.
         kernel: ``hamming`` over answers, or ``wl`` over graphs.
-        graph: the graph of an architecture, for ``wl``; known cells need none.
+        graph: the graph of an architecture, for ``wl``; the space's own if not given.
         mutants: candidates near the best.
         fresh: candidates from the whole space.
         most: points that the process is fitted to.
@@ -103,7 +102,7 @@ class BayesianOptimization(Strategy):
             targets = winsorised(state.targets(count))
             chosen = kept(targets, self.most)
             some = [state.trials[place].architecture for place in chosen]
-            rows, words = self._rows(encoding, some)
+            rows, words = self._rows(encoding, history, some)
             groups = () if self.kernel == "wl" else (encoding.columns,)
             kernel: Literal["rbf", "dot"] = "dot" if self.kernel == "wl" else "rbf"
             process = GP(kernel, groups).fit(rows, targets[chosen], seed)
@@ -114,18 +113,23 @@ class BayesianOptimization(Strategy):
             state, history, rng, best=top(state, 5), mutants=self.mutants, fresh=self.fresh,
             edits=(1, 1, 2),
         )  # fmt: skip
-        rows, _ = self._rows(encoding, [candidate.architecture for candidate in near], words)
+        rows, _ = self._rows(encoding, history, [one.architecture for one in near], words)
         gain = expected_improvement(*process.predict(rows), best)
         return near[argmax(gain, rng)].proposal()
 
     def _rows(
-        self, encoding: Encoding, some: list[Architecture], words: Words | None = None
+        self,
+        encoding: Encoding,
+        history: History,
+        some: list[Architecture],
+        words: Words | None = None,
     ) -> tuple[Rows, Words]:
         """What the kernel compares, and the meaning of columns that were found on the way."""
         if self.kernel == "hamming":
             hot, tally, _ = encoding.groups(some)
             return np.hstack([hot, tally]), ()
-        counted = [subtrees((self.graph or cell_graph)(architecture)) for architecture in some]
+        graph: GraphOf = self.graph or graph_of(history.space)
+        counted = [subtrees(graph(architecture)) for architecture in some]
         if words is None:
             words = tuple(dict.fromkeys(word for counts in counted for word in counts))
         rows = [[counts[word] for word in words] for counts in counted]

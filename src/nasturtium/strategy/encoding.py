@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from nasturtium.architecture import Architecture
     from nasturtium.cost.count import Cost
     from nasturtium.cost.plan import Counter
+    from nasturtium.predict.graph import Graph
     from nasturtium.space.base import Space
     from nasturtium.strategy.scored import Scored
     from nasturtium.study.trial import Objective
@@ -81,6 +82,12 @@ class Encoding:
     def serves(space: Space) -> bool:
         """Whether a space has answers or rows to encode."""
         return isinstance(space, (ChoiceSpace, PoolSpace))
+
+    @property
+    def graph(self) -> Callable[[Architecture], Graph] | None:
+        """How the space's architectures become graphs, where it says so."""
+        space: Space = self._space
+        return space.graph
 
     @property
     def columns(self) -> int:

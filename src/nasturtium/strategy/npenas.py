@@ -21,7 +21,7 @@ from typing import final
 from nasturtium.errors import StrategyError
 from nasturtium.predict.gcn import GCN
 from nasturtium.predict.predictor import Fitted, Predictor
-from nasturtium.strategy.cell import Frame, has_graph
+from nasturtium.strategy.cell import Frame
 from nasturtium.strategy.surrogate import Points, argmax, candidates, first, fitted, top, whole
 from nasturtium.study.history import History
 from nasturtium.study.strategy import Strategy
@@ -73,12 +73,12 @@ class NPENAS(Strategy):
         if early or rng.random() < self.explore:
             return first(state, history, rng)
         told = [trial.architecture for trial in state.trials]
-        by_graph = self.predictor is None and has_graph(told[0])
+        graph = encoding.graph if self.predictor is None else None
 
         def fit(count: int, seed: int) -> tuple[Fitted, Frame | None]:
             targets = state.targets(count)
-            if by_graph:
-                frame = Frame.of(told[:count])
+            if graph is not None:
+                frame = Frame.of(told[:count], graph)
                 network = GCN(nodes=frame.nodes)
                 return network.fit(frame.rows(told[:count]), targets, seed), frame
             predictor = GCN() if self.predictor is None else self.predictor

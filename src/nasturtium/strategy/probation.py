@@ -26,7 +26,7 @@ from nasturtium.predict.forest import Forest
 from nasturtium.predict.gcn import GCN
 from nasturtium.predict.gp import GP, Posterior
 from nasturtium.predict.predictor import Fitted
-from nasturtium.strategy.cell import Frame, has_graph
+from nasturtium.strategy.cell import Frame
 from nasturtium.strategy.curve import Ends
 from nasturtium.strategy.encoding import Encoding
 from nasturtium.strategy.surrogate import Points, kept, winsorised
@@ -184,12 +184,12 @@ class Desk:
         seed = mix(points.trials[0].architecture.key, count)
         told = [trial.architecture for trial in points.trials[:count]]
         for name in surrogates:
-            if name == "network" and not has_graph(told[0]):
+            if name == "network" and encoding.graph is None:
                 continue
             learner = self.learners.setdefault(name, Learner())
-            if name == "network":
+            if name == "network" and encoding.graph is not None:
                 if learner.model is None or count % NETWORK == 0:
-                    learner.frame = Frame.of(told)
+                    learner.frame = Frame.of(told, encoding.graph)
                     rows = learner.frame.rows(told)
                     learner.model = GCN(nodes=learner.frame.nodes).fit(rows, targets, seed)
             elif name == "forest":

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from nasturtium.cost.host import Turn, training
 from nasturtium.task.layout import resized
 from nasturtium.task.split import Indices
 from nasturtium.task.storage import mapped_file, memory_budget
@@ -153,7 +154,9 @@ class Batches:
             return inputs
         return inputs.contiguous(memory_format=self.format)
 
-    def score(self, model: nn.Module, numerics: Numerics, batch_size: int) -> dict[str, float]:
+    def score(
+        self, model: nn.Module, numerics: Numerics, batch_size: int, turn: Turn
+    ) -> dict[str, float]:
         """Return accuracy, balanced accuracy and loss; the network is left in evaluation mode."""
         model.eval()
         loss = torch.zeros((), dtype=torch.float64, device=self.labels.device)
@@ -161,6 +164,7 @@ class Batches:
         parts = closing(self.inputs_of(None, batch_size))
         with torch.inference_mode(), casts(numerics), parts as batches:
             for labels, inputs in zip(torch.split(self.labels, batch_size), batches, strict=True):
+                turn.give_way()
                 x = self.normalised(inputs)
                 logits = _first(model(self.laid_out(x))).float()
                 loss += functional.cross_entropy(logits, labels, reduction="sum")
@@ -199,11 +203,11 @@ def evaluate(
     """
     numerics = numerics or Numerics()
     was_training = model.training
-    with numerics.opened() as device:
+    with training() as turn, numerics.opened() as device:
         placed(model, device, numerics)
         batches = Batches.place(split, task, device, numerics)
         try:
-            return batches.score(model, numerics, batch_size)
+            return batches.score(model, numerics, batch_size, turn)
         finally:
             model.train(was_training)
 

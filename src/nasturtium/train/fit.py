@@ -17,6 +17,7 @@ from typing import Literal
 import torch
 from torch import nn
 
+from nasturtium.cost.host import training
 from nasturtium.errors import EstimateError
 from nasturtium.task.task import Task
 from nasturtium.train.checkpoint import Checkpoint
@@ -139,7 +140,8 @@ def fit(
     with numerics.opened() as device:
         own = [device.index or 0] if device.type == "cuda" else []
         with torch.random.fork_rng(own):
-            loop = Loop(model, task, recipe, numerics, device, seed, data, resolution, memory)
+            with training():
+                loop = Loop(model, task, recipe, numerics, device, seed, data, resolution, memory)
             file = None
             if checkpoint is not None:
                 fidelity = (data, resolution, total if complete else "prefix")
@@ -185,8 +187,10 @@ def _run(
         before = Progress(int(point["epoch"]), total, point["train_loss"], metrics, 0.0)
         stopped = progress is not None and progress(before) is False
     while done < total and not stopped:
-        train_loss, rate = loop.epoch(done, horizon, deadline)
-        metrics = loop.score()
+        with training() as turn:  # released for the callback, which may measure something
+            train_loss, rate = loop.epoch(done, horizon, deadline, turn)
+            metrics = loop.score(turn)
+        start, deadline = start + turn.paused, deadline + turn.paused
         if not math.isfinite(metrics["loss"]):
             raise Diverged(loop.diverged(metrics["loss"], done, rate))
         done += 1

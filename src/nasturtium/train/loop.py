@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from nasturtium.cost.host import Turn
 from nasturtium.errors import EstimateError
 from nasturtium.task.split import stratified
 from nasturtium.task.task import Task
@@ -99,8 +100,14 @@ class Loop:
         modules = (getattr(module, "advance", None) for module in model.modules())
         self.scheduled = [advance for advance in modules if callable(advance)]
 
-    def epoch(self, number: int, horizon: int, deadline: float) -> tuple[float, float]:
+    def epoch(self, number: int, horizon: int, deadline: float, turn: Turn) -> tuple[float, float]:
         """Train epoch ``number`` (from 0) of a schedule of ``horizon`` epochs.
+
+        Args:
+            number: which epoch.
+            horizon: epochs of the schedule.
+            deadline: on the clock; the pauses of ``turn`` move it.
+            turn: the share of the host, given up between steps while something is measured.
 
         Returns:
             The mean loss and the last learning rate.
@@ -121,7 +128,8 @@ class Loop:
         self.model.train()
         with closing(train.inputs_of(order, recipe.batch_size)) as batches:
             for step, (chosen, inputs) in enumerate(zip(parts, batches, strict=True)):
-                if time.perf_counter() > deadline:
+                turn.give_way()
+                if time.perf_counter() > deadline + turn.paused:
                     raise TimeLimit(
                         f"the time limit passed in epoch {number + 1}, step {step + 1} of "
                         f"{len(parts)}; give more time, or train for fewer epochs or on less data"
@@ -143,13 +151,13 @@ class Loop:
                         raise Diverged(self.diverged(mean, number, rate))
         return mean, rate
 
-    def score(self) -> dict[str, float]:
+    def score(self, turn: Turn) -> dict[str, float]:
         """Return what the network, averaged if the recipe says so, scores on validation."""
         if self.average is None:
-            return self.valid.score(self.model, self.numerics, _EVALUATION_BATCH)
+            return self.valid.score(self.model, self.numerics, _EVALUATION_BATCH, turn)
         self.average.swap()
         try:
-            return self.valid.score(self.model, self.numerics, _EVALUATION_BATCH)
+            return self.valid.score(self.model, self.numerics, _EVALUATION_BATCH, turn)
         finally:
             self.average.swap()
 

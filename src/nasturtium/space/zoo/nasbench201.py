@@ -21,6 +21,7 @@ from nasturtium.architecture import Architecture
 from nasturtium.blocks import Block, block, chain
 from nasturtium.cost.plan import Figures, conv, expect, norm
 from nasturtium.errors import SpaceError
+from nasturtium.predict.cell import edge_cell
 from nasturtium.space.choice import space
 from nasturtium.space.ops import Classifier, ConvBN, ReLUConvBN, Zero
 
@@ -184,7 +185,7 @@ def same_graph(architecture: Architecture) -> tuple[str, ...]:
     return nodes[-1]
 
 
-@space(canonical=canonical)
+@space(canonical=canonical, graph=edge_cell)
 def nasbench201(
     choose: Choose,
     *,

@@ -1,0 +1,104 @@
+"""What a reader of a study has to know of its numbers, in sentences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import NormalDist, median
+from typing import Any
+
+from nasturtium.study.trial import Trial
+
+__all__ = ["notices"]
+
+LEVEL = 0.05  # chance that a study of networks that guess is not said to stand at chance level
+FEWEST = 3  # finished trials that this is said of
+
+
+def notices(history: Sequence[Trial], manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    """Sentences about chance level, copies between the splits, and how latency was measured.
+
+    Args:
+        history: all trials of a study.
+        manifest: its first event; empty where there is none.
+    """
+    done = [trial for trial in history if trial.state == "finished"]
+    return (*_guessing(done, manifest), *_copies(manifest), *_latency(done, manifest))
+
+
+def _guessing(done: Sequence[Trial], manifest: Mapping[str, Any]) -> Iterator[str]:
+    """Whether no trial is better than a guess.
+
+    Guessing the most frequent class gives its share as accuracy. The best of many networks that
+    guess lies above that by luck, which the quantile takes into account.
+    """
+    data = manifest.get("data") or {}
+    examples = (data.get("examples") or {}).get("valid")
+    known = manifest.get("chance") or {}
+    for metric in ("accuracy", "balanced_accuracy"):
+        values = [t.metrics[metric] for t in done if math.isfinite(t.metrics.get(metric, math.nan))]
+        if len(values) < FEWEST or not examples or not data.get("classes"):
+            continue
+        share = float(known.get(metric, 1 / data["classes"]))
+        luck = NormalDist().inv_cdf(1 - LEVEL / len(values)) * math.sqrt(
+            share * (1 - share) / examples
+        )
+        if max(values) <= share + luck:
+            yield (
+                f"All {len(values)} finished trials stand at chance level: the best {metric} is "
+                f"{max(values):.4f}, and guessing gives {share:.4f}. What may help: more epochs, a "
+                "smaller or larger learning rate (recipe), inputs of the right scale and layout, "
+                "labels that belong to their examples, a space with larger networks."
+            )
+            return
+
+
+def _copies(manifest: Mapping[str, Any]) -> Iterator[str]:
+    counts = manifest.get("duplicates") or {}
+    examples = (manifest.get("data") or {}).get("examples") or {}
+    parts = [
+        f"{counts[name]:,} of {examples.get(name, 0):,} {words} examples"
+        for name, words in (("test", "test"), ("valid", "validation"))
+        if counts.get(name)
+    ]
+    if parts:
+        yield (
+            f"{' and '.join(parts)} are exact copies of examples that networks are trained on; "
+            "results on them are too high: take the copies out of the data."
+        )
+
+
+def _latency(done: Sequence[Trial], manifest: Mapping[str, Any]) -> Iterator[str]:
+    setting = _measuring(manifest.get("estimator"))
+    if setting is None:
+        return
+    how = (
+        f"Latency is the median of up to 100 timings of {setting.get('batch', 1)} example(s) on an "
+        f"untrained network, in {setting.get('backend', 'torch')} on "
+        f"{setting.get('device', 'cpu')} with {setting.get('threads', 1)} thread(s)"
+    )
+    if "host_load" not in setting.get("metrics", ()):
+        yield f"{how}; other trainings may have run beside it."
+        return
+    loads = [load for t in done if math.isfinite(load := t.metrics.get("host_load", math.nan))]
+    how += "; it is measured alone: one measurement at a time on a host, and no training beside it"
+    if not loads:
+        yield f"{how}."
+        return
+    cores = (manifest.get("machine") or {}).get("cores")
+    busy = f"{median(loads):.1f}" + (f" of {cores} cores" if cores else " cores")
+    text = f"{how}. Other programs kept {busy} busy meanwhile (at most {max(loads):.1f})"
+    free = None if cores is None else cores - max(loads)
+    if free is not None and free < setting.get("threads", 1):
+        text += ", so the host was loaded and these latencies may be too high"
+    yield f"{text}."
+
+
+def _measuring(estimator: Any) -> Mapping[str, Any] | None:
+    """The part of an estimator that measures latency, as the manifest has it."""
+    if not isinstance(estimator, Mapping):
+        return None
+    if "latency" in (estimator.get("wanted") or ()):
+        return estimator
+    parts = (_measuring(part) for part in estimator.get("parts") or ())
+    return next((part for part in parts if part is not None), None)
