@@ -293,7 +293,7 @@ def _trainings(study: Study, plan: dict[str, Any]) -> list[Training]:
     # A study that is only read may have a space of recipes that is code, which gives none then.
     own = getattr(study.space, "recipe", None)
     described = study.manifest.get("space") or {}
-        unknown = own is None and described.get("recipe") is not None
+    unknown = own is None and described.get("recipe") is not None
     unknown = unknown and not plan.get("recipe")
     space = said(plan.get("space") or study.manifest.get("space", {}))
     for identity, note in _noted(study):
