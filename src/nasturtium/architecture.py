@@ -10,9 +10,9 @@ from typing import Any, NoReturn, Union, final
 
 from nasturtium.errors import SpaceError
 
-__all__ = ["Architecture", "Value", "plain"]
+__all__ = ["Architecture", "Value", "plain", "same"]
 
-Value = Union[bool, int, float, str, tuple["Value", ...]]
+Value = Union[bool, int, float, str, None, tuple["Value", ...]]
 
 RECIPE = "recipe."
 
@@ -21,15 +21,15 @@ def plain(value: object) -> Value:
     """``value`` as plain Python: NumPy scalars become numbers, lists become tuples.
 
     Raises:
-        SpaceError: it is neither a bool, int, float (finite), str, nor a tuple of such.
+        SpaceError: it is neither None, a bool, int, float (finite), str, nor a tuple of such.
     """
     kind = type(value)
-    if kind is int or kind is str or kind is bool:
+    if kind is int or kind is str or kind is bool or value is None:
         return value  # type: ignore[return-value]
     if kind is float:
         if value != value or value in (float("inf"), float("-inf")):
             raise SpaceError(f"{value!r} cannot be an option: values have to be finite")
-        return value  # type: ignore[return-value]
+        return value + 0.0  # type: ignore[operator, no-any-return]  # -0.0 equals 0.0: one form
     if isinstance(value, (tuple, list)):
         return tuple(plain(part) for part in value)
     item = getattr(value, "item", None)
@@ -38,17 +38,27 @@ def plain(value: object) -> Value:
     if isinstance(value, str):
         return str(value)
     raise SpaceError(
-        f"{value!r} of type {kind.__name__} cannot be an option; options are plain values (bool, "
-        "int, float, str, or tuples of them); to choose between modules use choose.module(name, "
+        f"{value!r} of type {kind.__name__} cannot be an option; options are plain values (None, "
+        "bool, int, float, str, or tuples of them); to choose between modules use choose.module(name, "
         "{label: nas.block(...)})"
     )
+
+
+def same(one: object, other: object) -> bool:
+    """Whether two plain values are equal and of equal types: 1, 1.0 and True are three values."""
+    if type(one) is not type(other) or one != other:
+        return False
+    if not isinstance(one, tuple):
+        return True
+    return all(map(same, one, other))  # type: ignore[arg-type]
 
 
 @final
 class Architecture(Mapping[str, Value]):
     """A frozen mapping from decision names to plain values.
 
-    Two architectures are equal when their space's name and all their decisions are.
+    Two architectures are equal when their space's name and all their decisions are, types
+    included: where and only where their keys are.
 
     Attributes:
         space: name of the space that asked.
@@ -152,7 +162,12 @@ class Architecture(Mapping[str, Value]):
             return True
         if not isinstance(other, Architecture):
             return NotImplemented
-        return self.space == other.space and self._decisions == other._decisions
+        mine, others = self._decisions, other._decisions
+        return (
+            self.space == other.space
+            and mine == others
+            and all(same(value, others[name]) for name, value in mine.items())
+        )
 
     def __hash__(self) -> int:
         return hash((self.space, frozenset(self._decisions.items())))

@@ -9,12 +9,17 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import accumulate, combinations, pairwise
 from random import Random
-from typing import final
+from typing import Any, final
 
-from nasturtium.architecture import Value, plain
+from nasturtium.architecture import Value, plain, same
 from nasturtium.errors import SpaceError
 
-__all__ = ["Decision", "OneOf", "Range", "Subset"]
+__all__ = ["Decision", "OneOf", "Range", "Subset", "union"]
+
+_DEEP = object()  # stands for the type of a tuple, of which the types of all members count
+NEAR = 1e-6  # of a step: numbers this near to a point of a grid are that point
+EXACT = 2**53  # integers up to here are exact as floats
+WIDE = 1e150  # floats up to here have products and quotients
 
 
 class Decision(ABC):
@@ -53,8 +58,8 @@ class Decision(ABC):
         """The allowed answer closest to ``value``: how an old record is repaired."""
 
     @abstractmethod
-    def encode(self, value: Value | None) -> tuple[float, ...]:
-        """``value`` as numbers, zeros for ``None`` (not active)."""
+    def encode(self, value: Value) -> tuple[float, ...]:
+        """``value`` as numbers."""
 
     @property
     @abstractmethod
@@ -68,6 +73,25 @@ class Decision(ABC):
     @abstractmethod
     def options_text(self) -> str:
         """The allowed answers, for messages."""
+
+
+def _options(name: object, options: Iterable[Value]) -> tuple[Value, ...]:
+    """Options as plain values.
+
+    Raises:
+        SpaceError: none, equal ones, one that is not plain, or a text or set in their place.
+    """
+    if not isinstance(name, str):
+        raise SpaceError(f"a decision got the name {name!r}; names are texts")
+    if isinstance(options, (str, set, frozenset)):
+        kind = "text" if isinstance(options, str) else "set"
+        raise SpaceError(f"decision {name!r} got the {kind} {options!r} as options; give a tuple")
+    made = tuple(plain(option) for option in options)
+    if not made:
+        raise SpaceError(f"decision {name!r} got no options; give at least one")
+    if len(set(made)) != len(made):
+        raise SpaceError(f"decision {name!r} got equal options: {made!r}")
+    return made
 
 
 @final
@@ -89,15 +113,9 @@ class OneOf(Decision):
         self, name: str, options: Sequence[Value], weights: tuple[int, ...] | None = None
     ) -> None:
         self.name = name
-        if isinstance(options, str):
-            raise SpaceError(f"decision {name!r} got the text {options!r} as options; give a tuple")
-        self.options = tuple(plain(option) for option in options)
+        self.options = _options(name, options)
         self._count = len(self.options)
-        self._kinds = {option: type(option) for option in self.options}
-        if not self.options:
-            raise SpaceError(f"decision {name!r} got no options; give at least one")
-        if len(self._kinds) != self._count:
-            raise SpaceError(f"decision {name!r} got equal options: {self.options!r}")
+        self._kinds = {o: _DEEP if type(o) is tuple else type(o) for o in self.options}
         self.weights = weights
         self._bounds = list(accumulate(weights)) if weights else None
 
@@ -118,9 +136,12 @@ class OneOf(Decision):
 
     def allows(self, value: object) -> bool:
         try:
-            return self._kinds.get(value) is type(value)  # type: ignore[call-overload]
+            kind = self._kinds.get(value)  # type: ignore[call-overload]
         except TypeError:
             return False
+        if kind is type(value):
+            return True
+        return kind is _DEEP and any(same(value, option) for option in self.options)
 
     def nearest(self, value: Value) -> Value:
         if self.allows(value):
@@ -130,7 +151,7 @@ class OneOf(Decision):
             return min(numbers, key=lambda option: abs(option - value))
         return self.options[0]
 
-    def encode(self, value: Value | None) -> tuple[float, ...]:
+    def encode(self, value: Value) -> tuple[float, ...]:
         return tuple(1.0 if option == value else 0.0 for option in self.options)
 
     @property
@@ -167,17 +188,15 @@ class Subset(Decision):
     Draws are uniform over all allowed subsets. A neighbour adds, removes or exchanges one member.
 
     Raises:
-        SpaceError: equal options, or bounds that no subset meets.
+        SpaceError: no options, equal options, or bounds that no subset meets.
     """
 
     __slots__ = ("_places", "_sizes", "least", "most", "options")
 
     def __init__(self, name: str, options: Sequence[Value], least: int, most: int) -> None:
         self.name = name
-        self.options = tuple(plain(option) for option in options)
+        self.options = _options(name, options)
         self._places = {option: place for place, option in enumerate(self.options)}
-        if len(self._places) != len(self.options):
-            raise SpaceError(f"decision {name!r} got equal options: {self.options!r}")
         if not 0 <= least <= most or least > len(self.options):
             raise SpaceError(
                 f"decision {name!r} asks for {least} to {most} of {len(self.options)} options; "
@@ -220,7 +239,7 @@ class Subset(Decision):
         except (KeyError, TypeError):
             return False
         return all(a < b for a, b in pairwise(places)) and all(
-            type(self.options[p]) is type(member) for p, member in zip(places, value, strict=True)
+            same(self.options[p], member) for p, member in zip(places, value, strict=True)
         )
 
     def nearest(self, value: Value) -> Value:
@@ -232,7 +251,7 @@ class Subset(Decision):
         kept += rest[: max(0, self.least - len(kept))]
         return tuple(self.options[p] for p in sorted(kept))
 
-    def encode(self, value: Value | None) -> tuple[float, ...]:
+    def encode(self, value: Value) -> tuple[float, ...]:
         members = value if isinstance(value, tuple) else ()
         return tuple(1.0 if option in members else 0.0 for option in self.options)
 
@@ -270,15 +289,22 @@ class Subset(Decision):
 class Range(Decision):
     """A number between two ends, both included; on a grid where ``step`` is given.
 
-    Two integers with no step make an integer range of step 1. ``log`` draws evenly in the
+    Two integers with no step make an integer range of step 1. The grid begins at ``low``; a
+    ``high`` that is not on it is moved down to the last point that is. ``log`` draws evenly in the
     logarithm. A neighbour is one step away, or a twentieth of the range where it is continuous.
 
+    Attributes:
+        low: the lowest answer.
+        high: the highest answer.
+        step: the distance of answers; ``None`` for a continuous range.
+        log: whether draws are even in the logarithm.
+
     Raises:
-        SpaceError: ends that are not finite numbers in order, a step that is not positive, or
-            ``log`` over a range that reaches zero.
+        SpaceError: ends that are not finite numbers in order, a step that is not positive or too
+            small for floats to tell its points apart, or ``log`` over a range that reaches zero.
     """
 
-    __slots__ = ("_steps", "high", "log", "low", "step")
+    __slots__ = ("_digits", "_from", "_origin", "_steps", "high", "log", "low", "step")
 
     def __init__(
         self,
@@ -289,23 +315,58 @@ class Range(Decision):
         log: bool = False,
     ) -> None:
         self.name = name
-        ends = plain((low, high) if step is None else (low, high, step))
-        assert isinstance(ends, tuple)
+        given = (low, high) if step is None else (low, high, step)
+        ends: Any = plain(given)
         if not all(isinstance(end, (int, float)) and not isinstance(end, bool) for end in ends):
             raise SpaceError(f"range {name!r} got {(low, high, step)!r}; expected numbers")
-        if low > high or (step is not None and step <= 0) or (log and low <= 0):
+        low, high = ends[:2]
+        if low > high or (step is not None and ends[2] <= 0) or (log and low <= 0):
             raise SpaceError(
                 f"range {name!r} got low={low}, high={high}, step={step}, log={log}; expected "
                 "low <= high, step > 0, and low > 0 where log is set"
             )
-        whole = isinstance(ends[0], int) and isinstance(ends[1], int)
-        if whole and step is None:
-            step = 1
-        if not (whole and isinstance(step, int)):
-            low, high = float(low), float(high)
-        self.low, self.high, self.log = low, high, log
-        self.step = step
-        self._steps = None if step is None else int((high - low) / step + 1e-9)
+        whole = isinstance(low, int) and isinstance(high, int)
+        step = (1 if whole else None) if step is None else ends[2]
+        whole = whole and isinstance(step, int)
+        size = max(abs(low), abs(high))
+        if size > (EXACT if whole else WIDE) or (step and size > step * EXACT / 1000):
+            raise SpaceError(
+                f"range {name!r} got low={low}, high={high}, step={step}; numbers that large are "
+                "not exact in steps that small: use smaller numbers or larger steps"
+            )
+        if log and not whole and low < 1 / WIDE:
+            raise SpaceError(
+                f"range {name!r} got low={low}; expected at least {1 / WIDE} where log is set"
+            )
+        self.low, self.high = (low, high) if whole else (float(low), float(high))
+        self.log, self.step = log, step
+        self._origin, self._from = self.low, 0
+        self._digits = ".12g"
+        self._steps: int | None = None
+        if step is not None:
+            if size > step * 1e6:
+                self._digits = f".{min(17, math.ceil(math.log10(size / step)) + 6)}g"
+            ratio = (self.high - self.low) / step
+            self._steps = (high - low) // step if whole else int(ratio * (1 + 1e-12) + 1e-9)
+            self.low, self.high = self.at(0), self.at(self._steps)
+
+    def within(self, low: float, high: float) -> Range | None:
+        """The part of this range between two ends, on the same grid; ``None`` if it is empty."""
+        if self._steps is None or self.step is None:
+            bottom, top = max(float(low), self.low), min(float(high), self.high)
+            return None if bottom > top else Range(self.name, bottom, top, log=self.log)
+        bottom, top = max(low, self.low), min(high, self.high)
+        if bottom > top:
+            return None
+        start = math.ceil((bottom - self.low) / self.step - NEAR)
+        end = min(self._steps, math.floor((top - self.low) / self.step + NEAR))
+        if start > end:
+            return None
+        part = Range(self.name, self.low, self.high, self.step, self.log)
+        part._digits, part._origin, part._from = self._digits, self._origin, self._from + start
+        part._steps = end - start
+        part.low, part.high = part.at(0), part.at(part._steps)
+        return part
 
     def _on_grid(self, place: float) -> float:
         """The grid point nearest to ``place``."""
@@ -316,8 +377,10 @@ class Range(Decision):
     def at(self, index: int) -> float:
         """The grid point of that index, from 0."""
         assert self.step is not None
-        value = self.low + index * self.step
-        return value if isinstance(value, int) else float(f"{value:.12g}")
+        value = self._origin + (self._from + index) * self.step
+        if isinstance(value, int):
+            return value
+        return float(format(value, self._digits)) if abs(value) > NEAR * self.step else 0.0
 
     def draw(self, rng: Random) -> Value:
         if self._steps is not None and not self.log:
@@ -359,9 +422,12 @@ class Range(Decision):
     def allows(self, value: object) -> bool:
         if type(value) is not type(self.low) or not isinstance(value, (int, float)):
             return False
-        if not self.low <= value <= self.high:
+        if self.step is None:
+            return self.low <= value <= self.high
+        near = NEAR * self.step
+        if not self.low - near <= value <= self.high + near:
             return False
-        return self._steps is None or abs(value - self._on_grid(value)) <= 1e-9 * abs(value)
+        return abs(value - self._on_grid(value)) <= near
 
     def nearest(self, value: Value) -> Value:
         if not isinstance(value, (int, float)):
@@ -369,12 +435,13 @@ class Range(Decision):
         inside = min(max(value, self.low), self.high)
         return type(self.low)(inside) if self._steps is None else self._on_grid(inside)
 
-    def encode(self, value: Value | None) -> tuple[float, ...]:
+    def encode(self, value: Value) -> tuple[float, ...]:
         if not isinstance(value, (int, float)):
             return (0.0, 0.0)
         if self.high == self.low:
             return (1.0, 0.0)
         if self.log:
+            value = value if value > 0 else self.low  # of another range under the same name
             place = math.log(value / self.low) / math.log(self.high / self.low)
         else:
             place = (value - self.low) / (self.high - self.low)
@@ -394,9 +461,8 @@ class Range(Decision):
         assert isinstance(value, (int, float)) and self.step is not None
         if self._steps == 0:
             return Fraction(1)
-        # What lies beyond the last point of the grid is drawn as that point.
         lower = max(self.low, value - self.step / 2)
-        upper = self.high if value == self.at(self._steps) else value + self.step / 2
+        upper = min(self.high, value + self.step / 2)
         return Fraction(math.log(upper / lower) / math.log(self.high / self.low))
 
     def options_text(self) -> str:
@@ -416,3 +482,31 @@ class Range(Decision):
 
     def __hash__(self) -> int:
         return hash((self.name, self.low, self.high, self.step, self.log))
+
+
+def union(one: Decision, other: Decision) -> Decision | None:
+    """One decision with the answers of two of the same name; ``None`` if they differ in kind.
+
+    Of two ranges it is their hull, on a grid that has the points of both where there is one.
+    """
+    name = one.name
+    if one == other:
+        return one
+    if isinstance(one, OneOf) and isinstance(other, OneOf):
+        new = [option for option in other.options if option not in one.options]
+        return OneOf(name, (*one.options, *new)) if new else one
+    if isinstance(one, Subset) and isinstance(other, Subset):
+        new = [option for option in other.options if option not in one.options]
+        bounds = min(one.least, other.least), max(one.most, other.most)
+        return Subset(name, (*one.options, *new), *bounds)
+    if not isinstance(one, Range) or not isinstance(other, Range):
+        return None
+    low, high = min(one.low, other.low), max(one.high, other.high)
+    step: float | None = None
+    if isinstance(low, int) and isinstance(high, int):
+        steps = (part.step for part in (one, other))
+        step = math.gcd(*map(int, filter(None, steps)), abs(int(one.low - other.low)))
+    elif one.step == other.step is not None:
+        offset = (one.low - other.low) / one.step
+        step = one.step if abs(offset - round(offset)) <= NEAR else None
+    return Range(name, low, high, step, one.log and other.log)

@@ -224,7 +224,7 @@ def test_repair_keeps_what_fits_and_moves_the_rest() -> None:
 
 ONE = nas.block(nn.Identity)
 BUILDERS: list[tuple[Callable[[Any], Any], str]] = [
-    (lambda c: c("a", (1, None)), "None of type NoneType cannot be an option"),
+    (lambda c: c("a", (1, b"x")), "of type bytes cannot be an option"),
     (lambda c: c("a", "xyz"), "got the text 'xyz' as options"),
     (lambda c: (c("a", (1, 2)), c("a", (1, 3))), "'a' was asked twice with different options"),
     (lambda c: (c("a", (1, 2)), c.range("a", 1, 2)), "'a' was asked twice"),

@@ -13,9 +13,9 @@ from nasturtium.architecture import Architecture, Value
 from nasturtium.decision import Decision, OneOf, Range, Subset
 from nasturtium.errors import SpaceError
 
-__all__ = ["Change", "Checked", "Replay", "Toggle", "first"]
+__all__ = ["MISSING", "Change", "Checked", "Loose", "Replay", "Toggle", "first"]
 
-_MISSING: Any = object()
+MISSING: Any = object()  # what a record says of a decision that it does not answer
 
 
 @final
@@ -48,8 +48,8 @@ class Replay:
         self.architecture = architecture
 
     def __call__(self, decision: Decision) -> Value:
-        value = self.architecture.get(decision.name, _MISSING)
-        if value is _MISSING:
+        value = self.architecture.get(decision.name, MISSING)
+        if value is MISSING:
             raise SpaceError(
                 f"{self.architecture!r} has no answer for decision {decision.name!r} of space "
                 f"{self.space!r} ({decision.options_text()}); space.repair(architecture) "
@@ -78,18 +78,39 @@ class Change:
 
     def __call__(self, decision: Decision) -> Value:
         name = decision.name
-        value = self.answers.get(name, _MISSING)
-        if name == self.name and not self.done and value is not _MISSING and decision.count > 1:
+        value = self.answers.get(name, MISSING)
+        if name == self.name and not self.done and value is not MISSING and decision.count > 1:
             self.done = True
-            return decision.vary(cast(Value, value), self.rng)
-        if value is not _MISSING and decision.allows(value):
+            if decision.allows(value):
+                return decision.vary(cast(Value, value), self.rng)
+        elif value is not MISSING and decision.allows(value):
             return cast(Value, value)
         return decision.draw(self.rng)
 
 
 @final
+class Loose:
+    """A change beside which other decisions are drawn anew, each with the same chance."""
+
+    __slots__ = ("chance", "change")
+
+    def __init__(self, change: Change, chance: float) -> None:
+        self.change = change
+        self.chance = chance
+
+    def __call__(self, decision: Decision) -> Value:
+        value, rng = self.change(decision), self.change.rng
+        if decision.name == self.change.name or rng.random() >= self.chance:
+            return value
+        return decision.draw(rng)
+
+
+@final
 class Toggle:
-    """Replays a record with one answer replaced; newly asked decisions take their first option."""
+    """Replays a record with one answer replaced; newly asked decisions take their first option.
+
+    The answer stays as it was where another one before it has made the new one impossible.
+    """
 
     __slots__ = ("architecture", "name", "value")
 
@@ -99,10 +120,10 @@ class Toggle:
         self.value = value
 
     def __call__(self, decision: Decision) -> Value:
-        if decision.name == self.name:
+        if decision.name == self.name and decision.allows(self.value):
             return self.value
-        value = self.architecture.get(decision.name, _MISSING)
-        if value is not _MISSING and decision.allows(value):
+        value = self.architecture.get(decision.name, MISSING)
+        if value is not MISSING and decision.allows(value):
             return cast(Value, value)
         return first(decision)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from itertools import count
 from operator import methodcaller
 from random import Random
 from typing import TYPE_CHECKING, Any, final, overload
@@ -17,7 +18,7 @@ from nasturtium.architecture import Architecture, Value
 from nasturtium.blocks import Block
 from nasturtium.decision import Decision
 from nasturtium.errors import Rejected, SpaceError
-from nasturtium.space.answers import Change, Checked, Replay, Toggle, first
+from nasturtium.space.answers import MISSING, Change, Checked, Loose, Replay, Toggle, first
 from nasturtium.space.base import Space
 from nasturtium.space.builder import asked_of, built, check_arguments, facts_of, keywords
 from nasturtium.space.choose import Answer, Choose, Reading
@@ -39,6 +40,7 @@ Builder = Callable[..., Callable[[], Any]]
 Predicate = Callable[[Architecture], bool]
 
 ATTEMPTS = 1000
+PATIENCE = 100  # rejected changes of one decision, after which others are changed as well
 
 
 @final
@@ -101,7 +103,8 @@ class ChoiceSpace(Space):
         Raises:
             Rejected: the builder or a predicate refuses this combination.
         """
-        choose = Choose(answer, self._known, self.limits, reading)
+        limits = None if self.limits is None else self.limits.plans
+        choose = Choose(answer, self._known, limits, reading)
         facts = self._facts
         build = self.builder(choose, **(self.facts if facts is None else facts))
         if self.recipe is not None and whole:
@@ -180,17 +183,25 @@ class ChoiceSpace(Space):
     def mutate(self, parent: Architecture, rng: Random) -> Architecture:
         """Change one active decision, chosen evenly; keep the rest, draw what is newly asked.
 
+        Where a hundred such changes in a row are rejected, others are drawn anew beside it.
+
         Raises:
             SpaceError: no decision of ``parent`` has another answer, or all changes are rejected.
         """
-        return self.accepted(lambda: self._mutated(parent, rng))
+        for _ in range(PATIENCE):
+            try:
+                return self._mutated(parent, rng)
+            except Rejected:
+                continue
+        tries = count(1)
+        return self.accepted(lambda: self._mutated(parent, rng, next(tries) / ATTEMPTS))
 
-    def _mutated(self, parent: Architecture, rng: Random) -> Architecture:
+    def _mutated(self, parent: Architecture, rng: Random, loose: float = 0.0) -> Architecture:
         names = sorted(parent)  # a record read from a log has another order than a fresh one
         if names:
             name = names[int(rng.random() * len(names))]
             change = Change(parent, name, rng)
-            child = self.run(change)[0]
+            child = self.run(Loose(change, loose) if loose else change)[0]
             if change.done:
                 return child
         free = [d for d in self.decisions(parent) if d.count > 1]
@@ -199,7 +210,7 @@ class ChoiceSpace(Space):
                 f"nothing to mutate in {parent!r}: each of its decisions has one option only"
             )
         change = Change(parent, free[int(rng.random() * len(free))].name, rng)
-        return self.run(change)[0]
+        return self.run(Loose(change, loose) if loose else change)[0]
 
     def cross(self, mother: Architecture, father: Architecture, rng: Random) -> Architecture:
         """Answer from either parent, evenly; draw only where neither has an allowed answer."""
@@ -293,16 +304,28 @@ class ChoiceSpace(Space):
         """The architecture of this space nearest to a record of another, or of an older version.
 
         Answers are kept where allowed and else moved to the nearest option; what the record lacks
-        is drawn, or answered by the first option where no ``rng`` is given.
+        is drawn, or answered by the first option where no ``rng`` is given. Where the space
+        rejects that, more and more answers are drawn.
         """
+        if not isinstance(architecture, Architecture):
+            architecture = Architecture(self.name, architecture)
+        record, tries = architecture.decisions, count()
+        drawn = Random(0) if rng is None else rng
 
-        def answer(decision: Decision) -> Value:
-            value = architecture.get(decision.name)
-            if value is None:
+        def repaired() -> Architecture:
+            loose = next(tries) / ATTEMPTS
+
+            def answer(decision: Decision) -> Value:
+                if loose and drawn.random() < loose:
+                    return decision.draw(drawn)
+                value = record.get(decision.name, MISSING)
+                if value is not MISSING:
+                    return decision.nearest(value)
                 return first(decision) if rng is None else decision.draw(rng)
-            return decision.nearest(value)
 
-        return self.accepted(lambda: self.run(answer)[0])
+            return self.run(answer)[0]
+
+        return self.accepted(repaired)
 
     def discover(self) -> tuple[Decision, ...]:
         """Every decision found by toggling answers and by random probes, in the order of asking.
@@ -387,33 +410,41 @@ class ChoiceSpace(Space):
         }
         return ChoiceSpace(**{**parts, **changes})
 
-    def _names(self) -> tuple[str, ...]:
+    def _unlimited(self) -> Encoder:
         # Patterns are spelled out over all that the builder asks, tied decisions included.
-        return tuple(self._with(limits=None, predicates=()).encoder().names)
+        return self._with(limits=None, predicates=()).encoder()
 
     def restrict(
         self, patterns: Mapping[str, object] | None = None, /, **options: object
     ) -> ChoiceSpace:
         """Fewer options, by name or pattern: ``space.restrict({"block*.kernel": (3, 5)})``.
 
+        Of a range, its new ends: what is left are the answers between them. A second restriction
+        of a decision leaves what both allow.
+
         Raises:
             SpaceError: no such decision, or nothing left of it.
         """
-        limits = (self.limits or Limits()).restrict({**(patterns or {}), **options}, self._names())
+        found = self._unlimited().discovered
+        limits = (self.limits or Limits()).restrict({**(patterns or {}), **options}, found)
         limited = self._with(limits=limits)
         limited.encoder()
         return limited
 
     def tie(self, group: str | Iterable[str]) -> ChoiceSpace:
-        """One answer for several decisions: ``space.tie("stage*.bottleneck")``."""
-        return self._with(limits=(self.limits or Limits()).tie(group, self._names()))
+        """One answer for several decisions: ``space.tie("stage*.bottleneck")``.
+
+        The first of them that is asked gives it; the others have to allow it.
+        """
+        return self._with(limits=(self.limits or Limits()).tie(group, self._unlimited().names))
 
     def ordered(self, group: str | Iterable[str]) -> ChoiceSpace:
         """Answers that never fall: ``space.ordered("stage*.width")``.
 
+        Along the group in the order in which it is given, those left out that are not asked.
         Whole sequences are drawn evenly.
         """
-        return self._with(limits=(self.limits or Limits()).ordered(group, self._names()))
+        return self._with(limits=(self.limits or Limits()).ordered(group, self._unlimited().names))
 
     def where(self, predicate: Predicate) -> ChoiceSpace:
         """Only architectures for which ``predicate`` is true; samplers draw until one is."""

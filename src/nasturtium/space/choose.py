@@ -5,17 +5,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, NoReturn, cast, final
+from typing import TYPE_CHECKING, Any, NoReturn, cast, final
 
-from nasturtium.architecture import Value
+from nasturtium.architecture import Value, same
 from nasturtium.blocks import Block, like
 from nasturtium.decision import Decision, OneOf, Range, Subset
 from nasturtium.errors import Rejected, SpaceError
 
+if TYPE_CHECKING:
+    from nasturtium.space.limits import Limit
+
 __all__ = ["Choose", "Reading"]
 
 Answer = Callable[[Decision], Value]
-Limit = Callable[[Decision, Mapping[str, Value]], Decision | Value]
 
 
 class Reading(ABC):
@@ -93,18 +95,18 @@ class Choose:
     ``with choose.scope("block3")`` turns ``kernel`` into ``block3.kernel``.
     """
 
-    __slots__ = ("_answer", "_known", "_limit", "_prefix", "_reading", "asked", "made")
+    __slots__ = ("_answer", "_known", "_limits", "_prefix", "_reading", "asked", "made")
 
     def __init__(
         self,
         answer: Answer,
         known: dict[str, tuple[Any, Decision]],
-        limit: Limit | None = None,
+        limits: Mapping[str, Limit] | None = None,
         reading: Reading | None = None,
     ) -> None:
         self._answer = answer
         self._known = known
-        self._limit = limit
+        self._limits = limits
         self._reading = reading
         self._prefix = ""
         self.made: dict[str, Value] = {}
@@ -130,13 +132,14 @@ class Choose:
     ) -> Any:
         """A number from ``low`` to ``high``, both included.
 
-        Two integers make an integer range (of step 1 unless ``step`` is given).
+        Two integers make an integer range (of step 1 unless ``step`` is given). The grid begins
+        at ``low``: of 8 to 30 in steps of 8 the highest is 24.
         """
         name = self._prefix + name
-        key = (low, high, step, log)
+        key = (low, high, step, log, type(low), type(high), type(step))
         known = self._known.get(name)
-        if known is None or known[0] != key or type(known[0][0]) is not type(low):
-            known = self._known[name] = (key, Range(name, low, high, step, log))
+        if known is None or known[0] != key:
+            known = self._new(name, key, Range(name, low, high, step, log))
         return self._decide(name, known[1])
 
     def subset(
@@ -144,11 +147,16 @@ class Choose:
     ) -> tuple[Any, ...]:
         """Between ``least`` and ``most`` of ``options``, as a tuple in their order."""
         name = self._prefix + name
-        most = len(options) if most is None else most
-        key = (tuple(options), least, most)
+        values = options if isinstance(options, str) else tuple(options)  # a text is refused
+        most = len(values) if most is None else most
+        key = (values, least, most)
         known = self._known.get(name)
-        if known is None or known[0] != key:
-            known = self._known[name] = (key, Subset(name, key[0], least, most))
+        if (
+            known is None
+            or known[0] != key
+            or (known[0][0] is not values and not _alike(known[1], values))
+        ):
+            known = self._new(name, key, Subset(name, values, least, most))
         if self._reading is not None:
             self._reading.told(name)
         value = self._decide(name, known[1])
@@ -200,7 +208,7 @@ class Choose:
         key = (tuple(inputs), least, most)
         known = self._known.get(name)
         if known is None or known[0] != key:
-            known = self._known[name] = (key, Subset(name, key[0], least, most))
+            known = self._new(name, key, Subset(name, key[0], least, most))
         kept = self._decide(name, known[1])
         assert isinstance(kept, tuple)
         labels: tuple[Any, ...] = kept
@@ -224,11 +232,7 @@ class Choose:
         values = options if isinstance(options, str) else tuple(options)  # a text is refused
         if known is not None:
             before = known[1]
-            if (
-                isinstance(before, OneOf)
-                and before.options == values
-                and all(map(before.allows, values))
-            ):
+            if isinstance(before, OneOf) and before.options == values and _alike(before, values):
                 self._known[name] = made = (options, before)
                 return made
             if name in self.made:
@@ -240,18 +244,22 @@ class Choose:
         self._known[name] = made = (options, OneOf(name, values))
         return made
 
+    def _new(self, name: str, key: object, decision: Decision) -> tuple[Any, Decision]:
+        """Remember a decision under what it was asked with; refused if it was asked otherwise."""
+        if name in self.made and (before := self._known[name][1]) != decision:
+            raise SpaceError(
+                f"decision {name!r} was asked twice, for {before.options_text()} and then for "
+                f"{decision.options_text()}; use two names, or a choose.scope for each"
+            )
+        self._known[name] = made = (key, decision)
+        return made
+
     def _decide(self, name: str, decision: Decision) -> Value:
         made = self.made
         if name in made:
-            before = self.asked.get(name)
-            if before is not None and before is not decision and self._limit is None:
-                raise SpaceError(
-                    f"decision {name!r} was asked twice, for {before.options_text()} and then for "
-                    f"{decision.options_text()}; use two names, or a choose.scope for each"
-                )
             return made[name]
-        if self._limit is not None:
-            limited = self._limit(decision, made)
+        if self._limits is not None and (limit := self._limits.get(name)) is not None:
+            limited = limit(decision, made)
             if not isinstance(limited, Decision):
                 made[name] = limited
                 return limited
@@ -259,6 +267,12 @@ class Choose:
         self.asked[name] = decision
         made[name] = value = self._answer(decision)
         return value
+
+
+def _alike(decision: Decision, values: Sequence[Value]) -> bool:
+    """Whether values that equal the options of a decision have the same types."""
+    assert isinstance(decision, (OneOf, Subset))
+    return all(map(same, decision.options, values))
 
 
 def _check_label(name: str, label: object, part: object) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from random import Random
-from typing import TYPE_CHECKING, cast, final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 
 from nasturtium.architecture import Architecture, Value
-from nasturtium.decision import Decision, OneOf, Range, Subset
+from nasturtium.decision import Decision, OneOf, Range, Subset, union
 from nasturtium.errors import Rejected, SpaceError
 from nasturtium.space.answers import Toggle, first
 
@@ -19,7 +19,27 @@ if TYPE_CHECKING:
 __all__ = ["Encoder"]
 
 PROBES = 100
+CONTEXTS = 16  # kept of one decision, each with other options or ends
 TOGGLES = 12  # options tried of one decision; conditions on a particular width are rarer than that
+
+
+@final
+class _Place:
+    """The columns of one name: of options by value, of numbers where the first of two lies."""
+
+    __slots__ = ("number", "options", "scale", "subset")
+
+    def __init__(self) -> None:
+        self.options: dict[Value, int] = {}
+        self.subset = False  # whether some answers are tuples of options
+        self.number = -1
+        self.scale: Range | None = None
+
+    def copy(self) -> _Place:
+        twin = _Place()
+        twin.options, twin.subset = dict(self.options), self.subset
+        twin.number, twin.scale = self.number, self.scale
+        return twin
 
 
 @final
@@ -27,21 +47,25 @@ class Encoder:
     """One-hot columns over the decisions of a space.
 
     A choice has one column per option, a subset one per member, a range one for "asked" and one
-    for its place between its ends. A decision that is not active has zeros.
+    for its place between its ends. A decision that is not active has zeros. Where the options of a
+    decision depend on other answers, there are columns for all that were found; where its ends do,
+    the place is that between the lowest and the highest end that discovery found.
 
     Attributes:
-        discovered: the decisions found, in the order in which a builder asks them.
+        discovered: the decisions found, in the order in which a builder asks them; one that was
+            found with several options or ends has them all.
         names: the names of all answers that records hold, tied ones included.
     """
 
     def __init__(self, space: ChoiceSpace) -> None:
         self._space = space
-        self._places: dict[str, dict[Value, int] | tuple[int, Range]] = {}
-        self._found: dict[str, Decision] = {}
+        self._places: dict[str, _Place] = {}
+        self._found: dict[str, list[Decision]] = {}
         self._order: list[str] = []
-        self._contexts: dict[str, Architecture] = {}
+        self._contexts: dict[str, dict[Decision, Architecture]] = {}
         self._columns: list[str] = []
-        self._tied: frozenset[str] = frozenset(space.limits.leaders if space.limits else ())
+        self._settled = False
+        self._tied = space.limits.group if space.limits else _alone
 
     @classmethod
     def of(cls, space: ChoiceSpace) -> Encoder:
@@ -57,32 +81,47 @@ class Encoder:
             encoder._meet(space.sample(rng))
         done: set[str] = set()
         while left := [name for name in encoder._order if name not in done]:
-            name = left[0]
-            done.add(name)
-            context = encoder._contexts[name]
-            for value in _some(encoder._found[name]):
-                try:
-                    encoder._meet(space.run(Toggle(context, name, value))[0])
-                except Rejected:
-                    continue
+            done.add(left[0])
+            encoder._toggle(left[0])
         for _ in range(PROBES):
             encoder._meet(space.sample(rng))
+        encoder._settled = True
         return encoder
+
+    def _toggle(self, name: str) -> None:
+        """Give every answer of one name, each in a context that allows it."""
+        tried: set[tuple[type, Value]] = set()
+        contexts = self._contexts[name]
+        for asked in range(CONTEXTS):
+            if asked >= len(contexts):
+                return
+            decision, context = list(contexts.items())[asked]
+            for value in _some(decision if asked else self._first(name, decision)):
+                if (type(value), value) in tried or not decision.allows(value):
+                    continue
+                tried.add((type(value), value))
+                try:
+                    self._meet(self._space.run(Toggle(context, name, value))[0])
+                except Rejected:
+                    continue
+
+    def _first(self, name: str, decision: Decision) -> Decision:
+        """What is known of a decision by now."""
+        return next((one for one in self._found[name] if type(one) is type(decision)), decision)
 
     def copy(self) -> Encoder:
         """An encoder with the same columns that grows apart from this one."""
         twin = Encoder(self._space)
-        twin._places = {
-            name: dict(place) if isinstance(place, dict) else place
-            for name, place in self._places.items()
-        }
-        twin._found, twin._order = dict(self._found), list(self._order)
-        twin._contexts, twin._columns = dict(self._contexts), list(self._columns)
+        twin._places = {name: place.copy() for name, place in self._places.items()}
+        twin._found = {name: list(found) for name, found in self._found.items()}
+        twin._order, twin._columns = list(self._order), list(self._columns)
+        twin._contexts = {name: dict(found) for name, found in self._contexts.items()}
+        twin._settled = self._settled
         return twin
 
     @property
     def discovered(self) -> tuple[Decision, ...]:
-        return tuple(self._found[name] for name in self._order)
+        return tuple(decision for name in self._order for decision in self._found[name])
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -93,9 +132,18 @@ class Encoder:
         """What each feature means, e.g. ``block1.kernel=5``."""
         return tuple(self._columns)
 
+    def column(self, name: str, option: Value) -> int | None:
+        """The column of an option of a choice, or of a member of a subset."""
+        place = self._places.get(name)
+        return None if place is None else place.options.get(option)
+
     def context(self, name: str) -> Architecture:
         """An architecture in which the decision of that name is active."""
-        return self._contexts[name]
+        return next(iter(self._contexts[name].values()))
+
+    def contexts(self, name: str) -> tuple[Architecture, ...]:
+        """Architectures in which the decision of that name is active, with other options each."""
+        return tuple(self._contexts[name].values())
 
     def encode(self, architecture: Mapping[str, Value], *, grow: bool = True) -> np.ndarray:
         """The features of one architecture, float32 of shape (columns,).
@@ -109,21 +157,21 @@ class Encoder:
         """
         hot: list[int] = []
         scaled: list[tuple[int, tuple[float, ...]]] = []
+        places = self._places
         for name, value in architecture.items():
-            place = self._places.get(name)
-            if place is None or (not isinstance(place, dict) and not place[1].allows(value)):
-                if name in self._tied:
+            place = places.get(name)
+            if place is not None:
+                options = place.options
+                if value in options:
+                    hot.append(options[value])
                     continue
-                return self._again(architecture, name, grow)
-            if not isinstance(place, dict):
-                scaled.append((place[0], place[1].encode(value)))
-                continue
-            try:
-                if isinstance(self._found[name], Subset):
-                    hot += [place[member] for member in cast(tuple[Value, ...], value)]
-                else:
-                    hot.append(place[value])
-            except KeyError:
+                if place.subset and type(value) is tuple and all(v in options for v in value):
+                    hot += [options[member] for member in value]
+                    continue
+                if place.scale is not None and isinstance(value, (int, float)):
+                    scaled.append((place.number, place.scale.encode(value)))
+                    continue
+            if len(self._tied(name)) == 1:
                 return self._again(architecture, name, grow)
         vector = np.zeros(len(self._columns), dtype=np.float32)
         vector[hot] = 1.0
@@ -160,32 +208,44 @@ class Encoder:
             if name not in self._found:
                 at = 0 if previous is None else self._order.index(previous) + 1
                 self._order.insert(at, name)
-                self._found[name] = decision
-                self._contexts[name] = architecture
-            self._add(decision)
+                self._found[name], self._contexts[name] = [], {}
+                self._places[name] = _Place()
+            contexts = self._contexts[name]
+            if decision not in contexts:
+                if len(contexts) < CONTEXTS:
+                    contexts[decision] = architecture
+                self._add(decision)
             previous = name
 
     def _add(self, decision: Decision) -> None:
+        """Columns for what is new of a decision."""
+        found, place = self._found[decision.name], self._places[decision.name]
+        for index, known in enumerate(found):
+            both = union(known, decision)
+            if both is not None:
+                found[index] = decision = both
+                break
+        else:
+            found.append(decision)
         name = decision.name
-        known = self._places.get(name)
         if isinstance(decision, Range):
-            same = known is None or (not isinstance(known, dict) and known[1] == decision)
-            if known is None or not same:
-                self._places[name] = (len(self._columns), decision)
+            if place.scale is None:
+                place.number = len(self._columns)
                 self._columns += [f"{name} asked", f"{name} place"]
+            if place.scale is None or not self._settled:
+                place.scale = decision  # a settled column goes on to mean what it means
             return
         assert isinstance(decision, (OneOf, Subset))
-        if known is None:
-            known = self._places[name] = {}
-        assert isinstance(known, dict)
-        new = [option for option in decision.options if option not in known]
-        if new and known and isinstance(decision, OneOf):
-            before = self._found[name]
-            assert isinstance(before, OneOf)
-            self._found[name] = OneOf(name, (*before.options, *new))
-        for option in new:
-            known[option] = len(self._columns)
-            self._columns.append(f"{name}={option}")
+        place.subset = place.subset or isinstance(decision, Subset)
+        for option in decision.options:
+            if option not in place.options:
+                place.options[option] = len(self._columns)
+                text = f"{name}={option}"
+                self._columns.append(f"{name}={option!r}" if text in self._columns else text)
+
+
+def _alone(name: str) -> tuple[str, ...]:
+    return (name,)
 
 
 def _some(decision: Decision) -> Iterable[Value]:

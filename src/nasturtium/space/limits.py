@@ -6,16 +6,97 @@ AnyNet A to E are one builder under growing limits; progressive shrinking widens
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import final
+from functools import cached_property
+from typing import Any, final
 
-from nasturtium.architecture import Value
+from nasturtium.architecture import Value, plain
 from nasturtium.decision import Decision, OneOf, Range, Subset
 from nasturtium.errors import Rejected, SpaceError
 
-__all__ = ["Limits"]
+__all__ = ["Limit", "Limits"]
+
+Limit = Callable[[Decision, Mapping[str, Value]], Decision | Value]
+_Bound = tuple[Any, int]  # an answer, and how many members lie between that are yet to come
+_NONE: Any = object()  # stands for an answer where there is none
+
+@final
+class _Step:
+    """One member of a group whose answers never fall: what is left of it between the others."""
+
+    __slots__ = ("above", "before", "below", "known", "turn", "turns")
+
+    def __init__(self, name: str, members: tuple[str, ...], turns: Mapping[str, int]) -> None:
+        place = members.index(name)
+        self.turns, self.turn = turns, turns[name]
+        self.below, self.above = members[:place][::-1], members[place + 1 :]
+        self.before = members[place - 1] if place else ""
+        self.known: dict[object, tuple[Decision, Decision]] = {}
+
+    def __call__(self, decision: Decision, made: Mapping[str, Value]) -> Decision:
+        """The options between the nearest answers below and above."""
+        key: object = made.get(self.before, _NONE)  # alone where all are asked in their order
+        if (key is _NONE and self.below) or not made.keys().isdisjoint(self.above):
+            key = self._bound(self.below, made), self._bound(self.above, made)
+        known = self.known.get(key)
+        if known is None or known[0] is not decision:
+            low, high = self._bound(self.below, made), self._bound(self.above, made)
+            known = self.known[key] = (decision, _between(decision, low, high))
+        return known[1]
+
+    def _bound(self, others: tuple[str, ...], made: Mapping[str, Value]) -> _Bound:
+        """The nearest answer, and how many members before it are yet to be asked."""
+        coming = 0
+        for other in others:
+            if other in made:
+                return made[other], coming
+            coming += self.turns[other] > self.turn
+        return _NONE, coming
+
+
+@final
+class _Plan:
+    """All that limits one decision."""
+
+    __slots__ = ("allowed", "cut", "source", "steps", "tied")
+
+    def __init__(
+        self,
+        allowed: tuple[tuple[Value, ...], ...],
+        steps: tuple[_Step, ...],
+        tied: tuple[str, ...],
+    ) -> None:
+        self.allowed, self.steps, self.tied = allowed, steps, tied
+        self.source: Decision | None = None
+        self.cut: Decision | None = None
+
+    def __call__(self, decision: Decision, made: Mapping[str, Value]) -> Decision | Value:
+        """The decision that is left to make, or the answer where none is left.
+
+        Raises:
+            Rejected: nothing of the decision is left beside the answers that were made.
+        """
+        if self.allowed:
+            if self.cut is None or self.source is not decision:
+                cut = decision
+                for values in self.allowed:
+                    cut = _restricted(cut, values)
+                self.source, self.cut = decision, cut
+            decision = self.cut
+        for step in self.steps:
+            decision = step(decision, made)
+        for member in self.tied:
+            if member in made:
+                value = made[member]
+                if not decision.allows(value):
+                    raise Rejected(
+                        f"{decision.name!r} is tied to {member!r}, whose answer {value!r} it does "
+                        f"not allow ({decision.options_text()})"
+                    )
+                return value
+        return decision
 
 
 @final
@@ -24,75 +105,124 @@ class Limits:
     """What ``restrict``, ``tie`` and ``ordered`` ask for; applied while a builder is read.
 
     Attributes:
-        options: allowed values by full name.
-        leaders: by full name, the name of the earlier decision whose answer it shares.
-        before: by full name, the name of the decision whose answer it may not fall below, and how
-            many ordered decisions follow it.
+        options: by full name, what each ``restrict`` left of it.
+        leaders: by full name, another member of the group that is tied together.
+        orders: the groups whose answers never fall, and the order in which each is asked.
     """
 
-    options: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
+    options: Mapping[str, tuple[tuple[Value, ...], ...]] = field(default_factory=dict)
     leaders: Mapping[str, str] = field(default_factory=dict)
-    before: Mapping[str, tuple[str | None, int]] = field(default_factory=dict)
-    _narrowed: dict[tuple[str, Value | None], tuple[Decision, Decision]] = field(
-        default_factory=dict, compare=False, repr=False
-    )
+    orders: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = ()
 
-    def __call__(self, decision: Decision, made: Mapping[str, Value]) -> Decision | Value:
-        """The decision that is left to make, or the answer where none is left."""
-        name = decision.name
-        allowed = self.options.get(name)
-        if allowed is not None:
-            decision = _restricted(decision, allowed)
-        leader = self.leaders.get(name)
-        if leader is not None and leader in made:
-            value = made[leader]
-            if not decision.allows(value):
-                raise Rejected(
-                    f"{name!r} is tied to {leader!r}, whose answer {value!r} it does not allow "
-                    f"({decision.options_text()})"
-                )
-            return value
-        step = self.before.get(name)
-        if step is not None:
-            floor = None if step[0] is None else made.get(step[0])
-            known = self._narrowed.get((name, floor))
-            if known is None or known[0] is not decision:
-                narrow = _not_below(decision, floor, step[1])
-                known = self._narrowed[name, floor] = (decision, narrow)
-            return known[1]
-        return decision
+    @cached_property
+    def plans(self) -> Mapping[str, Limit]:
+        """By full name, what a decision becomes beside the answers that were made before it."""
+        steps: dict[str, list[_Step]] = {}
+        for members, asked in self.orders:
+            turns = {name: turn for turn, name in enumerate(asked)}
+            for name in members:
+                steps.setdefault(name, []).append(_Step(name, members, turns))
+        return {
+            name: _Plan(
+                self.options.get(name, ()),
+                tuple(steps.get(name, ())),
+                tuple(other for other in self.group(name) if other != name),
+            )
+            for name in {*self.options, *steps, *self._groups}
+        }
+
+    @cached_property
+    def _groups(self) -> Mapping[str, tuple[str, ...]]:
+        groups: dict[str, list[str]] = {}
+        for name in dict.fromkeys((*self.leaders.values(), *self.leaders)):
+            groups.setdefault(_root(name, self.leaders), []).append(name)
+        return {name: tuple(group) for group in groups.values() for name in group}
+
+    def group(self, name: str) -> tuple[str, ...]:
+        """The names that share the answer of this one, itself included."""
+        return self._groups.get(name, (name,))
 
     def to_json(self) -> dict[str, object]:
         """As plain JSON, empty where nothing is limited."""
+        before: dict[str, list[object]] = {}
+        for members, _ in self.orders:
+            for place, name in enumerate(members):
+                earlier = members[place - 1] if place else None
+                before[name] = [*before.get(name, ()), earlier, len(members) - 1 - place]
         parts = {
-            "options": {name: list(values) for name, values in self.options.items()},
+            "options": {
+                name: list(values[0]) if len(values) == 1 else [list(one) for one in values]
+                for name, values in self.options.items()
+            },
             "leaders": dict(self.leaders),
-            "before": {name: list(step) for name, step in self.before.items()},
+            "before": before,
         }
         return {name: part for name, part in parts.items() if part}
 
-    def restrict(self, options: Mapping[str, object], names: Sequence[str]) -> Limits:
-        """With fewer options, by full name or pattern."""
+    def restrict(self, options: Mapping[str, object], found: Sequence[Decision]) -> Limits:
+        """With fewer options, by full name or pattern.
+
+        Raises:
+            SpaceError: no such decision among those found, or nothing left of it.
+        """
         more = dict(self.options)
+        names = tuple(dict.fromkeys(decision.name for decision in found))
         for pattern, allowed in options.items():
-            values = tuple(allowed) if isinstance(allowed, (tuple, list, range)) else (allowed,)
+            values = _values(allowed)
             for name in matching(pattern, names):
-                more[name] = values
-        return Limits(more, self.leaders, self.before)
+                more[name] = (*more.get(name, ()), values)
+                _check_left([one for one in found if one.name == name], more[name])
+        return Limits(more, self.leaders, self.orders)
 
     def tie(self, group: str | Iterable[str], names: Sequence[str]) -> Limits:
         """With one answer for a whole group, given by the first of it that is asked."""
         members = expanded(group, names)
-        tied = dict.fromkeys(members[1:], members[0])
-        return Limits(self.options, {**self.leaders, **tied}, self.before)
+        leaders = dict(self.leaders)
+        for member in members[1:]:
+            root, top = _root(member, leaders), _root(members[0], leaders)
+            if root != top:
+                leaders[root] = top
+        return Limits(self.options, leaders, self.orders)
 
     def ordered(self, group: str | Iterable[str], names: Sequence[str]) -> Limits:
-        """With answers that never fall along a group."""
+        """With answers that never fall along a group, in the order in which it is given."""
         members = expanded(group, names)
-        earlier: tuple[str | None, ...] = (None, *members)
-        left = range(len(members) - 1, -1, -1)
-        steps = {n: (b, rest) for n, b, rest in zip(members, earlier, left, strict=False)}
-        return Limits(self.options, self.leaders, {**self.before, **steps})
+        turns = tuple(name for name in names if name in members)
+        return Limits(self.options, self.leaders, (*self.orders, (members, turns)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Limits, (self.options, self.leaders, self.orders)
+
+
+def _root(name: str, leaders: Mapping[str, str]) -> str:
+    while name in leaders:
+        name = leaders[name]
+    return name
+
+
+def _values(allowed: object) -> tuple[Value, ...]:
+    """What is left, as a tuple of plain values; one value alone counts as a tuple of it."""
+    listed = getattr(allowed, "tolist", None)
+    allowed = allowed if listed is None else listed()
+    values = allowed if isinstance(allowed, (tuple, list, range)) else (allowed,)
+    return tuple(plain(value) for value in values)
+
+
+def _check_left(found: Sequence[Decision], allowed: tuple[tuple[Value, ...], ...]) -> None:
+    """Refuse restrictions that leave nothing in any context.
+
+    Raises:
+        SpaceError: they do.
+    """
+    reason = None
+    for decision in found:
+        try:
+            for values in allowed:
+                decision = _restricted(decision, values)
+            return
+        except Rejected as error:
+            reason = error
+    raise SpaceError(str(reason))
 
 
 def expanded(group: str | Iterable[str], names: Sequence[str]) -> tuple[str, ...]:
@@ -121,31 +251,37 @@ def matching(pattern: str, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _restricted(decision: Decision, allowed: tuple[Value, ...]) -> Decision:
+    """What is left of a decision.
+
+    Raises:
+        Rejected: nothing is.
+    """
+    left: tuple[Value, ...]
     if isinstance(decision, OneOf):
         left = tuple(option for option in decision.options if option in allowed)
         if left:
-            return OneOf(decision.name, left)
+            return decision if left == decision.options else OneOf(decision.name, left)
     elif isinstance(decision, Subset):
         left = tuple(option for option in decision.options if option in allowed)
-        if len(left) >= decision.least:
+        if len(left) >= max(1, decision.least):
             return Subset(decision.name, left, decision.least, decision.most)
-    elif isinstance(decision, Range) and len(allowed) == 2:
-        low, high = allowed
+    elif isinstance(decision, Range) and len(allowed) in (1, 2):
+        low, high = allowed[0], allowed[-1]
         if isinstance(low, (int, float)) and isinstance(high, (int, float)):
-            bottom, top = max(low, decision.low), min(high, decision.high)
-            if bottom <= top and decision.allows(decision.nearest(bottom)):
-                return Range(decision.name, bottom, top, step=decision.step, log=decision.log)
-    raise SpaceError(
+            part = decision.within(low, high)
+            if part is not None:
+                return part
+    raise Rejected(
         f"restricting {decision.name!r} to {allowed!r} leaves nothing: it asks for "
         f"{decision.options_text()}; give some of these (for a range: low and high)"
     )
 
 
-def _not_below(decision: Decision, floor: Value | None, following: int) -> Decision:
-    """Options from ``floor`` up, weighted so that whole rising sequences are equally likely.
+def _between(decision: Decision, below: _Bound, above: _Bound) -> Decision:
+    """Options between two answers, weighted so that whole rising sequences are equally likely.
 
-    With n options left and m decisions to follow, an option with k options above or equal to it
-    begins C(k + m - 1, m) rising sequences.
+    With m decisions to come up to the bound above, an option from which k options lead up to that
+    bound begins C(k + m - 1, m) rising sequences; and alike for the bound below.
     """
     if not isinstance(decision, OneOf):
         raise SpaceError(
@@ -153,15 +289,22 @@ def _not_below(decision: Decision, floor: Value | None, following: int) -> Decis
             f"{decision.options_text()}"
         )
     numbers: list[int | float] = []
+    (floor, before), (ceiling, after) = below, above
     for option in decision.options:
         if not isinstance(option, (int, float)):
             raise SpaceError(f"ordered() needs numbers; {decision.name!r} has {option!r}")
-        if floor is None or option >= floor:  # type: ignore[operator]
+        if floor is not _NONE and option < floor:
+            continue
+        if ceiling is _NONE or option <= ceiling:
             numbers.append(option)
     if not numbers:
-        raise Rejected(f"{decision.name!r} has no option from {floor!r} up")
+        ends = (f"from {floor!r} up" if floor is not _NONE else "") + (
+            f" down from {ceiling!r}" if ceiling is not _NONE else ""
+        )
+        raise Rejected(f"{decision.name!r} has no option {ends.strip()}")
     numbers.sort()
-    above = range(len(numbers), 0, -1)
-    return OneOf(
-        decision.name, tuple(numbers), tuple(math.comb(k + following - 1, following) for k in above)
-    )
+    weights = [
+        math.comb(up + after - 1, after) * math.comb(down + before - 1, before)
+        for down, up in enumerate(range(len(numbers), 0, -1), 1)
+    ]
+    return OneOf(decision.name, tuple(numbers), tuple(weights))

@@ -10,6 +10,7 @@ from typing import Any, final
 from nasturtium.architecture import RECIPE, Architecture, Value
 from nasturtium.decision import Decision
 from nasturtium.errors import SpaceError
+from nasturtium.space.answers import MISSING
 from nasturtium.space.builder import check_arguments
 from nasturtium.space.choose import Choose
 
@@ -45,11 +46,11 @@ class RecipeSpace:
         """
 
         def answer(decision: Decision) -> Value:
-            value = architecture.get(decision.name)
+            value = architecture.get(decision.name, MISSING)
             if not decision.allows(value):
                 raise SpaceError(
                     f"{decision.name!r} allows {decision.options_text()}, but the record says "
-                    f"{value!r}; it was not made by a space joined with recipe {self.name!r}"
+                    f"{'nothing' if value is MISSING else repr(value)}; it was not made by a space joined with recipe {self.name!r}"
                 )
             made: Value = value
             return made

@@ -12,13 +12,13 @@ folded from its log has the same columns in the same order.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from random import Random
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from nasturtium.decision import OneOf, Range, Subset
+from nasturtium.decision import OneOf, Subset
 from nasturtium.errors import EstimateError, SpaceError, StrategyError
 from nasturtium.space.choice import ChoiceSpace
 from nasturtium.space.pool import PoolSpace
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from nasturtium.cost.plan import Counter
     from nasturtium.predict.graph import Graph
     from nasturtium.space.base import Space
+    from nasturtium.space.encode import Encoder
     from nasturtium.strategy.scored import Scored
     from nasturtium.study.trial import Objective
 
@@ -120,7 +121,7 @@ class Encoding:
         if self._scale is not None:
             free = np.nan_to_num((free - self._scale[0]) / self._scale[1], nan=UNDEFINED)
         if self._tally is None:
-            self._tally = _tallies(self._encoder.columns, self._encoder.discovered)
+            self._tally = _tallies(self._encoder)
         return hot, hot @ self._tally, free.astype(np.float32)
 
     def first(self, architecture: Architecture) -> float | None:
@@ -233,23 +234,23 @@ class _Counts:
         return (math.log1p(cost.params), math.log1p(cost.macs), math.log1p(cost.activations))
 
 
-def _tallies(columns: Sequence[str], decisions: Sequence[Any]) -> Matrix:
+def _tallies(encoder: Encoder) -> Matrix:
     """Which columns are summed: (one-hot columns, tallies)."""
+    decisions = encoder.discovered
     alike: dict[Hashable, list[str]] = {}
     for decision in decisions:
         if isinstance(decision, (OneOf, Subset)):
             alike.setdefault((type(decision), decision.options), []).append(decision.name)
-    places: Mapping[str, int] = {column: place for place, column in enumerate(columns)}
     sums: list[list[int]] = []
     for decision in decisions:
-        if isinstance(decision, Range):
+        if not isinstance(decision, (OneOf, Subset)):
             continue
         names = alike.pop((type(decision), decision.options), [])
         if len(names) > 1:
             for option in decision.options:
-                texts = [f"{name}={option}" for name in names]
-                sums.append([places[text] for text in texts if text in places])
-    matrix = np.zeros((len(columns), len(sums)), dtype=np.float32)
+                found = (encoder.column(name, option) for name in names)
+                sums.append([column for column in found if column is not None])
+    matrix = np.zeros((len(encoder.columns), len(sums)), dtype=np.float32)
     for tally, summed in enumerate(sums):
         matrix[summed, tally] = 1.0
     return matrix

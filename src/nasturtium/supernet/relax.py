@@ -126,7 +126,7 @@ class Relaxed(Reading):
         base: Architecture | None,
         known: set[str],
     ) -> None:
-        self._leaders = {} if space.limits is None else space.limits.leaders
+        self._limits = space.limits
         self._relaxation = relaxation
         self._base = base
         self._known = known
@@ -161,7 +161,8 @@ class Relaxed(Reading):
 
     def _leader(self, decision: Decision) -> Decision:
         """The decision itself, or the one that it is tied to."""
-        return self._asked[self._leaders.get(decision.name, decision.name)]
+        names = (decision.name,) if self._limits is None else self._limits.group(decision.name)
+        return next(self._asked[name] for name in (decision.name, *names) if name in self._asked)
 
 
 def mixture(
