@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, final
 
 from nasturtium.architecture import Architecture, Value
 from nasturtium.cost.count import forward_meta
-from nasturtium.decision import Decision
+from nasturtium.decision import Decision, Range
 from nasturtium.errors import EstimateError, NasturtiumError, Rejected, SpaceError
-from nasturtium.space.answers import Toggle
+from nasturtium.space.answers import MISSING, Toggle
 from nasturtium.space.size import Size, every, size_of
 
 if TYPE_CHECKING:
@@ -68,20 +68,32 @@ class _Cover:
     def __init__(self, rng: Random) -> None:
         self.rng = rng
         self.left: dict[str, list[Value]] = {}
-        self.seen: set[tuple[str, Value]] = set()
+        self.seen: set[tuple[str, type, Value]] = set()
+        self._met: dict[str, set[tuple[type, Value]]] = {}
+        self._decisions: set[Decision] = set()
 
     def __call__(self, decision: Decision) -> Value:
-        left = self.left.get(decision.name)
-        if left is None:
-            left = self.left[decision.name] = _spread(decision)
+        if decision not in self._decisions:
+            self._meet(decision)
+        left = self.left[decision.name]
         for index in range(len(left) - 1, -1, -1):
             if decision.allows(left[index]):
                 return left[index]
         return decision.draw(self.rng)
 
+    def _meet(self, decision: Decision) -> None:
+        """Note what there is to try; options may depend on other answers, so there may be more."""
+        self._decisions.add(decision)
+        left = self.left.setdefault(decision.name, [])
+        met = self._met.setdefault(decision.name, set())
+        new = [value for value in _spread(decision) if (type(value), value) not in met]
+        if len(met) < MANY:
+            left[:0] = new
+            met.update((type(value), value) for value in new)
+
     def tried(self, architecture: Architecture) -> None:
         for name, value in architecture.items():
-            self.seen.add((name, value))
+            self.seen.add((name, type(value), value))
             left = self.left.get(name)
             if left and value in left:
                 left.remove(value)
@@ -121,8 +133,7 @@ def check(
         cover.tried(architecture)
         return problem
 
-    for name in encoder.names:
-        context = encoder.context(name)
+    for name, context in [(n, c) for n in encoder.names for c in encoder.contexts(n)]:
         while True:
             towards = _Towards(context, name, cover)
             try:
@@ -164,14 +175,13 @@ class _Towards:
         self.name = name
         self.cover = cover
         self.reached = False
-        self.value: Value | None = None  # the named decision's answer
+        self.value: Value = MISSING  # the named decision's answer
 
     def __call__(self, decision: Decision) -> Value:
         self.reached = self.reached or decision.name == self.name
         if not self.reached:
-            value: Value | None = self.context.get(decision.name)
+            value: Value = self.context.get(decision.name, MISSING)
             if decision.allows(value):
-                assert value is not None
                 return value
         answer = self.cover(decision)
         if decision.name == self.name:
@@ -197,8 +207,8 @@ def _elsewhere(
 
 
 def _spread(decision: Decision) -> list[Value]:
-    if decision.count == float("inf"):
-        return [decision.nearest(-1e300), decision.nearest(1e300)]
+    if isinstance(decision, Range) and decision.count == float("inf"):
+        return [decision.low, decision.high]
     values = (
         every(decision)
         if decision.count <= 4096

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
-from math import exp, inf, isinf, log, log10, sqrt
+from math import exp, inf, log, log10, sqrt
 from random import Random
 from typing import TYPE_CHECKING, final
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Size", "classes_of", "every", "size_of", "walk"]
 
 SMALL = 50_000
+LARGE = 10**300  # numbers below are said as floats
 
 
 @final
@@ -32,7 +34,8 @@ class Size:
     """The number of records in a space.
 
     Attributes:
-        value: the number; an integer where it is exact, ``inf`` for a continuous space.
+        value: the number; an integer where it is exact or beyond floats, ``inf`` for a continuous
+            space.
         low: lower end of the 95 % interval.
         high: upper end of the 95 % interval.
         method: ``walked`` (every record was visited), ``fixed`` (every path seen has the same
@@ -51,7 +54,7 @@ class Size:
         return self.method in ("walked", "fixed")
 
     def __str__(self) -> str:
-        if isinf(self.value):
+        if self.value == inf:
             return "infinite (a continuous range)"
         if self.exact:
             return f"{self.value:,}" if self.value < 10**9 else f"{_short(self.value)} (exact)"
@@ -64,8 +67,15 @@ class Size:
 def _short(value: float) -> str:
     if value < 10**6:
         return f"{value:,.0f}"
-    exponent = int(log10(value))
-    return f"{value / 10**exponent:.2f}e{exponent}"
+    if value < LARGE:
+        digits, exponent = f"{value:.2e}".split("e")
+        return f"{digits}e{int(exponent)}"
+    return f"10^{log10(value):.0f}"
+
+
+@final
+class _Endless(SpaceError):
+    """A continuous range was met on a walk."""
 
 
 def every(decision: Decision) -> tuple[Value, ...]:
@@ -74,14 +84,22 @@ def every(decision: Decision) -> tuple[Value, ...]:
     Raises:
         SpaceError: it is a continuous range.
     """
+    return tuple(_answers(decision))
+
+
+def _answers(decision: Decision) -> Iterator[Value]:
     if isinstance(decision, OneOf):
-        return decision.options
+        return iter(decision.options)
     if isinstance(decision, Subset):
-        return tuple(decision.every())
+        return decision.every()
     assert isinstance(decision, Range)
-    if isinf(decision.count) or decision.step is None:
-        raise SpaceError(f"{decision!r} is continuous and cannot be walked through; give it a step")
-    return tuple(decision.at(index) for index in range(int(decision.count)))
+    if decision.count == inf:
+        raise _Endless(
+            f"{decision!r} is continuous and cannot be walked through; give it a step"
+        )
+    if decision.step is None:
+        return iter((decision.low,))
+    return (decision.at(index) for index in range(int(decision.count)))
 
 
 @final
@@ -89,26 +107,27 @@ class _Odometer:
     """Answers that run through all paths: the last free answer turns fastest."""
 
     def __init__(self) -> None:
-        self.wheels: list[tuple[tuple[Value, ...], int]] = []
+        self.wheels: list[tuple[Value, Iterator[Value]]] = []
         self.depth = 0
 
     def __call__(self, decision: Decision) -> Value:
         if self.depth == len(self.wheels):
-            self.wheels.append((every(decision), 0))
-        options, index = self.wheels[self.depth]
+            rest = _answers(decision)
+            self.wheels.append((next(rest), rest))
+        value = self.wheels[self.depth][0]
         self.depth += 1
-        return options[index]
+        return value
 
     def turn(self) -> bool:
         """Step to the next path; false when there is none."""
         del self.wheels[self.depth :]
-        while self.wheels:
-            options, index = self.wheels.pop()
-            if index + 1 < len(options):
-                self.wheels.append((options, index + 1))
-                break
         self.depth = 0
-        return bool(self.wheels)
+        while self.wheels:
+            _, rest = self.wheels.pop()
+            for value in rest:
+                self.wheels.append((value, rest))
+                return True
+        return False
 
 
 def walk(space: ChoiceSpace) -> Iterator[Architecture]:
@@ -135,7 +154,7 @@ class _Path:
     def __call__(self, decision: Decision) -> Value:
         value = decision.draw(self.rng)
         self.leaves /= decision.chance(value)
-        self.continuous = self.continuous or isinf(decision.count)
+        self.continuous = self.continuous or decision.count == inf
         return value
 
 
@@ -156,15 +175,24 @@ def size_of(space: ChoiceSpace, paths: int, seed: int) -> Size:
         leaves.append(path.leaves)
     mean = sum(leaves, Fraction(0)) / paths
     if mean <= SMALL and (walked := _count(space, 2 * SMALL)) is not None:
-        return Size(walked, walked, walked, "walked")
+        how = "continuous" if walked == inf else "walked"
+        return Size(walked, walked, walked, how)
     if not rejected and len(set(leaves)) == 1 and leaves[0].denominator == 1:
         value = int(leaves[0])
         return Size(value, value, value, "fixed", paths)
-    low, high = _interval([float(leaf) for leaf in leaves])
-    return Size(float(mean), low, high, "estimated", paths)
+    # Relative to the largest, since a space may have more records than a float can say.
+    top = max(leaves) or Fraction(1)
+    low, high = _interval([float(leaf / top) for leaf in leaves])
+    ends = _number(max(Fraction(1), low * top)), _number(high * top)
+    return Size(_number(mean), *ends, "estimated", paths)
 
 
-def _interval(leaves: list[float]) -> tuple[float, float]:
+def _number(value: Fraction) -> float:
+    """A float where it can be one, else an integer."""
+    return float(value) if value < LARGE else int(value)
+
+
+def _interval(leaves: list[float]) -> tuple[Fraction, Fraction]:
     """A 95 % interval of the mean that minds long tails.
 
     Few paths carry most of the sum where depths vary, and the normal interval of their mean is
@@ -182,11 +210,16 @@ def _interval(leaves: list[float]) -> tuple[float, float]:
         variance = sum((one - centre) ** 2 for one in logs) / (len(logs) - 1)
         width = 1.96 * sqrt(variance / len(logs) + variance**2 / (2 * (len(logs) - 1)))
         middle = centre + variance / 2 + log(len(logs) / number)
-        low, high = min(low, exp(middle - width)), max(high, exp(middle + width))
-    return max(1.0, low), high
+        return min(Fraction(low), _exp(middle - width)), max(Fraction(high), _exp(middle + width))
+    return Fraction(low), Fraction(high)
 
 
-def _count(space: ChoiceSpace, limit: int) -> int | None:
+def _exp(power: float) -> Fraction:
+    """e to a power that floats may not reach."""
+    return Fraction(exp(power)) if abs(power) < 600 else Fraction(Decimal(power).exp())
+
+
+def _count(space: ChoiceSpace, limit: int) -> float | None:
     """The number of records if at most ``limit`` paths have to be walked."""
     odometer = _Odometer()
     number = 0
@@ -196,6 +229,8 @@ def _count(space: ChoiceSpace, limit: int) -> int | None:
             number += 1
         except Rejected:
             pass
+        except _Endless:
+            return inf
         if not odometer.turn():
             return number
     return None

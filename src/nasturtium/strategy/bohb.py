@@ -30,6 +30,7 @@ import numpy as np
 from nasturtium.architecture import Architecture, Value
 from nasturtium.decision import Decision, OneOf, Range
 from nasturtium.errors import Rejected, StrategyError
+from nasturtium.space.answers import MISSING
 from nasturtium.space.pool import PoolSpace
 from nasturtium.strategy.brackets import Brackets, Plan
 from nasturtium.strategy.encoding import Encoding
@@ -184,7 +185,7 @@ class Density:
             width = self.widths[name]
             codes = self._codes(decision, records)[:, None]
             mine = self._codes(decision, self.records)[None, :]
-            others = 1.0 if isinstance(decision, Range) else float(decision.count)
+            others = 1.0 if isinstance(decision, Range) else float(min(decision.count, 1e300))
             away = width * others / (others + 1.0)  # what is not asked is one more option
             kernel = np.where(codes == mine, 1.0 - away, away / others)
             if isinstance(decision, Range):
@@ -210,9 +211,9 @@ class Density:
         """A record drawn about one of the points; ``None`` where the space rejects all draws."""
 
         def answer(decision: Decision) -> Value:
-            value = centre.get(decision.name)
+            value = centre.get(decision.name, MISSING)
             width = min(1.0, factor * self.widths.get(decision.name, 1.0))
-            if value is None or not decision.allows(value):
+            if not decision.allows(value):
                 return decision.draw(rng)
             if not isinstance(decision, Range):
                 return decision.draw(rng) if rng.random() < width else value

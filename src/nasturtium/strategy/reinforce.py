@@ -232,13 +232,11 @@ def choices(decision: Decision) -> tuple[Value, ...]:
     if isinstance(decision, Range):
         assert decision.step is not None
         count = int(decision.count)
-        return tuple(
-            decision.nearest(decision.low + place * decision.step) for place in range(count)
-        )
+        return tuple(decision.at(place) for place in range(count))
     assert isinstance(decision, Subset)
     if decision.count > 1024:
         raise StrategyError(
-            f"REINFORCE keeps a logit for each answer; {decision!r} has {decision.count:,.0f}. Ask "
+            f"REINFORCE keeps a logit for each answer; {decision!r} has {decision.count:,}. Ask "
             "for its members one by one"
         )
     return tuple(decision.every())

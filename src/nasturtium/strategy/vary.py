@@ -18,6 +18,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from nasturtium.decision import Range
+from nasturtium.space.answers import MISSING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence, Set
@@ -59,22 +60,21 @@ def varied(
 
     def answer(decision: Decision) -> Value:
         name = decision.name
-        value, other = mother.get(name), father.get(name)
-        if value is None or (other is not None and draw() < 0.5):
+        value, other = mother.get(name, MISSING), father.get(name, MISSING)
+        if value is MISSING or (other is not MISSING and draw() < 0.5):
             value, other = other, value
-        if value is None:
+        if value is MISSING:
             return decision.draw(rng)
         number = decision if isinstance(decision, Range) and fine(decision) else None
         if (
             number is not None
-            and other is not None
             and value != other
             and type(value) is type(other) is type(number.low)
             and draw() < 0.5
         ):
             value = _between(number, value, other, rng)
         elif not decision.allows(value):  # what is allowed may hang on other answers
-            value = other if other is not None and decision.allows(other) else decision.draw(rng)
+            value = other if decision.allows(other) else decision.draw(rng)
         if chance and draw() < chance and decision.count > 1:
             if number:
                 return at(number, stepped(_place(number, value), rng))

@@ -16,7 +16,7 @@ from nasturtium.architecture import Architecture, Value
 from nasturtium.blocks import Block
 from nasturtium.decision import Decision, OneOf, Subset
 from nasturtium.errors import SpaceError
-from nasturtium.space.answers import first
+from nasturtium.space.answers import MISSING, first
 from nasturtium.space.choice import ChoiceSpace
 from nasturtium.space.choose import Reading
 from nasturtium.space.ops import given
@@ -135,8 +135,8 @@ class Relaxed(Reading):
 
     def answer(self, decision: Decision) -> Value:
         self._asked[decision.name] = decision
-        value: Value | None = None if self._base is None else self._base.get(decision.name)
-        if decision.name not in self._known and value is not None and decision.allows(value):
+        value: Value = MISSING if self._base is None else self._base.get(decision.name, MISSING)
+        if decision.name not in self._known and decision.allows(value):
             return value
         # A builder that is told what is joined is told that everything is.
         return decision.options if isinstance(decision, Subset) else first(decision)

@@ -21,7 +21,7 @@ from nasturtium.architecture import Architecture, Value
 from nasturtium.blocks import Block
 from nasturtium.decision import Decision, OneOf, Subset
 from nasturtium.errors import SpaceError
-from nasturtium.space.answers import first
+from nasturtium.space.answers import MISSING, first
 from nasturtium.space.choice import ChoiceSpace
 
 __all__ = ["Labels", "Relaxation", "Softmax", "labels_of", "value_of"]
@@ -191,11 +191,13 @@ class Softmax(Relaxation):
 
 def value_of(space: ChoiceSpace, decision: Decision, base: Architecture | None) -> Value:
     """The base's answer to a value question; what allows one answer needs no base."""
-    value: Value | None = None if base is None else base.get(decision.name)
-    if value is None and decision.count == 1:
+    value: Value = MISSING if base is None else base.get(decision.name, MISSING)
+    if value is MISSING and decision.count == 1:
         return first(decision)
-    if value is None or not decision.allows(value):
-        said = "no base architecture was given" if base is None else f"the base says {value!r}"
+    if not decision.allows(value):
+        said = "no base architecture was given"
+        if base is not None:
+            said = f"the base says {'nothing' if value is MISSING else repr(value)}"
         raise SpaceError(
             f"decision {decision.name!r} of space {space.name!r} asks for a value "
             f"({decision.options_text()}), which cannot be mixed, and {said}; give an "

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from nasturtium.architecture import Architecture, Value
 from nasturtium.decision import Decision, OneOf, Range, Subset
 from nasturtium.errors import Rejected
+from nasturtium.space.answers import MISSING
 from nasturtium.space.choice import ChoiceSpace
 
 __all__ = ["survey"]
@@ -39,8 +40,8 @@ def survey(space: ChoiceSpace) -> Iterator[Architecture]:
             yield from new(_answered(space, None, turn, decision.name, _ends(decision)[0]))
     for decision in found:
         for value in _ends(decision):
-            base = encoder.context(decision.name)
-            yield from new(_answered(space, base, 0, decision.name, value))
+            for base in encoder.contexts(decision.name):
+                yield from new(_answered(space, base, 0, decision.name, value))
 
 
 def _answered(
@@ -48,14 +49,14 @@ def _answered(
     base: Architecture | None,
     turn: int,
     name: str = "",
-    value: Value | None = None,
+    value: Value = MISSING,
 ) -> Architecture | None:
     """The largest architecture of a turn, but as ``base`` where it has answers, and one set."""
 
     def answer(decision: Decision) -> Value:
-        known = None if base is None else base.get(decision.name)
+        known = MISSING if base is None else base.get(decision.name, MISSING)
         wanted = value if decision.name == name else known
-        if wanted is not None and decision.allows(wanted):
+        if decision.allows(wanted):
             return wanted
         return _largest(decision, turn)
 
