@@ -5,7 +5,10 @@ The convention, which every number here follows:
 * **params**: elements of distinct parameters; a shared one counts once, buffers do not count.
 * **macs**: multiply-accumulates of convolutions, linear layers, matrix products and attention,
   per example. Biases, normalisations, activation functions, pooling, element-wise arithmetic and
-  all other operators count zero. This is the number that most papers print as *FLOPs*; ``flops``
+  all other operators count zero, an outer product among them, since it is element-wise; what is
+  computed of weights alone (spectral normalisation) counts where a forward pass computes it. An
+  operator that multiplies matrices in a way that has no formula here is refused by name; give it
+  one with ``torch.utils.flop_counter.register_flop_formula``. This is the number that most papers print as *FLOPs*; ``flops``
   here means 2 x macs, as in ``torch.utils.flop_counter``.
 * **activations**: output elements of all convolutions, per example ("Designing Network Design
   Spaces", Radosavovic et al., 2020, section 4); those of linear layers are not counted.
@@ -28,7 +31,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from nasturtium.cost.trace import Tally, Trace, outline, run
+from nasturtium.cost.trace import Tally, Trace, check_registered, outline, run
 from nasturtium.errors import EstimateError
 
 __all__ = ["Cost", "Layer", "breakdown", "count", "forward_meta"]
@@ -102,7 +105,8 @@ def count(
         The cost of one example.
 
     Raises:
-        EstimateError: The network does not accept the input; the message names the layer.
+        EstimateError: The network does not accept the input, uses an operator that multiplies
+            and has no formula, or layers that are not registered; the message names the layer.
 
     Example:
         >>> from torch import nn
@@ -111,6 +115,7 @@ def count(
     """
     trace = Trace()
     run(outline(module), inputs, batch=batch, dtype=dtype, trace=trace)
+    check_registered(module, trace)
     params = sum(parameter.numel() for parameter in module.parameters())
     return Cost(params, trace.tally.macs // batch, trace.tally.activations // batch)
 
@@ -142,7 +147,9 @@ def forward_meta(
         >>> forward_meta(nn.Conv2d(3, 8, 3), (3, 32, 32))
         (2, 8, 30, 30)
     """
-    output = run(outline(module), inputs, batch=batch, dtype=dtype)
+    trace = Trace(counts=False)
+    output = run(outline(module), inputs, batch=batch, dtype=dtype, trace=trace)
+    check_registered(module, trace)
     shape = _first_shape(output)
     if shape is None:
         raise EstimateError(

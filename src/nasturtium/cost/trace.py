@@ -19,15 +19,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 from torch.utils.flop_counter import flop_registry
 
+from nasturtium.cost.products import macs_of
 from nasturtium.errors import EstimateError
 
-__all__ = ["Tally", "Trace", "outline", "run"]
+__all__ = ["Tally", "Trace", "check_registered", "outline", "run"]
 
 _META = torch.device("meta")
 _aten = torch.ops.aten
-
-# A vector operand reaches these two, which the flop counter of torch leaves out.
-_VECTOR_PRODUCTS = frozenset({_aten.mv.default, _aten.addmv.default, _aten.dot.default})
 
 # The meta kernels of these operators are Python decompositions of 0.3 to 1 ms each, which would
 # be nine tenths of the time of a trace; their output has the shape of their first argument.
@@ -63,16 +61,24 @@ class Tally:
 class Trace(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Sees every operator that a forward pass executes and adds its cost to ``tally``.
 
+    Attributes:
+        tally: what was met so far.
+        counts: whether anything is added; without it, shapes are all that is found.
+        parameters: those that operators were given as they are, by identity.
+
     Multiply-accumulates of matrix products and attention come from the formulas of
     ``torch.utils.flop_counter`` (which counts two for each); those of convolutions, by far the
     most frequent, are the same numbers by a shorter way.
+    Operators that multiply and that neither knows are refused, see :mod:`nasturtium.cost.products`.
     Tensors that a network holds or makes outside its parameters and buffers are read as meta
     tensors as soon as they meet one, and are never written to.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, counts: bool = True) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.tally = Tally()
+        self.counts = counts
+        self.parameters: dict[int, nn.Parameter] = {}
 
     def __torch_dispatch__(
         self,
@@ -82,14 +88,15 @@ class Trace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         keywords = dict(kwargs) if kwargs else {}
-        if _mixes_devices(func, args, keywords):
+        if self._mixes_devices(func, args, keywords):
             args, keywords = tree_map_only(Tensor, _to_meta, (tuple(args), keywords))
         if func is _aten._to_copy.default and args[0].is_meta:
             keywords["device"] = _META
         output = _known_shape(func, args)
         if output is None:
             output = func(*args, **keywords)
-        self._add(func, args, keywords, output)
+        if self.counts:
+            self._add(func, args, keywords, output)
         return output
 
     def _add(self, func: Any, args: Sequence[Any], kwargs: dict[str, Any], output: Any) -> None:
@@ -99,10 +106,21 @@ class Trace(TorchDispatchMode):  # type: ignore[no-untyped-call]
             weight, filtered = args[1], args[0] if args[6] else output
             self.tally.macs += filtered.numel() * (weight.numel() // weight.shape[0])
             self.tally.activations += output.numel()
-        elif func in _VECTOR_PRODUCTS:
-            self.tally.macs += args[1 if func is _aten.addmv.default else 0].numel()
-        elif (formula := flop_registry.get(func._overloadpacket)) is not None:
+        elif (formula := flop_registry.get(packet := func._overloadpacket)) is not None:
             self.tally.macs += int(formula(*args, **kwargs, out_val=output)) // 2
+        else:
+            self.tally.macs += macs_of(packet, func, args, kwargs, output)
+
+    def _mixes_devices(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
+        """Whether meta tensors meet real ones, or a real one would be written to."""
+        real = meta = False
+        for value in (*args, *kwargs.values()):
+            for leaf in value if isinstance(value, list | tuple) else (value,):
+                if isinstance(leaf, Tensor):
+                    real, meta = real or not leaf.is_meta, meta or leaf.is_meta
+                    if type(leaf) is nn.Parameter:
+                        self.parameters[id(leaf)] = leaf
+        return real and (meta or func._schema.is_mutable)
 
 
 def outline(network: nn.Module) -> nn.Module:
@@ -152,6 +170,39 @@ def outline(network: nn.Module) -> nn.Module:
     return copied(network, "")
 
 
+def check_registered(module: nn.Module, trace: Trace) -> None:
+    """Refuse a network that used parameters which are none of its own: no training sees them.
+
+    Raises:
+        EstimateError: it did; names them.
+    """
+    own = {id(parameter) for parameter in module.parameters()}
+    strays = {name: p for name, p in trace.parameters.items() if name not in own}
+    if not strays:
+        return
+    for path, part in module.named_modules():
+        for name, value in vars(part).items():
+            held = list(value.values()) if isinstance(value, dict) else value
+            if name.startswith("_") or not isinstance(held, list | tuple):
+                continue
+            inside = [p for one in held if isinstance(one, nn.Module) for p in one.parameters()]
+            inside += [one for one in held if isinstance(one, nn.Parameter)]
+            if any(id(parameter) in strays for parameter in inside):
+                where = f"{path}.{name}" if path else name
+                right = "nn.ModuleDict" if isinstance(value, dict) else "nn.ModuleList"
+                raise EstimateError(
+                    f"the layers in {where!r} ({type(part).__name__}) are kept in a plain "
+                    f"{type(value).__name__}, so they are neither trained nor saved; use {right} "
+                    "(nn.ParameterList for parameters)"
+                )
+    shapes = ", ".join(str(tuple(p.shape)) for p in strays.values())
+    raise EstimateError(
+        f"the network ({type(module).__name__}) computes with {len(strays)} parameters that are "
+        f"not among its own, of shapes {shapes[:120]}, so they are neither trained nor saved; set "
+        "them as attributes of their module, in nn.ModuleList where there are several"
+    )
+
+
 def run(
     network: nn.Module,
     inputs: Sequence[int],
@@ -176,7 +227,7 @@ def run(
         floating = (p.dtype for p in network.parameters() if p.dtype.is_floating_point)
         dtype = next(floating, torch.float32)
     # Inference mode would hide the matrix products inside composite operators.
-    with torch.inference_mode(False), torch.no_grad(), trace or Trace():
+    with torch.inference_mode(False), torch.no_grad(), trace or Trace(counts=False):
         examples = torch.empty((batch, *inputs), dtype=dtype, device=_META)
         try:
             return network(examples)
@@ -244,16 +295,6 @@ def _explain(error: Exception) -> str:
 
 def _to_meta(tensor: Tensor) -> Tensor:
     return tensor if tensor.is_meta else torch.empty_like(tensor, device=_META)
-
-
-def _mixes_devices(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
-    """Whether meta tensors meet real ones, or a real one would be written to."""
-    real = meta = False
-    for value in (*args, *kwargs.values()):
-        for leaf in value if isinstance(value, list | tuple) else (value,):
-            if isinstance(leaf, Tensor):
-                real, meta = real or not leaf.is_meta, meta or leaf.is_meta
-    return real and (meta or func._schema.is_mutable)
 
 
 def _known_shape(func: Any, args: Sequence[Any]) -> Any:
