@@ -2,7 +2,7 @@
 
 From the command line:
 
-    nasturtium search digits --estimator examples/04_own_estimator.py:Robust --objectives robust
+    nasturtium search digits --estimator examples/04_own_estimator.py:Robust --objectives max:robust
 """
 
 import os
@@ -44,7 +44,7 @@ if __name__ == "__main__":
     study = nas.search(
         "digits",
         estimator=Robust(epochs=1 if smoke else 5),
-        objectives=("robust", "min:params"),
+        objectives=("max:robust", "min:params"),
         trials=2 if smoke else 30,
         executor="here" if smoke else None,
         numerics="threads=1" if smoke else None,

@@ -29,7 +29,7 @@ def plain(value: object) -> Value:
     if kind is float:
         if value != value or value in (float("inf"), float("-inf")):
             raise SpaceError(f"{value!r} cannot be an option: values have to be finite")
-        return value + 0.0  # type: ignore[operator, no-any-return]  # -0.0 equals 0.0: one form
+        return value + 0.0  # type: ignore[operator]  # -0.0 equals 0.0: one form
     if isinstance(value, (tuple, list)):
         return tuple(plain(part) for part in value)
     item = getattr(value, "item", None)
@@ -48,9 +48,9 @@ def same(one: object, other: object) -> bool:
     """Whether two plain values are equal and of equal types: 1, 1.0 and True are three values."""
     if type(one) is not type(other) or one != other:
         return False
-    if not isinstance(one, tuple):
+    if not isinstance(one, tuple) or not isinstance(other, tuple):
         return True
-    return all(map(same, one, other))  # type: ignore[arg-type]
+    return all(map(same, one, other))
 
 
 @final

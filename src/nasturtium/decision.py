@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from itertools import accumulate, combinations, pairwise
 from random import Random
@@ -347,7 +347,7 @@ class Range(Decision):
             if size > step * 1e6:
                 self._digits = f".{min(17, math.ceil(math.log10(size / step)) + 6)}g"
             ratio = (self.high - self.low) / step
-            self._steps = (high - low) // step if whole else int(ratio * (1 + 1e-12) + 1e-9)
+            self._steps = int((high - low) // step if whole else ratio * (1 + 1e-12) + 1e-9)
             self.low, self.high = self.at(0), self.at(self._steps)
 
     def within(self, low: float, high: float) -> Range | None:
@@ -506,7 +506,7 @@ def union(one: Decision, other: Decision) -> Decision | None:
     if isinstance(low, int) and isinstance(high, int):
         steps = (part.step for part in (one, other))
         step = math.gcd(*map(int, filter(None, steps)), abs(int(one.low - other.low)))
-    elif one.step == other.step is not None:
+    elif one.step is not None and one.step == other.step:
         offset = (one.low - other.low) / one.step
         step = one.step if abs(offset - round(offset)) <= NEAR else None
     return Range(name, low, high, step, one.log and other.log)

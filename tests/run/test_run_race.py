@@ -167,7 +167,7 @@ def test_bad_input_is_refused_before_any_work():
         race(two, bowl(), seconds=100)
     with pytest.raises(EstimateError, match="there is no 'latency'"):
         race(two, bowl(), trials=3, objectives=("accuracy", "min:latency"))
-    with pytest.raises(EstimateError, match="did you mean 'accuracy'"):
+    with pytest.raises(StrategyError, match="did you mean 'accuracy'"):
         race(two, bowl(), trials=3, objectives=("acuracy",))
 
 

@@ -346,7 +346,7 @@ def test_a_training_that_diverges_or_takes_too_long_fails() -> None:
         ({"strategy": nas.RandomSearch}, nas.StrategyError, "it is a class, so make one of it"),
         ({"estimator": 3}, nas.EstimateError, "estimator=3 is no estimator; expected a name or"),
         ({"executor": 3}, nas.EstimateError, "executor=3 is no executor"),
-        ({"objectives": ("acuracy",)}, nas.EstimateError, "did you mean 'accuracy'"),
+        ({"objectives": ("acuracy",)}, nas.StrategyError, "did you mean 'accuracy'"),
         ({"within": ("energy<3",)}, nas.EstimateError, "nothing gives the metric 'energy'"),
         ({"numerics": "fast"}, nas.EstimateError, "write e.g. threads=1,precision=bf16"),
         ({"numerics": "thread=1"}, nas.EstimateError, "threads"),

@@ -127,7 +127,7 @@ def test_two_objectives_are_both_improved():
     def both(strategy):
         areas = []
         for seed in range(3):
-            study = Study(layered, strategy, objectives=("first", "second"), seed=seed)
+            study = Study(layered, strategy, objectives=("max:first", "max:second"), seed=seed)
             for _ in range(35):
                 trial = study.ask()
                 values = list(trial.architecture.values())

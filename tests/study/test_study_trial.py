@@ -32,12 +32,23 @@ from nasturtium.study.trial import (
         ("latency_cpu", "latency_cpu", "min"),
         ("val_loss", "val_loss", "min"),
         ("val.top1", "val.top1", "max"),
-        ("glossiness", "glossiness", "max"),
+        ("score", "score", "max"),
+        ("accuracy_score", "accuracy_score", "max"),
+        ("top5_error", "top5_error", "min"),
+        ("min:rmse", "rmse", "min"),
         ("max:params", "params", "max"),
     ],
 )
 def test_objective_from_text(text, metric, goal):
     assert parse_objective(text) == Objective(metric, goal)
+
+
+@pytest.mark.parametrize("text", ["rmse", "mse", "perplexity", "fid_score", "size_mb", "glossiness"])
+def test_a_metric_whose_direction_is_not_known_is_refused(text):
+    with pytest.raises(StrategyError, match=f"write min:{text} or max:{text}"):
+        parse_objective(text)
+    with pytest.raises(StrategyError, match=r"did you mean 'accuracy'\?"):
+        parse_objective("acuracy")
 
 
 def test_objective_is_taken_as_it_is():

@@ -7,7 +7,7 @@ normalisations, reductions, pooling, lookups and views; see :mod:`nasturtium.cos
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from math import log2
+from math import log2, prod
 from types import MappingProxyType
 from typing import Any
 
@@ -24,13 +24,13 @@ _aten = torch.ops.aten
 
 def _trilinear(args: Sequence[Any], output: Any) -> int:
     """``nn.Bilinear``: one for each weight and each pair of rows."""
-    shapes = []
+    shapes: list[list[int]] = []
     for tensor, axes in zip(args[:3], args[3:6], strict=True):
         shape = list(tensor.shape)
         for axis in sorted(axes):
             shape.insert(axis, 1)
         shapes.append(shape)
-    return torch.Size(torch.broadcast_shapes(*shapes)).numel()
+    return prod(map(max, zip(*shapes, strict=True)))
 
 
 def _fourier(args: Sequence[Any], output: Any) -> int:

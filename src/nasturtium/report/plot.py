@@ -155,10 +155,12 @@ def _decisions(history: History) -> list[dict[str, Any]]:
         options: dict[Any, int] = {}
         at = []
         for trial in history:
-            value = trial.architecture.decisions.get(name)
+            if name not in trial.architecture:
+                at.append(-1)
+                continue
+            value = trial.architecture[name]
             # True, 1 and 1.0 are equal keys, and different answers.
-            key = (type(value).__name__, value)
-            at.append(-1 if value is None else options.setdefault(key, len(options)))
+            at.append(options.setdefault((type(value).__name__, value), len(options)))
         made.append({"name": name, "options": [value for _, value in options], "at": at})
     return made
 

@@ -76,15 +76,19 @@ def built(what: str, build: object, seed: int | None = None) -> nn.Module:
             without one, torch's global generator is used.
 
     Raises:
-        SpaceError: it makes no module.
+        SpaceError: it makes no module, or one with lazy layers.
     """
     import torch
     from torch import nn
+    from torch.nn.modules.lazy import LazyModuleMixin
+    from torch.nn.parameter import is_lazy
 
     if not callable(build) or isinstance(build, nn.Module):
         raise SpaceError(
             f"the builder of {what} returned {type(build).__name__}; it has to return a function "
-            "(or a nas.block) that builds the module when called"
+            "(or a nas.block) that builds the module when called, since samples and mutations "
+            "read the builder thousands of times without a network: def build(): return "
+            "nn.Sequential(...), then return build"
         )
     if seed is not None:
         with torch.random.fork_rng(devices=[]):
@@ -98,4 +102,13 @@ def built(what: str, build: object, seed: int | None = None) -> nn.Module:
             f"what the builder of {what} returned built a {type(module).__name__}; expected an "
             "nn.Module"
         )
+    for path, part in module.named_modules():
+        lazy = isinstance(part, LazyModuleMixin)
+        if lazy and any(map(is_lazy, part._parameters.values())):
+            kind = type(part).__name__
+            raise SpaceError(
+                f"layer {path!r} ({kind}) of {what} has no shape before it sees data, so its "
+                f"weights could neither be counted nor shared nor loaded; use "
+                f"nn.{kind.removeprefix('Lazy')} with its sizes given"
+            )
     return module

@@ -48,7 +48,8 @@ class MedianStop(Strategy):
         strategy: proposes; random search if not given.
         grace: points that a trial may report before it can be stopped.
         least: finished trials that have to have reached a point before it stops anything.
-        metric: what is compared; the first objective if not given.
+        metric: what is compared, with its goal where that is not known (``min:rmse``); the first
+            objective if not given.
     """
 
     def __init__(
@@ -86,7 +87,10 @@ class MedianStop(Strategy):
         if self.strategy.stops(state.inner, history, trial):
             return True
         objective = history.objectives[0]
-        metric = self.metric or objective.metric
+        _, _, metric = (self.metric or objective.metric).rpartition(":")
+        # Another metric than the objective is judged by its own direction.
+        own = self.metric is None or metric == objective.metric
+        sign = (objective if own else parse_objective(self.metric or metric)).sign
         values = [reported[metric] for reported in trial.curve if metric in reported]
         if len(values) < self.grace:
             return False
@@ -100,8 +104,6 @@ class MedianStop(Strategy):
         others = [value for found in reached for value in found if value == value]
         if len(others) < self.least:
             return False
-        # Another metric than the objective is judged by its own usual direction.
-        sign = (objective if metric == objective.metric else parse_objective(metric)).sign
         return max(sign * value for value in values) < sign * median(others)
 
 

@@ -60,7 +60,8 @@ def varied(
 
     def answer(decision: Decision) -> Value:
         name = decision.name
-        value, other = mother.get(name, MISSING), father.get(name, MISSING)
+        value: Value = mother.get(name, MISSING)
+        other: Value = father.get(name, MISSING)
         if value is MISSING or (other is not MISSING and draw() < 0.5):
             value, other = other, value
         if value is MISSING:

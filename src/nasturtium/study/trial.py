@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Literal, NamedTuple, final
 
 from nasturtium.architecture import Architecture
@@ -26,10 +27,15 @@ __all__ = [
 Arm = Literal["search", "control", "confirm", "reference", "final"]
 State = Literal["pending", "finished", "failed", "rejected", "stopped"]
 
-# Metrics of which less is better; any other is maximised unless its objective says otherwise.
+# Metrics of which less is better, and of which more is; of any other, an objective has to say it.
 SMALLER = frozenset(
     {"params", "macs", "flops", "activations", "latency", "loss", "error", "energy", "memory"}
 )
+LARGER = frozenset(
+    "accuracy top1 top5 f1 auc auroc auprc r2 precision recall sensitivity specificity iou miou "
+    "dice map bleu psnr ssim grad_norm snip synflow jacov naswot".split()
+)
+NAME = r"\w[\w.-]*"
 UNITS = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "m": 1e6, "B": 1e9, "b": 1e9, "%": 0.01}
 TIMES = {"": 1.0, "us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3}
 
@@ -86,19 +92,28 @@ def parse_objective(given: Objective | str) -> Objective:
     """An objective from its text: ``accuracy``, ``-latency``, ``min:energy`` or ``max:f1``.
 
     Costs (params, macs, flops, activations, latency, loss, error, energy, memory, also as a word
-    of a name: ``latency_cpu``, ``val_loss``) are minimised unless the text says otherwise.
+    of a name: ``latency_cpu``, ``val_loss``) are minimised, and qualities that are known (accuracy,
+    f1, auc, r2, iou and others, ``balanced_accuracy``) maximised, unless the text says otherwise.
 
     Raises:
-        StrategyError: the text is no such thing.
+        StrategyError: the text is no such thing, or a metric of which neither is known.
     """
     if isinstance(given, Objective):
         return given
     goal, _, metric = (part.strip() for part in given.rpartition(":"))
     if not goal and metric.startswith("-"):
         goal, metric = "min", metric[1:]
-    if not goal:
-        goal = "max" if SMALLER.isdisjoint(re.split(r"[._-]", metric)) else "min"
-    if goal not in ("max", "min") or not re.fullmatch(r"\w[\w.-]*", metric):
+    if not goal and re.fullmatch(NAME, metric):
+        words = {metric, *re.split(r"[._-]", metric)}
+        if words.isdisjoint(SMALLER | LARGER) and metric != "score":  # a part of any name
+            near = get_close_matches(metric, SMALLER | LARGER, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise StrategyError(
+                f"objective {given!r}: it is not known whether more or less of {metric} is better; "
+                f"write min:{metric} or max:{metric}{hint}"
+            )
+        goal = "max" if words.isdisjoint(SMALLER) else "min"
+    if goal not in ("max", "min") or not re.fullmatch(NAME, metric):
         raise StrategyError(
             f"objective {given!r} is not understood; write a metric's name, optionally with its "
             "goal: accuracy, min:latency, max:f1"

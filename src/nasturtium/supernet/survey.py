@@ -93,6 +93,5 @@ def _ends(decision: Decision) -> tuple[Value, ...]:
         windows = [decision.options[start : start + size] for start in starts]
         return (*dict.fromkeys(windows), decision.options[: decision.most])
     assert isinstance(decision, OneOf)
-    if not _numeric(decision):
-        return decision.options
-    return (min(decision.options), max(decision.options))
+    numbers = [option for option in decision.options if isinstance(option, (int, float))]
+    return (min(numbers), max(numbers)) if _numeric(decision) else decision.options
