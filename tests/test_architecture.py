@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nasturtium as nas
-from nasturtium.architecture import plain
+from nasturtium.architecture import Value, plain
 from nasturtium.errors import SpaceError
 
 LEAVES = (
@@ -47,6 +47,15 @@ def test_order_does_not_matter_for_equality(record: dict[str, object]) -> None:
     assert first == second
     assert first.key == second.key
     assert first != nas.Architecture("t", record)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("one", "other"), [(1, True), (1, 1.0), ((1,), (1.0,)), (0, None)])
+def test_equality_agrees_with_keys(one: Value, other: Value) -> None:
+    first, second = nas.Architecture("s", {"a": one}), nas.Architecture("s", {"a": other})
+    assert first != second
+    assert first.key != second.key
+    assert len({first, second}) == 2
+    assert nas.Architecture("s", {"a": -0.0}).key == nas.Architecture("s", {"a": 0.0}).key
 
 
 def test_the_key_is_the_same_everywhere() -> None:

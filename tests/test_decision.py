@@ -8,12 +8,13 @@ from math import inf
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from nasturtium.decision import Decision, OneOf, Range, Subset
+from nasturtium.decision import Decision, OneOf, Range, Subset, union
 from nasturtium.errors import SpaceError
 from nasturtium.space.size import every
 
@@ -91,8 +92,7 @@ def test_neighbours_are_mutual(decision: Decision) -> None:
 def test_encodings_tell_answers_apart(decision: Decision) -> None:
     codes = [decision.encode(value) for value in every(decision)]
     assert len(set(codes)) == len(codes)
-    assert set(decision.encode(None)) <= {0.0}
-    assert {len(code) for code in codes} == {len(decision.encode(None))}
+    assert len({len(code) for code in codes}) == 1
 
 
 @given(FINITE, PLAIN | st.floats(-99, 99))
@@ -130,6 +130,41 @@ def test_types_are_told_apart() -> None:
     assert not Subset("d", (1, 2, 3), 0, 2).allows((2, 1))
 
 
+def test_equal_values_of_other_types_are_other_answers() -> None:
+    assert not OneOf("d", ((1, 2), 3)).allows((True, 2))
+    assert OneOf("d", ((1, 2), 3)).allows((1, 2))
+    assert OneOf("d", (None, 0.1)).allows(None)
+    assert not OneOf("d", (0, 0.1)).allows(None)
+    made = Range("d", np.int64(1), np.int64(4))  # type: ignore[arg-type]
+    assert {type(value) for value in every(made)} == {int}
+
+
+def test_a_range_ends_on_its_grid() -> None:
+    assert Range("d", 8, 30, step=8).high == 24
+    assert every(Range("d", 8, 30, step=8)) == (8, 16, 24)
+    assert every(Range("d", -0.3, 0.3, step=0.1)) == (-0.3, -0.2, -0.1, 0.0, 0.1, 0.2, 0.3)
+    assert Range("d", -0.3, 0.3, step=0.1).allows(0.0)
+    assert Range("d", 0.0, 0.3, step=0.1).allows(0.1 + 0.2)
+    third = Range("d", 1 / 3, 4 / 3, step=1 / 3)
+    assert all(map(third.allows, every(third)))
+    fine = Range("d", 1e6, 1e6 + 1, step=1e-3)
+    assert len(set(every(fine))) == fine.count == 1001
+    part = third.within(0.5, 1.1)
+    assert part is not None
+    assert every(part) == every(third)[1:3]
+    assert third.within(0.4, 0.6) is None
+    assert every(Range("d", 2, 5).within(2.5, 4.5) or third) == (3, 4)
+
+
+def test_the_union_of_two_decisions() -> None:
+    assert union(OneOf("d", (1, 2)), OneOf("d", (2, 3))) == OneOf("d", (1, 2, 3))
+    both = union(Subset("d", ("a", "b"), 1, 1), Subset("d", ("b", "c"), 0, 2))
+    assert both == Subset("d", ("a", "b", "c"), 0, 2)
+    assert union(Range("d", 1, 9, step=4), Range("d", 3, 7, step=4)) == Range("d", 1, 9, step=2)
+    assert union(Range("d", 0.0, 1.0, 0.5), Range("d", 0.25, 2.25, 0.5)) == Range("d", 0.0, 2.25)
+    assert union(Range("d", 1, 2), OneOf("d", (1, 2))) is None
+
+
 def test_the_nearest_answer() -> None:
     assert OneOf("d", (16, 32, 64)).nearest(40) == 32
     assert OneOf("d", ("a", "b")).nearest("c") == "a"
@@ -159,6 +194,13 @@ def test_a_continuous_range() -> None:
         (lambda: OneOf("d", (1, b"x")), "of type bytes cannot be an option"),
         (lambda: OneOf("d", {1, 2}), "got the set {1, 2} as options; give a tuple"),
         (lambda: Subset("d", (1, 1), 0, 1), "got equal options"),
+        (lambda: Subset("d", (), 0, 0), "got no options"),
+        (lambda: Subset("d", "ab", 0, 1), "got the text 'ab' as options"),
+        (lambda: OneOf("d", (1, float("nan"))), "values have to be finite"),
+        (lambda: OneOf(3, (1,)), "a decision got the name 3"),  # type: ignore[arg-type]
+        (lambda: Range("d", 0, 10**20), "not exact in steps that small"),
+        (lambda: Range("d", 1e9, 1e9 + 1, 1e-6), "not exact in steps that small"),
+        (lambda: Range("d", 1e-200, 1.0, log=True), "expected at least 1e-150"),
         (lambda: Subset("d", (1, 2), 3, 3), "asks for 3 to 3 of 2 options"),
         (lambda: Subset("d", (1, 2), 2, 1), "asks for 2 to 1 of 2 options"),
         (lambda: Range("d", 2, 1), "expected low <= high"),

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, flop_registry, register_flop_formula
 
 from nasturtium.cost.count import Cost, breakdown, count, forward_meta
 from nasturtium.errors import EstimateError
@@ -323,3 +323,54 @@ def test_a_failure_that_does_not_repeat_is_told_all_the_same() -> None:
 def test_impossible_inputs_are_refused(inputs: tuple[int, ...], batch: int) -> None:
     with pytest.raises(EstimateError, match="inputs is the shape of one example"):
         count(nn.Identity(), inputs, batch=batch)
+
+
+PRODUCTS = [
+    (lambda self, x: self.layer(x, x), (10,), {"layer": nn.Bilinear(10, 10, 30)}, 3000),
+    (lambda self, x: torch.addbmm(x.new_zeros(4, 4), x, x.mT), (4, 5), {}, 80),
+    (lambda self, x: torch.baddbmm(x.new_zeros(1, 4, 4), x, x.mT), (4, 5), {}, 80),
+    (lambda self, x: x.new_zeros(1, 4, 4).baddbmm_(x, x.mT), (4, 5), {}, 80),
+    (lambda self, x: torch.cdist(x, x), (4, 5), {}, 80),
+    (lambda self, x: torch.fft.fft(x).real, (16,), {}, 64),
+    (lambda self, x: torch.outer(x[0], x[0]), (5,), {}, 0),
+    (lambda self, x: torch.linalg.multi_dot([x[0], x[0].T, x[0]]), (4, 5), {}, 160),
+    (lambda self, x: torch.einsum("bij,bjk,bkl->bil", x, x, x), (4, 4), {}, 128),
+]
+
+
+@pytest.mark.parametrize(("function", "shape", "parts", "macs"), PRODUCTS)
+def test_work_that_was_done_counts(function, shape, parts, macs) -> None:
+    assert count(Apply(function, **parts), shape).macs == macs
+
+
+def test_products_without_a_formula_are_refused_until_they_have_one() -> None:
+    network = Apply(lambda self, x: torch.linalg.inv(x))
+    with pytest.raises(EstimateError, match="operator aten::linalg_inv_ex multiplies, and no form"):
+        count(network, (5, 5))
+    assert forward_meta(network, (5, 5)) == (2, 5, 5)  # shapes need no formula
+    packet = torch.ops.aten.linalg_inv_ex
+    register_flop_formula(packet)(lambda shape, *args, **kwargs: 2 * shape[-1] ** 3)
+    try:
+        assert count(network, (5, 5)).macs == 125
+    finally:
+        del flop_registry[packet]
+
+
+@pytest.mark.parametrize("kind", [list, dict])
+def test_layers_that_are_not_registered_are_named(kind) -> None:
+    layers = [nn.Linear(4, 4), nn.Linear(4, 4)]
+    held = layers if kind is list else dict(enumerate(layers))
+
+    def forward(self: nn.Module, x: Tensor) -> Tensor:
+        return self.held[1](self.held[0](x))
+
+    for measure in (count, forward_meta):
+        with pytest.raises(
+            EstimateError, match=rf"layers in 'held' \(Apply\).*plain {kind.__name__}"
+        ):
+            measure(Apply(forward, held=held), (4,))
+    with pytest.raises(EstimateError, match=r"2 parameters that are not among its own"):
+        count(Apply(lambda self, x: layers[0](x)), (4,))
+    assert count(Apply(forward, held=nn.ModuleList(layers)), (4,)).macs == 32
+    both = Apply(forward, held=layers, also=nn.ModuleList(layers))  # a list beside is no fault
+    assert count(both, (4,)).macs == 32

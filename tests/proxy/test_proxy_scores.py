@@ -118,7 +118,7 @@ def test_messages():
         naswot(linear(drawn(2, 3)), drawn(4, 3))
     with pytest.raises(EstimateError, match=r"naswot compares examples; got .*\(1, 3\)"):
         naswot(nn.ReLU(), drawn(1, 3))
-    with pytest.raises(EstimateError, match="no convolution or linear layer of this ReLU"):
+    with pytest.raises(EstimateError, match="no weight matrix of this ReLU"):
         snip(nn.ReLU(), drawn(2, 3).requires_grad_(), torch.tensor([0, 1]))
     with pytest.raises(EstimateError, match="no path of weights"):
         synflow(linear(torch.zeros(2, 3)), drawn(1, 3))
@@ -144,3 +144,49 @@ def test_scores_say_what_they_cannot_give():
         scores(net, x, names=("synflo",))
     with pytest.raises(EstimateError, match="snip needs targets; without them there are synflow"):
         scores(net, x, names=("snip",))
+
+
+class Attended(torch.nn.Module):
+    """Attention, whose first product has a weight that is no layer's, and a function of ReLU."""
+
+    def __init__(self, split: bool) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.attention = torch.nn.MultiheadAttention(4, 2, batch_first=True)
+        self.token = torch.nn.Parameter(torch.randn(1, 3, 4))  # added, never multiplied
+        self.head = torch.nn.Linear(4, 2)
+        self.split = split
+
+    def forward(self, x):
+        x = x + self.token
+        if self.split:  # the same by a linear layer's function
+            x = torch.nn.functional.linear(x, self.attention.in_proj_weight)[..., :4]
+        else:
+            x = self.attention(x, x, x, need_weights=False)[0]
+        return self.head(torch.relu(x).mean(1))
+
+
+def test_all_matrices_that_are_multiplied_count_and_functions_are_heard():
+    x, y = torch.randn(4, 3, 4), torch.tensor([0, 1, 0, 1])
+    for split in (False, True):
+        network = Attended(split)
+        found = scores(network, x, y)
+        loss = torch.nn.functional.cross_entropy(network(x), y)
+        used = [network.attention.in_proj_weight, network.head.weight]
+        used += [] if split else [network.attention.out_proj.weight]
+        slopes = torch.autograd.grad(loss, used)
+        wanted = sum(float((w.detach() * g).abs().sum()) for w, g in zip(used, slopes))
+        assert found["snip"] == pytest.approx(wanted, rel=1e-5)
+        assert math.isfinite(found["naswot"])
+    layer = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
+
+    class Function(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = layer
+
+        def forward(self, x):
+            return self.layer[2](torch.relu(self.layer[0](x)))
+
+    x = torch.randn(6, 4)
+    assert naswot(Function(), x) == naswot(layer, x)

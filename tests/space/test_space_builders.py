@@ -1,6 +1,7 @@
 """The laws of spaces, on random builders: see builders.py.
 
-``BUILDERS`` is how many are tried, 2,000 unless the environment says otherwise.
+``BUILDERS`` is how many are tried, 2,000 unless the environment says otherwise; the costly laws are
+tried on fewer. ``scripts/reproduce/builders`` tries 50,000.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from nasturtium.supernet.relax import relax
 from nasturtium.supernet.relaxation import Softmax
 from nasturtium.supernet.supernet import Supernet
 
-PHASES = [Phase.generate] if os.environ.get("NOSHRINK") else list(Phase)
+# Shrinking a program takes minutes, so only a failure that is looked into is shrunk: SHRINK=1.
+PHASES = list(Phase) if os.environ.get("SHRINK") else [Phase.explicit, Phase.generate]
 BUILDERS = int(os.environ.get("BUILDERS", "2000"))
 
 
@@ -44,6 +46,12 @@ def tried(share: float) -> Any:
     )
 
 
+def expect(error: SpaceError, *texts: str) -> None:
+    """Raise an error unless it is one of those that a space may give."""
+    if not any(text in str(error) for text in texts):
+        raise error
+
+
 def member(space: nas.ChoiceSpace, architecture: nas.Architecture) -> bool:
     return space.decide(space.replay(architecture)) == architecture
 
@@ -52,7 +60,7 @@ def mutable(space: nas.ChoiceSpace, architecture: nas.Architecture) -> bool:
     try:
         return space.mutate(architecture, Random(0)) != architecture
     except SpaceError as error:
-        assert "nothing to mutate" in str(error) or "draws in a row" in str(error)
+        expect(error, "nothing to mutate", "draws in a row")
         return False
 
 
@@ -150,7 +158,7 @@ def test_a_restricted_sample_is_one_of_the_parent(space: nas.ChoiceSpace, data: 
         part = space.restrict({decision.name: left})
         drawn = [part.sample(Random(seed)) for seed in range(6)]
     except SpaceError as error:
-        assert "leaves nothing" in str(error) or "draws in a row" in str(error)
+        expect(error, "leaves nothing", "draws in a row")
         return
     for architecture in drawn:
         assert member(part, architecture)
@@ -180,7 +188,7 @@ def test_supernets_compute_what_extracted_networks_do(space: nas.ChoiceSpace) ->
         try:
             out = supernet(x, architecture)
         except SpaceError as error:
-            assert "never met them" in str(error)
+            expect(error, "never met them")
             supernet.grow(architecture)
             out = supernet(x, architecture)
         assert torch.equal(out, supernet.extract(architecture)(x))
@@ -198,11 +206,13 @@ def test_relaxations_run_and_are_derived(space: nas.ChoiceSpace) -> None:
     except Rejected:
         return
     except SpaceError as error:
-        assert "cannot be mixed" in str(error)
+        expect(error, "cannot be mixed")
         return
     assert member(space, derived)
 
 
-@pytest.mark.parametrize("kind", [OneOf("d", (1, None)), Subset("d", (1, 2), 1, 1), Range("d", 8, 30, 8)])
+@pytest.mark.parametrize(
+    "kind", [OneOf("d", (1, None)), Subset("d", (1, 2), 1, 1), Range("d", 8, 30, 8)]
+)
 def test_the_first_answer_is_allowed(kind: Any) -> None:
     assert kind.allows(first(kind))

@@ -18,6 +18,7 @@ from torch import nn
 
 import nasturtium as nas
 from nasturtium.errors import Rejected, SpaceError
+from nasturtium.space.limits import Limits
 
 SPACES = st.sampled_from(sorted(ALL))
 SEEDS = st.integers(0, 2**32)
@@ -275,6 +276,44 @@ def test_builders_that_return_something_else() -> None:
 def needing(choose: Any, *, tokens: int) -> Any:
     """Needs a fact that no task of images has."""
     return nas.block(nn.Linear, tokens, 1)
+
+
+def test_lazy_layers_are_refused() -> None:
+    @nas.space
+    def lazy(choose: Any) -> Any:
+        width = choose("w", (2, 3))
+        return lambda: nn.Sequential(nn.LazyLinear(width), nn.Linear(width, 2))
+
+    with pytest.raises(
+        SpaceError, match=r"layer '0' \(LazyLinear\).*use nn\.Linear with its sizes"
+    ):
+        lazy.build(lazy.sample(Random(0)))
+    with pytest.raises(SpaceError, match="no shape before it sees data"):
+        lazy.check(inputs=(4,), classes=2)
+
+
+def test_a_question_asked_twice_under_limits_is_still_one() -> None:
+    @nas.space
+    def twice(choose: Any) -> Any:
+        choose.range("a", 1, 4)
+        choose("b", (1, 2))
+        choose.range("a", 1, 5)
+        return nas.block(nn.Identity)
+
+    with pytest.raises(SpaceError, match="'a' was asked twice, for int from 1 to 4"):
+        twice.sample(Random(0))
+    limited = nas.ChoiceSpace(twice.builder, "twice", limits=Limits({"b": ((1,),)}))
+    with pytest.raises(SpaceError, match="'a' was asked twice, for int from 1 to 4"):
+        limited.sample(Random(0))
+
+
+def test_mutations_and_repairs_get_past_rejections() -> None:
+    equal = SMALL["rejecting"].where(lambda a: a["a"] == a["b"])
+    for parent in equal.every():
+        child = equal.mutate(parent, Random(0))
+        assert child != parent
+        assert kept(equal, child)
+    assert kept(equal, equal.repair({"a": 1, "b": 4}))
 
 
 def test_records_that_do_not_fit() -> None:

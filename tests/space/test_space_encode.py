@@ -12,6 +12,9 @@ from torch import nn
 
 import nasturtium as nas
 from nasturtium.errors import SpaceError
+from nasturtium.predict.mlp import MLPEnsemble
+from nasturtium.run.names import NAMES, made
+from nasturtium.study.study import Study
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -55,6 +58,48 @@ def test_subsets_and_ranges() -> None:
     assert row == pytest.approx([1, 1, 1, 0.5, 1, 1 / 3])
     row = continuous.encode(nas.Architecture("continuous", {"rate": 1e-2, "shift": -1.0}))
     assert row == pytest.approx([1, 0.5, 1, 0])
+
+
+@nas.space
+def contextual(choose: Any) -> Any:
+    """Ends and options that depend on an earlier answer, and None."""
+    deep = choose("deep", (False, True))
+    choose.range("width", 5, 8) if deep else choose.range("width", 1, 4)
+    choose("heads", (2, 4) if deep else (2, 3))
+    choose("dropout", (None, 0.1) if deep else (0.1, None, 0.5))
+    return nas.block(nn.Linear, 2, 3)
+
+
+def test_columns_settle_where_options_depend_on_answers() -> None:
+    encoder = contextual.encoder()
+    columns = encoder.columns
+    every = list(contextual.every())
+    assert len(np.unique(np.stack([contextual.encode(a) for a in every]), axis=0)) == len(every)
+    encoder.encode_all(every)
+    assert encoder.columns == columns
+    found = {decision.name: decision.options_text() for decision in encoder.discovered}
+    assert found["width"] == "int from 1 to 8 in steps of 1"
+    assert found["heads"] == "one of (2, 3, 4)"
+
+
+QUICK = MLPEnsemble(members=2, epochs=3)
+LEARNING = {
+    "bananas": nas.BANANAS(mutants=10, predictor=QUICK),
+    "npenas": nas.NPENAS(mutants=10, predictor=QUICK),
+}
+
+
+@pytest.mark.parametrize("strategy", sorted(set(NAMES["strategy"]) - {"lemonade"}))
+def test_every_strategy_searches_where_options_depend_on_answers(strategy: str) -> None:
+    given = LEARNING.get(strategy) or made("strategy", strategy)
+    study = Study(contextual, given, objectives=("accuracy", "min:cost"))
+    for _ in range(22):
+        trial = study.ask()
+        if trial is None:
+            break
+        assert contextual.decide(contextual.replay(trial.architecture)) == trial.architecture
+        worth = float(trial.architecture["width"])  # type: ignore[arg-type]
+        study.tell(trial, {"accuracy": worth, "cost": worth * trial.architecture["heads"]})  # type: ignore[operator]
 
 
 @nas.space

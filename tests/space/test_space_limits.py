@@ -53,11 +53,86 @@ def test_ties_answer_once() -> None:
     assert some.size().value == 5**3 * 3**4
 
 
-def test_a_tie_to_what_is_not_asked_leaves_the_follower_free() -> None:
-    """block1 is tied to block0; where only some options are left, others are rejected."""
+def test_the_first_that_is_asked_gives_the_answer_of_a_tie() -> None:
+    """In any listing order, and where a member is not asked."""
     tied = conditional.tie("block*.op").restrict({"block1.op": "skip"})
     for architecture in tied.every():
         assert architecture["block0.op"] == "skip" or architecture["depth"] == 1
+    for group in (("b", "a"), ("a", "b")):
+        assert pairs.tie(group).size().value == 3
+    absent = optional.tie("s*")
+    for architecture in absent.every():
+        assert len({architecture[name] for name in architecture if name != "first"}) == 1
+    chained = optional.tie(("s2", "s1")).tie(("s0", "s1"))  # ties add up
+    assert {a.key for a in chained.every()} == {a.key for a in absent.every()}
+
+
+def test_orders_hold_in_any_listing_order_and_where_members_are_absent() -> None:
+    falling = pairs.ordered(("b", "a"))
+    assert {(a["a"], a["b"]) for a in falling.every()} == {
+        (a, b) for a in (1, 2, 3) for b in (1, 2, 3) if b <= a
+    }
+    counts = Counter(falling.sample(Random(seed)) for seed in range(1800))
+    assert chisquare(list(counts.values())).pvalue > 1e-3
+    for architecture in optional.ordered(("s0", "s1", "s2")).every():
+        values: Any = [architecture[name] for name in architecture if name != "first"]
+        assert all(low <= high for low, high in pairwise(values))
+    both = stages.restrict({"*.ratio": 1}).ordered(("stage0.width", "stage1.width"))
+    both = both.ordered(("stage1.width", "stage2.width"))
+    assert both.size().value == comb(len(WIDTHS) + 2, 3) * len(WIDTHS)
+    bounded = pairs.tie(("a", "b")).ordered(("a", "b"))
+    assert bounded.size().value == 3
+
+
+@nas.space
+def pairs(choose: Any) -> Any:
+    """Two choices of three."""
+    choose("a", (1, 2, 3))
+    choose("b", (1, 2, 3))
+    return nas.block(nn.Identity)
+
+
+@nas.space
+def optional(choose: Any) -> Any:
+    """Three choices, of which the first or the second may be absent."""
+    first = choose("first", (0, 1, 2))
+    for index in range(3):
+        if index != first - 1:
+            choose(f"s{index}", (1, 2, 3))
+    return nas.block(nn.Identity)
+
+
+def test_restricted_ranges_stay_on_the_grid_and_in_the_type() -> None:
+    @nas.space
+    def numbers(choose: Any) -> Any:
+        choose.range("whole", 8, 70, step=8)
+        choose.range("real", 0.0, 5.0)
+        choose.range("third", 1 / 3, 3.0, step=1 / 3)
+        return nas.block(nn.Identity)
+
+    part = numbers.restrict(whole=(20, 60), real=(1, 3), third=(1, 2))
+    for seed in range(20):
+        architecture = part.sample(Random(seed))
+        assert numbers.decide(numbers.replay(architecture)) == architecture
+        assert architecture["whole"] in (24, 32, 40, 48, 56)
+        assert type(architecture["real"]) is float
+    assert part.restrict(whole=(30, 99)).restrict(whole=40).sample(Random(0))["whole"] == 40
+    regnet = nas.zoo.regnet.using(inputs=(3, 32, 32), classes=10)
+    drawn = regnet.restrict(w0=(20, 64)).sample(Random(0))
+    assert regnet.decide(regnet.replay(drawn)) == drawn
+
+
+def test_what_a_restriction_leaves_may_depend_on_other_answers() -> None:
+    @nas.space
+    def heads(choose: Any) -> Any:
+        width = choose("width", (30, 32))
+        choose("heads", tuple(n for n in (2, 3, 4) if width % n == 0))
+        return nas.block(nn.Identity)
+
+    assert {a["width"] for a in heads.restrict(heads=4).every()} == {32}
+    assert heads.restrict(heads=(2, 3)).restrict(heads=(3, 4)).size().value == 1
+    with pytest.raises(SpaceError, match=r"restricting 'heads' to \(7,\) leaves nothing"):
+        heads.restrict(heads=7)
 
 
 def test_ordered_answers_never_fall_and_are_counted() -> None:
@@ -110,6 +185,8 @@ def test_messages() -> None:
         flat.restrict(a=7)
     with pytest.raises(SpaceError, match=r"restricting 'some' to \(9,\) leaves nothing"):
         subsets.restrict(some=9)
+    with pytest.raises(SpaceError, match=r"restricting 'some' to \(\) leaves nothing"):
+        subsets.restrict(some=())
     with pytest.raises(SpaceError, match=r"restricting 'whole'.*for a range: low and high"):
         ranges.restrict(whole=(8, 9))
     with pytest.raises(SpaceError, match=r"names 1 decision\(s\).*a group needs two or more"):

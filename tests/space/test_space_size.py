@@ -73,6 +73,31 @@ def test_large_spaces_without_conditions_are_exact() -> None:
     assert str(size) == "2.25e25 (exact)"
 
 
+def test_sizes_beyond_floats() -> None:
+    @nas.space
+    def huge(choose: Any, *, number: int) -> Any:
+        for index in range(number + choose("more", (0, 1)) if number < 400 else number):
+            choose(f"q{index}", tuple(range(10)))
+        choose.subset("any", tuple(range(1500)))
+        return nas.block(nn.Identity)
+
+    size = huge.using(number=350).size(paths=50)
+    truth = (10**350 + 10**351) * 2**1500
+    assert size.low <= truth <= size.high
+    assert str(size).startswith("about 10^80")
+    assert str(huge.using(number=400).size(paths=5)) == "10^852 (exact)"
+
+
+def test_a_continuous_range_in_a_rare_branch() -> None:
+    @nas.space
+    def rare(choose: Any) -> Any:
+        if sum(choose(f"q{index}", (0, 1, 2)) for index in range(8)) == 16:
+            choose.range("rate", 0.0, 1.0)
+        return nas.block(nn.Identity)
+
+    assert rare.size(paths=50).value == inf
+
+
 def test_continuous_spaces_are_infinite() -> None:
     size = continuous.size()
     assert size.value == inf

@@ -43,7 +43,9 @@ def test_objective_from_text(text, metric, goal):
     assert parse_objective(text) == Objective(metric, goal)
 
 
-@pytest.mark.parametrize("text", ["rmse", "mse", "perplexity", "fid_score", "size_mb", "glossiness"])
+@pytest.mark.parametrize(
+    "text", ["rmse", "mse", "perplexity", "fid_score", "size_mb", "glossiness"]
+)
 def test_a_metric_whose_direction_is_not_known_is_refused(text):
     with pytest.raises(StrategyError, match=f"write min:{text} or max:{text}"):
         parse_objective(text)

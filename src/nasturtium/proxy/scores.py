@@ -4,7 +4,8 @@ Abdelfattah, Mehrotra, Dudziak & Lane (2021), "Zero-cost proxies for lightweight
 *snip* (Lee, Ajanthan & Torr 2019), *synflow* (Tanaka et al. 2020), *jacov* (Mellor et al. 2020, the
 first version of its paper); Mellor, Turner, Storkey & Crowley (2021), "Neural architecture search
 without training", for *naswot*. L is the loss, g a weight's gradient, w the weight; sums run over
-the weights of convolutions and linear layers, batch normalisation uses the batch's statistics:
+the weights of convolutions and linear layers, and all other matrices that are multiplied with
+(those of attention and recurrent layers); batch normalisation uses the batch's statistics:
 
     grad_norm  sum over layers of |g|_2
     snip       sum |w g|
@@ -27,10 +28,14 @@ import copy
 import difflib
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import flop_registry
 
 from nasturtium.errors import EstimateError
 
@@ -47,7 +52,13 @@ NORMS = (
     nn.modules.instancenorm._InstanceNorm,
 )
 WEIGHED = (nn.modules.conv._ConvNd, nn.Linear)
-RECTIFIERS = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.Hardswish, nn.SiLU, nn.GELU)
+RECTIFIERS = frozenset(
+    ["relu", "hardtanh", "leaky_relu", "_prelu_kernel", "hardswish", "silu", "gelu"]
+)
+# Operators that multiply matrices, besides those that torch's flop counter knows.
+PRODUCTS = frozenset(
+    ["mv", "addmv", "addbmm", "_trilinear", "mkldnn_rnn_layer", "_cudnn_rnn", "miopen_rnn"]
+)
 
 
 def scores(
@@ -63,8 +74,8 @@ def scores(
     All five take one pass forward and three backward, of which synflow's are of a single example.
 
     Args:
-        module: the network, at its initial weights; it is not changed. For naswot its activations
-            have to be modules (``nn.ReLU`` and the like), since functions cannot be listened to.
+        module: the network, at its initial weights; it is not changed. naswot looks at rectifiers
+            (ReLU, its kin, SiLU, GELU), modules or functions, whose first axis is the examples.
         inputs: (examples, ...); at least two for jacov and naswot. synflow reads the shape alone.
         targets: what ``loss`` takes; without them there are no grad_norm and no snip.
         names: which scores; all that can be had if empty.
@@ -149,33 +160,33 @@ def _of_batch(
     agree = torch.zeros(len(inputs), len(inputs), dtype=torch.float64, device=inputs.device)
     met = 0
 
-    def listen(part: nn.Module, given: tuple[Tensor, ...], made: Tensor) -> None:
+    def listen(made: Tensor) -> None:
         nonlocal met
+        if made.ndim < 2 or len(made) != len(inputs):
+            return
         met += 1
         on = (made.detach().flatten(1) > 0).float()  # whole numbers: exact up to 2^24 of them
         both, count = on @ on.T, on.sum(1)
         agree.add_(both + (on.shape[1] - count[:, None] - count[None] + both))
 
-    if "naswot" in wanted:
-        for part in twin.modules():
-            if isinstance(part, RECTIFIERS):
-                part.register_forward_hook(listen)
+    watch = _Watch(listen if "naswot" in wanted else None)
     labelled = [name for name in ("grad_norm", "snip") if name in wanted]
     x = inputs.detach().clone().requires_grad_("jacov" in wanted)
     with torch.set_grad_enabled("jacov" in wanted or bool(labelled)):
-        outputs = _single(twin(x))
+        with watch:
+            outputs = _single(twin(x))
         if "jacov" in wanted:
             (slopes,) = torch.autograd.grad(outputs.sum(), x, retain_graph=bool(labelled))
             found["jacov"] = _jacov(module, slopes)
         if labelled and targets is not None:
-            pairs = _weighed(twin, loss(outputs, targets))
+            pairs = _weighed(twin, loss(outputs, targets), watch.multiplied)
             found["grad_norm"] = sum(float(g.norm()) for _, g in pairs)
             found["snip"] = sum(float((w * g).abs().sum()) for w, g in pairs)
     if "naswot" in wanted:
         if not met:
             raise EstimateError(
-                f"naswot met no activation in this {type(module).__name__}; it listens to nn.ReLU "
-                "and the like, not to functions such as torch.relu"
+                f"naswot met no activation in this {type(module).__name__}; it looks at ReLU and "
+                "its kin, SiLU and GELU, whose first axis is the examples"
             )
         # Examples with equal codes make the matrix singular; the determinant is then that of none.
         found["naswot"] = float(torch.linalg.slogdet(agree)[1])
@@ -190,7 +201,9 @@ def _synflow(module: nn.Module, inputs: Tensor) -> float:
                 tensor.abs_()
     ones = torch.ones(1, *inputs.shape[1:], dtype=torch.float64, device=inputs.device)
     with torch.enable_grad():
-        pairs = _weighed(bare, _single(bare(ones)).sum())
+        with (watch := _Watch()):
+            flow = _single(bare(ones)).sum()
+        pairs = _weighed(bare, flow, watch.multiplied)
     total = sum(float((w * g).abs().sum()) for w, g in pairs)
     if total <= 0.0:
         raise EstimateError(
@@ -220,9 +233,41 @@ def _training(module: nn.Module) -> nn.Module:
     return twin
 
 
-def _weighed(module: nn.Module, value: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """Weights of convolutions and linear layers that take part in a value, and its gradients."""
+class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Sees which tensors are multiplied as matrices, and what rectifiers give.
+
+    Attributes:
+        multiplied: addresses of the storages of what is multiplied.
+    """
+
+    def __init__(self, listen: Callable[[Tensor], None] | None = None) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.multiplied: set[int] = set()
+        self._listen = listen
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
+    ) -> Any:
+        made = func(*args, **(kwargs or {}))
+        packet = func._overloadpacket
+        if packet in flop_registry or packet.__name__ in PRODUCTS:
+            tensors = (leaf for leaf in tree_leaves(args) if isinstance(leaf, Tensor))
+            self.multiplied.update(tensor.untyped_storage().data_ptr() for tensor in tensors)
+        elif self._listen is not None and packet.__name__.rstrip("_") in RECTIFIERS:
+            self._listen(made)
+        return made
+
+
+def _weighed(module: nn.Module, value: Tensor, multiplied: set[int]) -> list[tuple[Tensor, Tensor]]:
+    """Weight matrices that take part in a value, and its gradients."""
     weights = [part.weight for part in module.modules() if isinstance(part, WEIGHED)]
+    known = set(map(id, weights))
+    for name, parameter in module.named_parameters():
+        # A parametrised weight is among the layers', as it is computed.
+        if parameter.ndim < 2 or id(parameter) in known or "parametrizations." in name:
+            continue
+        if parameter.untyped_storage().data_ptr() in multiplied:
+            weights.append(parameter)
     slopes: Sequence[Tensor | None] = ()
     if weights and value.requires_grad:
         slopes = torch.autograd.grad(value, weights, allow_unused=True)
@@ -230,8 +275,8 @@ def _weighed(module: nn.Module, value: Tensor) -> list[tuple[Tensor, Tensor]]:
     found = [(weight.detach(), slope) for weight, slope in pairs if slope is not None]
     if not found:
         raise EstimateError(
-            f"no convolution or linear layer of this {type(module).__name__} takes part in its "
-            "output, so there are no gradients to score"
+            f"no weight matrix of this {type(module).__name__} takes part in its output, so there "
+            "are no gradients to score"
         )
     return found
 

@@ -22,6 +22,7 @@ Limit = Callable[[Decision, Mapping[str, Value]], Decision | Value]
 _Bound = tuple[Any, int]  # an answer, and how many members lie between that are yet to come
 _NONE: Any = object()  # stands for an answer where there is none
 
+
 @final
 class _Step:
     """One member of a group whose answers never fall: what is left of it between the others."""

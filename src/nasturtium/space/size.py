@@ -94,9 +94,7 @@ def _answers(decision: Decision) -> Iterator[Value]:
         return decision.every()
     assert isinstance(decision, Range)
     if decision.count == inf:
-        raise _Endless(
-            f"{decision!r} is continuous and cannot be walked through; give it a step"
-        )
+        raise _Endless(f"{decision!r} is continuous and cannot be walked through; give it a step")
     if decision.step is None:
         return iter((decision.low,))
     return (decision.at(index) for index in range(int(decision.count)))
@@ -215,7 +213,7 @@ def _interval(leaves: list[float]) -> tuple[Fraction, Fraction]:
 
 
 def _exp(power: float) -> Fraction:
-    """e to a power that floats may not reach."""
+    """E to a power that floats may not reach."""
     return Fraction(exp(power)) if abs(power) < 600 else Fraction(Decimal(power).exp())
 
 

@@ -32,8 +32,32 @@ SMALLER = frozenset(
     {"params", "macs", "flops", "activations", "latency", "loss", "error", "energy", "memory"}
 )
 LARGER = frozenset(
-    "accuracy top1 top5 f1 auc auroc auprc r2 precision recall sensitivity specificity iou miou "
-    "dice map bleu psnr ssim grad_norm snip synflow jacov naswot".split()
+    [
+        "accuracy",
+        "top1",
+        "top5",
+        "f1",
+        "auc",
+        "auroc",
+        "auprc",
+        "r2",
+        "precision",
+        "recall",
+        "sensitivity",
+        "specificity",
+        "iou",
+        "miou",
+        "dice",
+        "map",
+        "bleu",
+        "psnr",
+        "ssim",
+        "grad_norm",
+        "snip",
+        "synflow",
+        "jacov",
+        "naswot",
+    ]
 )
 NAME = r"\w[\w.-]*"
 UNITS = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "m": 1e6, "B": 1e9, "b": 1e9, "%": 0.01}
