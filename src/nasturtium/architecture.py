@@ -39,8 +39,8 @@ def plain(value: object) -> Value:
         return str(value)
     raise SpaceError(
         f"{value!r} of type {kind.__name__} cannot be an option; options are plain values (None, "
-        "bool, int, float, str, or tuples of them); to choose between modules use choose.module(name, "
-        "{label: nas.block(...)})"
+        "bool, int, float, str, or tuples of them); to choose between modules use "
+        "choose.module(name, {label: nas.block(...)})"
     )
 
 

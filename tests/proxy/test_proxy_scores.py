@@ -175,7 +175,7 @@ def test_all_matrices_that_are_multiplied_count_and_functions_are_heard():
         used = [network.attention.in_proj_weight, network.head.weight]
         used += [] if split else [network.attention.out_proj.weight]
         slopes = torch.autograd.grad(loss, used)
-        wanted = sum(float((w.detach() * g).abs().sum()) for w, g in zip(used, slopes))
+        wanted = sum(float((w.detach() * g).abs().sum()) for w, g in zip(used, slopes, strict=True))
         assert found["snip"] == pytest.approx(wanted, rel=1e-5)
         assert math.isfinite(found["naswot"])
     layer = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))

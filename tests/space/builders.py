@@ -1,4 +1,4 @@
-"""Random builders: a hypothesis strategy of search spaces with every corner that a builder may have.
+"""Random builders: a hypothesis strategy of search spaces with every corner of a builder.
 
 A program is plain data, which :func:`drawn` interprets as a builder would be written: it asks
 choices, subsets, ranges, modules and joins, in scopes and under conditions; options and ends depend

@@ -1,7 +1,7 @@
 """The laws of spaces, on random builders: see builders.py.
 
 ``BUILDERS`` is how many are tried, 2,000 unless the environment says otherwise; the costly laws are
-tried on fewer. ``scripts/reproduce/builders`` tries 50,000.
+tried on fewer. ``scripts/reproduce/builders.py`` tries 50,000.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ The convention, which every number here follows:
   all other operators count zero, an outer product among them, since it is element-wise; what is
   computed of weights alone (spectral normalisation) counts where a forward pass computes it. An
   operator that multiplies matrices in a way that has no formula here is refused by name; give it
-  one with ``torch.utils.flop_counter.register_flop_formula``. This is the number that most papers print as *FLOPs*; ``flops``
-  here means 2 x macs, as in ``torch.utils.flop_counter``.
+  one with ``torch.utils.flop_counter.register_flop_formula``. This is the number that most papers
+  print as *FLOPs*; ``flops`` here means 2 x macs, as in ``torch.utils.flop_counter``.
 * **activations**: output elements of all convolutions, per example ("Designing Network Design
   Spaces", Radosavovic et al., 2020, section 4); those of linear layers are not counted.
 

@@ -67,80 +67,24 @@ _FORMULAS: Mapping[str, Callable[[Sequence[Any], Any], int]] = MappingProxyType(
 
 # Operators with products of which no number is agreed on, or that no trace has met yet.
 _REFUSED = frozenset(
-    [
-        "_grouped_mm",
-        "_scaled_grouped_mm",
-        "_scaled_grouped_mm_v2",
-        "_scaled_mm_v2",
-        "_addmm_activation",
-        "_sparse_addmm",
-        "_sparse_mm",
-        "_sparse_mm_reduce_impl",
-        "_sparse_sparse_matmul",
-        "sparse_sampled_addmm",
-        "sspaddmm",
-        "smm",
-        "hspmm",
-        "_cslt_sparse_mm",
-        "_sparse_semi_structured_linear",
-        "_sparse_semi_structured_mm",
-        "_sparse_semi_structured_addmm",
-        "_weight_int4pack_mm",
-        "_weight_int4pack_mm_for_cpu",
-        "_weight_int4pack_mm_with_scales_and_zeros",
-        "_weight_int8pack_mm",
-        "_mixed_dtypes_linear",
-        "_conv_depthwise2d",
-        "conv_depthwise3d",
-        "slow_conv3d_forward",
-        "slow_conv_dilated2d",
-        "slow_conv_dilated3d",
-        "slow_conv_transpose2d",
-        "slow_conv_transpose3d",
-        "conv_tbc",
-        "mkldnn_convolution",
-        "mkldnn_linear",
-        "mkldnn_rnn_layer",
-        "_cudnn_rnn",
-        "miopen_rnn",
-        "_lstm_mps",
-        "_thnn_fused_gru_cell",
-        "_thnn_fused_lstm_cell",
-        "_native_multi_head_attention",
-        "_triton_multi_head_attention",
-        "_triton_scaled_dot_attention",
-        "_scaled_dot_product_flash_attention_for_cpu",
-        "_scaled_dot_product_fused_attention_overrideable",
-        "_linalg_det",
-        "_linalg_eigh",
-        "_linalg_eigvals",
-        "_linalg_slogdet",
-        "_linalg_solve_ex",
-        "_linalg_svd",
-        "linalg_cholesky_ex",
-        "linalg_eig",
-        "linalg_eigvals",
-        "linalg_householder_product",
-        "linalg_inv_ex",
-        "linalg_ldl_factor_ex",
-        "linalg_ldl_solve",
-        "linalg_lstsq",
-        "linalg_lu",
-        "linalg_lu_factor_ex",
-        "linalg_lu_solve",
-        "linalg_matrix_exp",
-        "linalg_qr",
-        "linalg_solve_triangular",
-        "triangular_solve",
-        "cholesky",
-        "cholesky_inverse",
-        "_cholesky_solve_helper",
-        "cholesky_solve",
-        "geqrf",
-        "ormqr",
-        "orgqr",
-        "_spsolve",
-    ]
+    """
+    _grouped_mm _scaled_grouped_mm _scaled_grouped_mm_v2 _scaled_mm_v2 _addmm_activation
+    _sparse_addmm _sparse_mm _sparse_mm_reduce_impl _sparse_sparse_matmul sparse_sampled_addmm
+    sspaddmm smm hspmm _cslt_sparse_mm _sparse_semi_structured_linear _sparse_semi_structured_mm
+    _sparse_semi_structured_addmm _weight_int4pack_mm _weight_int4pack_mm_for_cpu
+    _weight_int4pack_mm_with_scales_and_zeros _weight_int8pack_mm _mixed_dtypes_linear
+    _conv_depthwise2d conv_depthwise3d slow_conv3d_forward slow_conv_dilated2d
+    slow_conv_dilated3d slow_conv_transpose2d slow_conv_transpose3d conv_tbc mkldnn_convolution
+    mkldnn_linear mkldnn_rnn_layer _cudnn_rnn miopen_rnn _lstm_mps _thnn_fused_gru_cell
+    _thnn_fused_lstm_cell _native_multi_head_attention _triton_multi_head_attention
+    _triton_scaled_dot_attention _scaled_dot_product_flash_attention_for_cpu
+    _scaled_dot_product_fused_attention_overrideable _linalg_det _linalg_eigh _linalg_eigvals
+    _linalg_slogdet _linalg_solve_ex _linalg_svd linalg_cholesky_ex linalg_eig linalg_eigvals
+    linalg_householder_product linalg_inv_ex linalg_ldl_factor_ex linalg_ldl_solve linalg_lstsq
+    linalg_lu linalg_lu_factor_ex linalg_lu_solve linalg_matrix_exp linalg_qr
+    linalg_solve_triangular triangular_solve cholesky cholesky_inverse _cholesky_solve_helper
+    cholesky_solve geqrf ormqr orgqr _spsolve
+    """.split()  # noqa: SIM905
 )
 
 

@@ -48,9 +48,10 @@ class RecipeSpace:
         def answer(decision: Decision) -> Value:
             value = architecture.get(decision.name, MISSING)
             if not decision.allows(value):
+                said = "nothing" if value is MISSING else repr(value)
                 raise SpaceError(
                     f"{decision.name!r} allows {decision.options_text()}, but the record says "
-                    f"{'nothing' if value is MISSING else repr(value)}; it was not made by a space joined with recipe {self.name!r}"
+                    f"{said}; it was not made by a space joined with recipe {self.name!r}"
                 )
             made: Value = value
             return made
