@@ -115,7 +115,7 @@ def test_every_operation_stays_in_the_space(space: nas.ChoiceSpace, seed: int) -
     assert np.array_equal(rows, again)
 
 
-@tried(0.2)
+@tried(0.1)
 @given(spaces(), st.integers(0, 99))
 def test_sizes_are_those_of_brute_force(space: nas.ChoiceSpace, seed: int) -> None:
     size = space.size(paths=60, seed=seed)
@@ -144,7 +144,7 @@ def test_contracts(space: nas.ChoiceSpace) -> None:
         check_space(space, samples=4, builds=1)
 
 
-@tried(0.15)
+@tried(0.1)
 @given(spaces(), st.data())
 def test_a_restricted_sample_is_one_of_the_parent(space: nas.ChoiceSpace, data: Any) -> None:
     decision = data.draw(st.sampled_from(space.discover()))

@@ -196,7 +196,10 @@ def _elsewhere(
     for _ in range(CONTEXTS):
         other = space.sample(rng)
         if name not in other:
-            other = context = space.mutate(context, rng)
+            try:
+                other = context = space.mutate(context, rng)
+            except SpaceError:  # it has no other that is allowed
+                return None
         try:
             found = space.run(Toggle(other, name, value))[0]
         except Rejected:

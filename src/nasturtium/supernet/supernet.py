@@ -222,7 +222,7 @@ class Supernet(nn.Module):
         near: list[Architecture] = []  # what needed more: what lies near it may need more still
         for _ in range(40 * samples):
             random = not near
-            drawn = self.space.sample(rng) if random else self.space.mutate(near.pop(), rng)
+            drawn = self.space.sample(rng) if random else self._beside(near.pop(), rng)
             more: dict[Piece, Architecture] = {}
             self._meet(drawn, more)
             if all(map(self._store.holds, more)):
@@ -234,6 +234,13 @@ class Supernet(nn.Module):
             if quiet >= samples:
                 break
         return met
+
+    def _beside(self, architecture: Architecture, rng: Random) -> Architecture:
+        """A mutation, or the architecture itself where the space has none."""
+        try:
+            return self.space.mutate(architecture, rng)
+        except SpaceError:
+            return architecture
 
     def _meet(self, architecture: Architecture, met: dict[Piece, Architecture]) -> None:
         for place in self._network(architecture).places():
