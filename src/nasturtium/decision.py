@@ -239,7 +239,9 @@ class Subset(Decision):
         except (KeyError, TypeError):
             return False
         return all(a < b for a, b in pairwise(places)) and all(
-            same(self.options[p], member) for p, member in zip(places, value, strict=True)
+            type(self.options[p]) is type(member)
+            and (not isinstance(member, tuple) or same(self.options[p], member))
+            for p, member in zip(places, value, strict=True)
         )
 
     def nearest(self, value: Value) -> Value:

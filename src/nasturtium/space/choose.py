@@ -272,7 +272,10 @@ class Choose:
 def _alike(decision: Decision, values: Sequence[Value]) -> bool:
     """Whether values that equal the options of a decision have the same types."""
     assert isinstance(decision, (OneOf, Subset))
-    return all(map(same, decision.options, values))
+    kinds = tuple(map(type, values))
+    if kinds != tuple(map(type, decision.options)):
+        return False
+    return tuple not in kinds or all(map(same, decision.options, values))
 
 
 def _check_label(name: str, label: object, part: object) -> None:
