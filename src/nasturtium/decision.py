@@ -191,12 +191,13 @@ class Subset(Decision):
         SpaceError: no options, equal options, or bounds that no subset meets.
     """
 
-    __slots__ = ("_places", "_sizes", "least", "most", "options")
+    __slots__ = ("_places", "_sizes", "least", "most", "options", "texts")
 
     def __init__(self, name: str, options: Sequence[Value], least: int, most: int) -> None:
         self.name = name
         self.options = _options(name, options)
         self._places = {option: place for place, option in enumerate(self.options)}
+        self.texts = all(isinstance(option, str) for option in self.options)
         if not 0 <= least <= most or least > len(self.options):
             raise SpaceError(
                 f"decision {name!r} asks for {least} to {most} of {len(self.options)} options; "

@@ -152,9 +152,7 @@ class Choose:
         key = (values, least, most)
         known = self._known.get(name)
         if (
-            known is None
-            or known[0] != key
-            or (known[0][0] is not values and not _alike(known[1], values))
+            known is None or known[0] != key or not (known[1].texts or _alike(known[1], values))  # type: ignore[attr-defined]
         ):
             known = self._new(name, key, Subset(name, values, least, most))
         if self._reading is not None:
