@@ -93,11 +93,11 @@ def arm_driver(death: Death) -> None:
     around(Files, "take_result", nothing, lambda *_: death("taken", own))
     original = SqlStore._append_sqlite
 
-    def append_sqlite(store: Any, rows: Any) -> None:
+    def append_sqlite(store: Any, rows: Any, sums: Any = ()) -> None:
         raw = store._raw
         store._raw = Uncommitted(raw, death)
         try:
-            original(store, rows)
+            original(store, rows, sums)
         finally:
             store._raw = raw
 

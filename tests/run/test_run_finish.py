@@ -75,6 +75,23 @@ def test_finished_once_and_loaded_ever_after(tmp_path: Path) -> None:
     assert deeper.metrics["params"] > network.metrics["params"]
 
 
+@pytest.mark.parametrize("damage", [lambda path: path.write_bytes(b"x"), Path.unlink])
+def test_damaged_weights_are_trained_again_and_never_used(tmp_path: Path, damage: Any) -> None:
+    searched = study(tmp_path / "s.db")
+    network = finish(searched, recipe="epochs=1")
+    digest = next(note["weights"] for note in searched.notes if "weights" in note)
+    assert searched.files is not None
+    damage(searched.files.get(digest))
+    with pytest.raises(nas.StoreError, match=r"cannot be loaded: .*nasturtium finish trains it"):
+        finished(searched, data=data())
+    with pytest.warns(UserWarning, match="the network is trained again: the file"):
+        again = finish(searched, recipe="epochs=1")
+    assert not again.reused
+    assert same(again.model, network.model)
+    assert finish(searched, recipe="epochs=1").reused
+    assert same(finished(searched, data=data()).model, network.model)
+
+
 def test_in_memory_too() -> None:
     searched = study()
     first, second = finish(searched, recipe="epochs=1"), finish(searched, recipe="epochs=1")
@@ -140,6 +157,13 @@ def test_the_weights_of_the_search_can_be_kept(tmp_path: Path) -> None:
     task = done.task
     valid = evaluate(done.model, task.valid, task)["accuracy"]
     assert valid == pytest.approx(study.best.metrics["accuracy"], abs=1e-9)
+    assert study.files is not None
+    weights = study.files.get(study.best.files["weights"])
+    content = bytearray(weights.read_bytes())
+    content[len(content) // 2] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(nas.StoreError, match=r"is damaged.*without --keep trains it in full"):
+        nas.finish(study, keep=True)
     plain = nas.search("digits", **options, store=None)
     with pytest.raises(nas.StrategyError, match="kept no weights; search with"):
         nas.finish(plain, keep=True)

@@ -67,7 +67,7 @@ def test_a_missing_file_says_where_it_should_be(files):
 def test_what_nothing_refers_to_is_collected(files):
     kept, gone = files.put_bytes(b"kept"), files.put_bytes(b"gone")
     files.temporary().write_bytes(b"left by a killed worker")
-    files.leave_result("study", 0, {"job": "a"})
+    files.leave_result("study", 0, result())
     checkpoint = files.checkpoint("study", 1)
     checkpoint.write_bytes(b"running")
     assert files.collect([kept]) == 1
@@ -75,26 +75,83 @@ def test_what_nothing_refers_to_is_collected(files):
     with pytest.raises(StoreError):
         files.get(gone)
     assert not (files.folder / "temporary").exists()
-    assert files.take_result("study", 0, "a") == {"job": "a"} and checkpoint.exists()
+    assert files.take_result("study", 0, "job") == result() and checkpoint.exists()
+
+
+def result(**changes):
+    told = {"metrics": {"accuracy": 0.5}, "curve": [], "files": {}, "error": None}
+    return {"job": "job", **told, "seconds": 1.0, "cpu_seconds": 1.0, **changes}
 
 
 def test_a_result_waits_for_the_job_that_made_it(files):
     assert files.take_result("study", 3, "job") is None
-    files.leave_result("study", 3, {"job": "job", "metrics": {"accuracy": 0.5}})
-    assert files.take_result("study", 3, "job") == {"job": "job", "metrics": {"accuracy": 0.5}}
+    files.leave_result("study", 3, result())
+    assert files.take_result("study", 3, "job") == result()
     assert files.take_result("study", 3, "another job") is None
     assert files.take_result("other study", 3, "job") is None
-    files.result_path("study", 3).write_text("{cut off")
+    path = files.result_path("study", 3)
+    whole = path.read_bytes()
+    for damaged in (
+        b"{cut off",
+        b"[]",
+        b"",
+        whole[:-1],
+        whole.replace(b"0.5", b"0.9"),
+        b"\xff" * 9,
+    ):
+        path.write_bytes(damaged)
+        assert files.take_result("study", 3, "job") is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"metrics": "x"},
+        {"metrics": {"accuracy": "high"}},
+        {"curve": {}},
+        {"curve": ["x"]},
+        {"files": {"weights": 5}},
+        {"error": 5},
+        {"seconds": None},
+        {"cpu_seconds": float("inf")},
+    ],
+)
+def test_a_result_that_is_none_is_dropped(files, wrong):
+    files.leave_result("study", 3, result(**wrong))
     assert files.take_result("study", 3, "job") is None
-    files.result_path("study", 3).write_text("[]")
+    told = result()
+    for name in wrong:
+        del told[name]
+    files.leave_result("study", 3, told)
     assert files.take_result("study", 3, "job") is None
+
+
+def test_content_is_compared_with_its_name_whenever_it_is_read(files):
+    digest = files.put_bytes(b"weights" * 100)
+    path = files.get(digest)
+    path.write_bytes(path.read_bytes().replace(b"w", b"W", 1))
+    with pytest.raises(StoreError, match="is damaged: its content has another digest"):
+        files.get(digest)
+    assert files.put_bytes(b"weights" * 100) == digest  # mends it
+    assert files.get(digest).read_bytes() == b"weights" * 100
+    path.write_bytes(b"")
+    aside = files.set_aside(digest)
+    assert aside is not None and aside.read_bytes() == b"" and not path.exists()
+    with pytest.raises(StoreError, match="is missing"):
+        files.get(digest)
+
+
+@pytest.mark.parametrize("name", ["/etc/hostname", "../" * 9 + "etc/hostname", "", "A" * 64, "ab"])
+def test_a_name_that_is_no_digest_opens_no_file(files, name):
+    with pytest.raises(StoreError, match="expected a SHA-256 of 64 hexadecimal digits"):
+        files.get(name)
 
 
 def test_clearing_drops_what_a_logged_trial_left(files):
-    files.leave_result("study", 1, {"job": "a"})
+    files.leave_result("study", 1, result())
     files.checkpoint("study", 1).write_bytes(b"state")
     files.checkpoint("study", 2).write_bytes(b"state")
     files.clear("study", 1)
     files.clear("study", 1)
-    assert files.take_result("study", 1, "a") is None
+    assert files.take_result("study", 1, "job") is None
     assert not files.checkpoint("study", 1).exists() and files.checkpoint("study", 2).exists()

@@ -50,6 +50,7 @@ def held_by(store, place=ELSEWHERE, *, pid=1, when="0", beat=None, text=None):
     """Write the lease of another holder."""
     holder = json.dumps({**place._asdict(), "pid": pid, "started": when}) if text is None else text
     raw = store._raw
+    store._make()
     raw.execute("DELETE FROM lease")
     beat = time.time() if beat is None else beat
     raw.execute("INSERT INTO lease VALUES ('a', ?, ?)", (holder, beat))

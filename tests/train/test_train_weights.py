@@ -1,7 +1,14 @@
 from __future__ import annotations
 
+import io
 import pickle
+import warnings
+import zipfile
+from contextlib import suppress
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
+from random import Random
 
 import pytest
 import torch
@@ -134,3 +141,79 @@ def test_messages(tmp_path: Path) -> None:
         with pytest.raises(EstimateError, match=message) as caught:
             load_weights(tmp_path / name)
         assert "\n" not in str(caught.value)
+
+
+# -- damaged and hostile files ---------------------------------------------------------------------
+
+
+def claiming(tensors, replaced):
+    """The bytes of saved tensors with the pickle's text replaced, in a sound archive."""
+    buffer = io.BytesIO()
+    torch.save(tensors, buffer)
+    made = io.BytesIO()
+    with zipfile.ZipFile(buffer) as old, zipfile.ZipFile(made, "w") as new:
+        for one in old.infolist():
+            content = old.read(one)
+            if one.filename.endswith("data.pkl"):
+                for before, after in replaced.items():
+                    assert before in content
+                    content = content.replace(before, after)
+            new.writestr(one.filename, content)
+    return made.getvalue()
+
+
+def test_damaged_weights_are_one_line_whatever_byte_is_wrong(tmp_path):
+    path = tmp_path / "weights.pt"
+    save_weights(path, {"weight": torch.arange(6.0).reshape(2, 3), "bias": torch.ones(2)})
+    whole = path.read_bytes()
+    rng = Random(0)
+    cut = [whole[: rng.randrange(len(whole))] for _ in range(40)]
+    flipped = []
+    for _ in range(400):
+        changed = bytearray(whole)
+        for _ in range(rng.choice((1, 4, 64))):
+            changed[rng.randrange(len(whole))] = rng.randrange(256)
+        flipped.append(bytes(changed))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for content in (*cut, *flipped, b"", b"PK", b"\x80\x02N."):
+            path.write_bytes(content)
+            with suppress(EstimateError):
+                assert all(isinstance(one, torch.Tensor) for one in load_weights(path).values())
+    path.write_bytes(b"PK")
+    with pytest.raises(EstimateError, match=r"^[^\n]*it is no archive of tensors[^\n]*$"):
+        load_weights(path)
+
+
+def test_sizes_that_are_claimed_take_no_memory(tmp_path):
+    path = tmp_path / "weights.pt"
+    number = b"K\x06"  # the pickle's whole number 6: how many numbers the memory is said to hold
+    huge = b"J\x00\x00\x00\x7f"
+    path.write_bytes(claiming({"weight": torch.arange(6.0)}, {number: huge}))
+    with pytest.raises(EstimateError, match=r"claims to be larger|is damaged"):
+        load_weights(path)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02N.")
+        archive.writestr("archive/data/0", bytes(10**7))
+    with pytest.raises(EstimateError, match="it claims to be larger than it is"):
+        load_weights(path)
+    state = {"weight": torch.zeros(1).expand(10**9)}
+    torch.save(state, path)
+    with pytest.raises(EstimateError, match="a tensor claims to be larger than it is"):
+        load_weights(path)
+
+
+def test_a_checkpoint_of_other_types_is_none(tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    good = Checkpoint("identity", 3, 1.5, ({"loss": 1.0},), {"model": {"weight": torch.ones(2)}})
+    good.write(path)
+    assert Checkpoint.read(path, "identity").epoch == 3
+    for wrong in ({"epoch": "x"}, {"epoch": -1}, {"curve": ("x",)}, {"seconds": "s"}):
+        replace(good, **wrong).write(path)
+        assert Checkpoint.read(path, "identity") is None
+        assert not Checkpoint.copy(path, tmp_path / "copy.pt")
+    for content in (b"", b"PK", b"\x80\x02N."):
+        path.write_bytes(sha256(content).digest() + content)
+        assert Checkpoint.read(path, "identity") is None
+    assert not Checkpoint.copy(tmp_path / "absent.pt", tmp_path / "copy.pt")
+    assert not (tmp_path / "copy.pt").exists()

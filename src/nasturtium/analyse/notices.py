@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from statistics import NormalDist, median
 from typing import Any
 
-from nasturtium.study.trial import Trial
+from nasturtium.study.measured import ACCURACIES, Measured
 
 __all__ = ["notices"]
 
@@ -15,18 +15,21 @@ LEVEL = 0.05  # chance that a study of networks that guess is not said to stand 
 FEWEST = 3  # finished trials that this is said of
 
 
-def notices(history: Sequence[Trial], manifest: Mapping[str, Any]) -> tuple[str, ...]:
+def notices(measured: Measured, manifest: Mapping[str, Any]) -> tuple[str, ...]:
     """Sentences about chance level, copies between the splits, and how latency was measured.
 
     Args:
-        history: all trials of a study.
+        measured: numbers of a study's finished trials.
         manifest: its first event; empty where there is none.
     """
-    done = [trial for trial in history if trial.state == "finished"]
-    return (*_guessing(done, manifest), *_copies(manifest), *_latency(done, manifest))
+    return (
+        *_guessing(measured, manifest),
+        *_copies(manifest),
+        *_latency(measured, manifest),
+    )
 
 
-def _guessing(done: Sequence[Trial], manifest: Mapping[str, Any]) -> Iterator[str]:
+def _guessing(measured: Measured, manifest: Mapping[str, Any]) -> Iterator[str]:
     """Whether no trial is better than a guess.
 
     Guessing the most frequent class gives its share as accuracy. The best of many networks that
@@ -35,18 +38,19 @@ def _guessing(done: Sequence[Trial], manifest: Mapping[str, Any]) -> Iterator[st
     data = manifest.get("data") or {}
     examples = (data.get("examples") or {}).get("valid")
     known = manifest.get("chance") or {}
-    for metric in ("accuracy", "balanced_accuracy"):
-        values = [t.metrics[metric] for t in done if math.isfinite(t.metrics.get(metric, math.nan))]
-        if len(values) < FEWEST or not examples or not data.get("classes"):
+    for metric in ACCURACIES:
+        count = measured.counts.get(metric, 0)
+        if count < FEWEST or not examples or not data.get("classes"):
             continue
         share = float(known.get(metric, 1 / data["classes"]))
-        luck = NormalDist().inv_cdf(1 - LEVEL / len(values)) * math.sqrt(
+        luck = NormalDist().inv_cdf(1 - LEVEL / count) * math.sqrt(
             share * (1 - share) / examples
         )
-        if max(values) <= share + luck:
+        highest = measured.highest[metric]
+        if highest <= share + luck:
             yield (
-                f"All {len(values)} finished trials stand at chance level: the best {metric} is "
-                f"{max(values):.4f}, and guessing gives {share:.4f}. What may help: more epochs, a "
+                f"All {count} finished trials stand at chance level: the best {metric} is "
+                f"{highest:.4f}, and guessing gives {share:.4f}. What may help: more epochs, a "
                 "smaller or larger learning rate (recipe), inputs of the right scale and layout, "
                 "labels that belong to their examples, a space with larger networks."
             )
@@ -68,7 +72,7 @@ def _copies(manifest: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _latency(done: Sequence[Trial], manifest: Mapping[str, Any]) -> Iterator[str]:
+def _latency(measured: Measured, manifest: Mapping[str, Any]) -> Iterator[str]:
     setting = _measuring(manifest.get("estimator"))
     if setting is None:
         return
@@ -80,7 +84,7 @@ def _latency(done: Sequence[Trial], manifest: Mapping[str, Any]) -> Iterator[str
     if "host_load" not in setting.get("metrics", ()):
         yield f"{how}; other trainings may have run beside it."
         return
-    loads = [load for t in done if math.isfinite(load := t.metrics.get("host_load", math.nan))]
+    loads = measured.loads
     how += "; it is measured alone: one measurement at a time on a host, and no training beside it"
     if not loads:
         yield f"{how}."

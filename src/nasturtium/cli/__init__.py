@@ -18,6 +18,7 @@ from nasturtium.cli.evidence import evidence, report
 from nasturtium.cli.finish import export, finish
 from nasturtium.cli.look import best, describe, spaces, status
 from nasturtium.cli.race import race
+from nasturtium.cli.repair import check, repair
 from nasturtium.cli.search import resume, search
 from nasturtium.errors import NasturtiumError
 from nasturtium.study.address import printable
@@ -80,5 +81,7 @@ for command in (
     export,
     spaces,
     describe,
+    check,
+    repair,
 ):
     app.command()(command)

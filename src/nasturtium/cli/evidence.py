@@ -110,7 +110,7 @@ def report(
     from nasturtium.run.evidence import recall
     from nasturtium.run.reopen import found, manifest_in, parted, reopen, replay
 
-    store, name = found(study)
+    store, name = found(study, read_only=True)
     try:
         opened = reopen(store, name, with_space=True, own=False)
     except NasturtiumError as error:  # the page goes without the drawing

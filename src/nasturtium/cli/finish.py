@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -64,9 +65,10 @@ def finish(
     if export is not None:
         check_paths(export, int8=int8)
     opened = reopen(*found(study), with_space=True, trust=trust)
-    with going_on(), shown(quiet, 0, None) as show:
+    with going_on(), shown(quiet, 0, None) as show, warnings.catch_warnings():
         from nasturtium.run.finish import finish
 
+        warnings.showwarning = _noted
         done = finish(
             opened,
             trial=trial,
@@ -79,6 +81,11 @@ def finish(
         )
         files = _export(opened, done, export, int8)
     tell_finished(done, files, as_json)
+
+
+def _noted(message: Warning | str, *_: Any, **__: Any) -> None:
+    """A warning in one line."""
+    typer.echo(f"note: {' '.join(str(message).split())}", err=True)
 
 
 def export(

@@ -19,16 +19,17 @@ __all__ = ["best", "describe", "spaces", "status"]
 
 def status(study: StoreName, as_json: Json = False) -> None:
     """Say how far a study is, also while it runs; of a store, every study."""
-    from nasturtium.run.reopen import found, reopen
+    from nasturtium.run.overview import overview_in
+    from nasturtium.run.reopen import found, manifest_in
     from nasturtium.run.summary import rows, summary
 
-    log, name = found(study)
+    log, name = found(study, read_only=True)
     names = (name,) if name is not None else log.studies()
     if not names:
         raise StoreError(
             f"the store {printable(study)!r} holds no study; nasturtium search starts one"
         )
-    studies = [reopen(log, one) for one in names]
+    studies = [overview_in(log, one, manifest_in(log, one, whole=False)) for one in names]
     if as_json:
         told = [summary(one) for one in studies]
         typer.echo(json.dumps(told if name is None else told[0]))
@@ -45,13 +46,19 @@ def best(
     as_json: Json = False,
 ) -> None:
     """Show the best architecture of a study, decision by decision."""
-    from nasturtium.run.reopen import found, reopen
+    from nasturtium.run.overview import overview_in, overview_of
+    from nasturtium.run.reopen import found, manifest_in, reopen
     from nasturtium.run.summary import metrics_in_words, trial_to_json
+    from nasturtium.study.segment import BEST
 
-    opened = reopen(*found(study))
-    answer = opened.best
-    ranked = opened.history.where(arm=("search", "control")).best(top)
-    others = [trial for trial in ranked if trial.architecture.key != answer.architecture.key]
+    log, name = found(study, read_only=True)
+    if top <= BEST:
+        manifest = manifest_in(log, name, whole=False)
+        opened = overview_in(log, manifest["name"], manifest)
+    else:
+        opened = overview_of(reopen(log, name))
+    answer = opened.best or reopen(log, name).best
+    others = [t for t in opened.found.best(top) if t.architecture.key != answer.architecture.key]
     trials = [answer, *others][:top]
     if as_json:
         told = [trial_to_json(trial) for trial in trials]
@@ -126,7 +133,7 @@ def describe(
     else:
         from nasturtium.run import reopen
 
-        manifest = reopen.manifest_in(*reopen.found(what))
+        manifest = reopen.manifest_in(*reopen.found(what, read_only=True))
         if replay:
             typer.echo(reopen.replay(manifest, reopen.parted(what)[0], trust=trust))
             return

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import final
 
+from nasturtium.errors import StoreError
 from nasturtium.study.estimator import Estimator
 from nasturtium.study.work import Job
 from nasturtium.train.checkpoint import Checkpoint
@@ -53,8 +55,11 @@ class Train(Estimator):
             weights = load_weights(job.files.get(job.parent_weights))
             inherit(model, weights, overlap=self.overlap)
         checkpoint = job.checkpoint
-        if checkpoint is not None and job.resumed is not None and not checkpoint.exists():
-            Checkpoint.copy(job.files.get(job.resumed), checkpoint)
+        resumed = job.resumed
+        if checkpoint is not None and resumed is not None and not checkpoint.exists():
+            # Where the earlier trial's is missing or damaged, this one trains from the start.
+            with suppress(StoreError):
+                Checkpoint.copy(job.files.get(resumed), checkpoint)
 
         def listen(progress: Progress) -> bool:
             job.epochs = progress.epoch

@@ -15,6 +15,7 @@ from nasturtium.analyse.trained import MEASURED
 from nasturtium.report.words import kind_of, listed, many, measured, short, span
 from nasturtium.study import confirm
 from nasturtium.study.history import SPENT, History
+from nasturtium.study.measured import Measured
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Trial
 
@@ -102,7 +103,7 @@ def answer(study: Study, best: Trial | None, final: Mapping[str, Any] | None) ->
         names = escape(listed(o.metric for o in history.objectives))
         body += f"<p>The Pareto front has {many(len(front), 'network')}: no other beats one of "
         body += f"them in every objective ({names}).</p>"
-    told = "".join(f'<p class="note">{escape(one)}</p>' for one in notices(history, study.manifest))
+    told = "".join(f'<p class="note">{escape(one)}</p>' for one in notices(Measured.of(history), study.manifest))
     return section("answer", "The answer", body + went + told)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +11,12 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from nasturtium.architecture import Architecture
-from nasturtium.errors import ExportError, StrategyError
+from nasturtium.errors import EstimateError, ExportError, StoreError, StrategyError
 from nasturtium.run.manifest import lasting
 from nasturtium.run.options import load_options
 from nasturtium.run.search import bound_space, told_recipe
 from nasturtium.space.base import Space
+from nasturtium.study.files import Files
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Trial
 from nasturtium.task.layout import value_range
@@ -128,6 +130,7 @@ def finish(
     keep: bool = False,
     numerics: Numerics | None = None,
     watch: Callable[[Progress], None] | None = None,
+    train: bool = True,
 ) -> Finished:
     """Train the best architecture (or a given trial's) in full, and measure it on the test split.
 
@@ -147,13 +150,15 @@ def finish(
             to keep them, ``estimator="train(keep=True)"``.
         numerics: the study's if not given.
         watch: called after each epoch.
+        train: whether to train again a network that was finished before and whose kept weights are
+            damaged or missing, after a warning.
 
     Returns:
         the network with its metrics.
 
     Raises:
         StrategyError: the study has no finished trial, or the trial kept no weights.
-        StoreError: a driver is searching in the study now.
+        StoreError: a driver is searching in the study now, or kept weights cannot be loaded.
         TaskError: the data cannot be read again, or are not those of the study.
     """
     check_types("finish", dict(locals()), hints_of(finish), StrategyError)
@@ -174,12 +179,20 @@ def finish(
     identity = identity_of(chosen.number, settings, seed, whole, space, numerics)
     unknown = {key: value for key, value in identity.items() if key != "numerics"}
     weights = "trained afresh"
-    for note in study.notes:
+    for note in reversed(study.notes):
         if note.get("finished") == unknown:
             weights += "; an earlier training is not reused, since its numerics were not recorded"
         if note.get("finished") == identity and study.files is not None:
-            model.load_state_dict(load_weights(study.files.get(note["weights"])))
-            model.eval()
+            fault = _loaded(model, study.files, note.get("weights", ""))
+            if fault is not None and not train:
+                raise StoreError(
+                    f"the network that was finished cannot be loaded: {fault}; "
+                    "nasturtium finish trains it again"
+                )
+            if fault is not None:
+                warnings.warn(f"the network is trained again: {fault}", stacklevel=2)
+                model = space.build(chosen.architecture, seed=mix(seed, "finish", "init"))
+                continue
             return Finished(
                 model,
                 note["metrics"],
@@ -237,6 +250,19 @@ def finish(
     )
 
 
+def _loaded(model: nn.Module, files: Files, digest: str) -> str | None:
+    """Give a network its kept weights; returns why it cannot be done, or ``None``."""
+    fault = files.fault(digest)
+    if fault is not None:
+        return fault
+    try:
+        model.load_state_dict(load_weights(files.get(digest)))
+    except (EstimateError, RuntimeError) as error:
+        return str(error).splitlines()[0]
+    model.eval()
+    return None
+
+
 def _kept(study: Study, trial: Trial, space: Space, task: Task) -> Finished:
     """The trial as it was in the search: its own weights, measured on the test split."""
     digest = trial.files.get("weights")
@@ -246,8 +272,12 @@ def _kept(study: Study, trial: Trial, space: Space, task: Task) -> Finished:
             'estimator="train(keep=True)", or let finish train afresh'
         )
     model = space.build(trial.architecture, seed=0)
-    model.load_state_dict(load_weights(study.files.get(digest)))
-    model.eval()
+    fault = _loaded(model, study.files, digest)
+    if fault is not None:
+        raise StoreError(
+            f"the weights that trial {trial.number} had in the search cannot be loaded: {fault}; "
+            "nasturtium finish without --keep trains it in full"
+        )
     settings = searched(study, trial.architecture)
     metrics = _measured(model, task, numerics_of(study))
     return Finished(
@@ -290,6 +320,7 @@ def finished(study: Study, *, trial: int | None = None, data: Any = None) -> Fin
                 seed=identity["seed"],
                 whole=identity["whole"],
                 numerics=Numerics.from_json(identity["numerics"]),
+                train=False,
             )
     which = "" if trial is None else f" from trial {trial}"
     if old:

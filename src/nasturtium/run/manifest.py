@@ -8,23 +8,25 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nasturtium.errors import StoreError
-from nasturtium.space.base import Space
-from nasturtium.study.estimator import Estimator
-from nasturtium.study.strategy import Strategy
 from nasturtium.study.trial import Objective
 from nasturtium.task.duplicates import duplicates
 from nasturtium.task.durable import present
-from nasturtium.task.task import Task
-from nasturtium.train.recipe import Recipe
+
+if TYPE_CHECKING:
+    from nasturtium.space.base import Space
+    from nasturtium.study.estimator import Estimator
+    from nasturtium.study.strategy import Strategy
+    from nasturtium.task.task import Task
+    from nasturtium.train.recipe import Recipe
 
 __all__ = ["changed", "lasting", "manifest_of", "of_examples", "part_of"]
 
-FORMAT = 1
+FORMAT = 2
 UNSAID = "?"  # stands in a manifest's call for an object that no text names
 # What makes a study another study; budgets, machine and versions may change on the way.
 IDENTITY = (

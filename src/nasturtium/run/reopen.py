@@ -43,8 +43,12 @@ def parted(text: str) -> tuple[str, str | None]:
     return (text[:start] + last, name) if colon and last and name else (text, None)
 
 
-def found(text: str) -> tuple[Store, str | None]:
+def found(text: str, *, read_only: bool = False) -> tuple[SqlStore, str | None]:
     """The store that ``store[:name]`` says, which has to be there, and the study's name.
+
+    Args:
+        text: the store, and the study.
+        read_only: whether it is only looked at, and may lie on a medium that cannot be written.
 
     Raises:
         StoreError: there is no such file, or it is no store.
@@ -55,11 +59,16 @@ def found(text: str) -> tuple[Store, str | None]:
             f"there is no store {where!r} (looked in {Path.cwd()}); a search makes one, "
             "study.db if not told otherwise"
         )
-    return SqlStore(where), name
+    return SqlStore(where, read_only=read_only), name
 
 
-def manifest_in(log: Store, name: str | None) -> Mapping[str, Any]:
+def manifest_in(log: Store, name: str | None, *, whole: bool = True) -> Mapping[str, Any]:
     """The manifest of a study in a store; the name may be left out where there is one study.
+
+    Args:
+        log: the store.
+        name: the study.
+        whole: check all of it; else what is needed to say how the study stands.
 
     Raises:
         StoreError: there is no such study, or several to choose from.
@@ -73,7 +82,7 @@ def manifest_in(log: Store, name: str | None) -> Mapping[str, Any]:
     wanted = name or names[0]
     for event in log.read(wanted):
         if event.kind == "manifest":
-            return checked(event.data, wanted)
+            return checked(event.data, wanted, whole=whole)
         break
     near = get_close_matches(wanted, names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""

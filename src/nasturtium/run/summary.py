@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from statistics import median
 from typing import Any
+
+import numpy as np
 
 from nasturtium.analyse.notices import notices
 from nasturtium.errors import StoreError
+from nasturtium.run.overview import Overview, overview_of
 from nasturtium.study.address import printable
-from nasturtium.study.confirm import answer, confirmed
+from nasturtium.study.confirm import confirmed
 from nasturtium.study.store import SqlStore
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Trial
@@ -28,7 +30,7 @@ ENDS = ("search", "control", "confirm", *STATES)
 SHOWN = ("params", "macs", "latency")  # beside the objectives, where they are known
 
 
-def address(study: Study) -> str:
+def address(study: Study | Overview) -> str:
     """What the command line calls the study: ``study.db:name``."""
     store = study.store
     if not isinstance(store, SqlStore):
@@ -38,55 +40,58 @@ def address(study: Study) -> str:
     return f"{where}:{study.name}"
 
 
-def counted(study: Study) -> dict[str, int]:
+def counted(study: Study | Overview) -> dict[str, int]:
     """How many trials ended how; those of the search without the rejected, as budgets count."""
+    told = study if isinstance(study, Overview) else overview_of(study)
     states = dict.fromkeys(ENDS, 0)
-    for trial in study.history:
-        if trial.state in ("pending", "rejected"):
-            states[trial.state] += 1
+    states["pending"] = told.pending
+    for (arm, state), count in told.counts.items():
+        if state == "rejected":
+            states["rejected"] += count
             continue
-        states["failed"] += trial.state == "failed"
-        states["stopped"] += trial.state == "stopped"
-        if trial.arm in states:
-            states[trial.arm] += 1
+        if state in ("failed", "stopped"):
+            states[state] += count
+        if arm in states:
+            states[arm] += count
     return states
 
 
-def summary(study: Study) -> dict[str, Any]:
+def summary(study: Study | Overview) -> dict[str, Any]:
     """As plain JSON: counts, best trial, front, what random draws gave, what was finished."""
-    history = study.history
-    goal = history.objectives[0]
-    drawn = [
-        trial
-        for trial in history.drawn()
-        if history.violation(trial) == 0 and goal.metric in trial.metrics
-    ]
-    scores = sorted((trial.metrics[goal.metric] for trial in drawn), key=lambda x: -goal.sign * x)
-    found = answer(history)
-    finished = [_finished(study, note) for note in study.notes if "finished" in note]
+    told = study if isinstance(study, Overview) else overview_of(study)
+    history = told.history
+    sign = history.objectives[0].sign
+    scores = np.sort(np.frombuffer(told.scores))
+    middle = scores[[(len(scores) - 1) // 2, len(scores) // 2]] if len(scores) else scores
+    found = told.best
+    finished = [_finished(told, note) for note in told.notes if "finished" in note]
     return {
-        "study": study.name,
-        "store": address(study).removesuffix(f":{study.name}"),
+        "study": told.name,
+        "store": address(told).removesuffix(f":{told.name}"),
         "objectives": [str(objective) for objective in history.objectives],
         "within": [str(bound) for bound in history.constraints],
-        "trials": counted(study),
-        "seconds": round(sum(trial.seconds for trial in history), 3),
+        "trials": counted(told),
+        "seconds": round(told.seconds, 3),
         "best": None if found is None else trial_to_json(found),
         "confirmed": [
             {"trial": one.trial.number, "mean": one.mean, "estimates": list(one.estimates)}
             for one in confirmed(history)
         ],
-        "random": {"trials": len(scores), "best": scores[0], "median": median(scores)}
-        if scores
+        "random": {
+            "trials": len(scores),
+            "best": float(scores[-1 if sign > 0 else 0]),
+            "median": float(middle.sum() / 2),
+        }
+        if len(scores)
         else None,
-        "front": [trial_to_json(trial) for trial in study.front],
+        "front": [trial_to_json(trial) for trial in told.found.front()],
         "finished": finished,
-        "notices": list(notices(history, study.manifest)),
-        "resume": f"nasturtium resume {shlex.quote(address(study))}",
+        "notices": list(notices(told.measured, told.manifest)),
+        "resume": f"nasturtium resume {shlex.quote(address(told))}",
     }
 
 
-def _finished(study: Study, note: Mapping[str, Any]) -> dict[str, Any]:
+def _finished(study: Study | Overview, note: Mapping[str, Any]) -> dict[str, Any]:
     """What a note of a training in full tells.
 
     Raises:
@@ -119,11 +124,12 @@ def trial_to_json(trial: Trial) -> dict[str, Any]:
     }
 
 
-def rows(study: Study) -> list[tuple[str, str]]:
+def rows(study: Study | Overview) -> list[tuple[str, str]]:
     """The summary as (label, text) lines for people."""
-    told = summary(study)
-    counts, goal = told["trials"], study.history.objectives[0]
-    wanted = study.manifest.get("call", {}).get("trials")
+    seen = study if isinstance(study, Overview) else overview_of(study)
+    told = summary(seen)
+    counts, goal = told["trials"], seen.history.objectives[0]
+    wanted = seen.manifest.get("call", {}).get("trials")
     of = f" of {wanted}" if isinstance(wanted, int) and wanted > counts["search"] else ""
     parts = [f"{counts['search']} searched{of}"]
     if counts["control"]:
@@ -135,11 +141,11 @@ def rows(study: Study) -> list[tuple[str, str]]:
         ("study", address(study)),
         ("trials", f"{', '.join(parts)}; {in_words('seconds', told['seconds'])} of training"),
     ]
-    notes = study.manifest.get("data", {}).get("notes", ())
+    notes = seen.manifest.get("data", {}).get("notes", ())
     lines += [("data" if place == 0 else "", note) for place, note in enumerate(notes)]
-    if told["best"] is None:
+    best = seen.best
+    if best is None:
         return lines
-    best = study.best
     lines.append(("best", f"trial {best.number}: {metrics_in_words(study, best)}"))
     for one in told["confirmed"]:
         if one["trial"] == best.number:
@@ -147,17 +153,17 @@ def rows(study: Study) -> list[tuple[str, str]]:
             among = len(told["confirmed"])
             text = f"{goal.metric} {mean} in the mean of {times} trainings, the best of {among}"
             lines.append(("confirmed", text))
-    if (drawn := told["random"]) is not None and len(study.history.objectives) == 1:
+    if (drawn := told["random"]) is not None and len(seen.history.objectives) == 1:
         text = (
             f"{goal.metric} {in_words(goal.metric, drawn['best'])} at best, "
             f"{in_words(goal.metric, drawn['median'])} in the middle, of {drawn['trials']} "
             "drawn uniformly"
         )
         lines.append(("random", text))
-    if len(study.history.objectives) > 1:
+    if len(seen.history.objectives) > 1:
         lines += [
             ("front" if place == 0 else "", f"trial {t.number}: {metrics_in_words(study, t)}")
-            for place, t in enumerate(study.front)
+            for place, t in enumerate(seen.found.front())
         ]
     for done in told["finished"]:
         named = ", ".join(f"{k} {in_words(k, v)}" for k, v in done["metrics"].items() if k in FINAL)
@@ -169,7 +175,7 @@ def rows(study: Study) -> list[tuple[str, str]]:
 FINAL = ("accuracy", "params", "macs")
 
 
-def metrics_in_words(study: Study, trial: Trial) -> str:
+def metrics_in_words(study: Study | Overview, trial: Trial) -> str:
     """The metrics that matter to this study, objectives first."""
     wanted = [o.metric for o in (*study.history.objectives, *study.history.constraints)]
     wanted += [name for name in SHOWN if name in trial.metrics]

@@ -69,6 +69,7 @@ class Encoding:
         self._scale: tuple[NDArray[Any], NDArray[Any]] | None = None
         self._rows: dict[str, tuple[Matrix, tuple[float, ...]]] = {}
         self._tally: Matrix | None = None
+        self._met: set[str] = set()
         if isinstance(space, ChoiceSpace):
             self._encoder = space.encoder()
         elif isinstance(space, PoolSpace):
@@ -97,8 +98,9 @@ class Encoding:
 
     def meet(self, architecture: Architecture) -> None:
         """Take in a finished architecture; new decisions and options append columns."""
-        if self._pool is not None:
+        if self._pool is not None or architecture.key in self._met:
             return
+        self._met.add(architecture.key)
         before = self.columns
         self._encoder.encode(architecture)
         if self.columns != before:

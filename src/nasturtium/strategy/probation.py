@@ -29,7 +29,7 @@ from nasturtium.predict.predictor import Fitted
 from nasturtium.strategy.cell import Frame
 from nasturtium.strategy.curve import Ends
 from nasturtium.strategy.encoding import Encoding
-from nasturtium.strategy.surrogate import Points, kept, winsorised
+from nasturtium.strategy.surrogate import Points, Rows, kept, winsorised
 from nasturtium.train.seeds import mix
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ __all__ = ["EVERY", "JUDGED", "RECENT", "SURROGATES", "Desk", "Learner", "rank_c
 EVERY = 5  # results between fits of the forest, and of the process's kernel
 RECENT = 60  # predictions that a surrogate is judged by
 JUDGED = 15  # results, before which nothing is doubted
-MOST = 200  # points of the process
-NETWORK = 10  # results between fits of the network
+MOST = 200  # points of the process, and of the network
+NETWORK = 10  # results between fits of the network, of so few
 SURROGATES = ("process", "network", "forest")
 
 
@@ -88,6 +88,7 @@ class Desk:
     told: int = 0  # points that the surrogates have seen
     columns: int = 0  # that they were fitted to
     learners: dict[str, Learner] = field(default_factory=dict)
+    rows: Rows = field(default_factory=Rows)  # of vectors
 
     def learn(self, surrogates: Sequence[str], doubt: float) -> None:
         """Go through the results in turn: each is predicted, and then learned from.
@@ -109,11 +110,13 @@ class Desk:
         for seen in range(self.told, len(trials)):
             trial = trials[seen]
             known = seen - seen % EVERY  # targets are those that the models were fitted to
+            came: float | None = None
             for learner in self.learners.values():
                 if learner.model is not None and trial.state == "finished":
                     row = learner.rows(encoding, [trial.architecture])
                     learner.said.append(float(learner.model.predict(row).mean[0]))
-                    learner.came.append(float(self.targets(seen + 1, known)[-1]))
+                    came = float(self.targets(seen + 1, known)[-1]) if came is None else came
+                    learner.came.append(came)
             encoding.meet(trial.architecture)
             self.told = seen + 1
             if self.told == JUDGED:
@@ -146,14 +149,16 @@ class Desk:
         weights that change with ``key``.
         """
         scores = self.points.targets(count)
-        vectors = np.array(self.vectors[:count])
-        if vectors.shape[1] > 1 and np.isfinite(vectors).all():
+        if len(self.vectors[0]) == 1:
+            return winsorised(scores)
+        vectors = self.rows.matrix(self.vectors, count)
+        if np.isfinite(vectors).all():
             low, high = vectors.min(0), vectors.max(0)
             losses = (high - vectors) / np.maximum(high - low, 1e-12)
             rng = Random(mix(self.points.trials[0].architecture.key, "weights", key))
             weights = np.array([rng.expovariate(1.0) for _ in range(vectors.shape[1])])
             weighted = losses * weights / weights.sum()
-            broken = np.array([rank[0] < 0 for rank in self.points.ranks[:count]])
+            broken = self.points.rows.matrix(self.points.ranks, count)[:, 0] < 0
             mixed = -(weighted.max(1) + 0.05 * weighted.sum(1))
             scores = np.where(broken, mixed.min() - 0.1 - np.abs(scores), mixed)
         return winsorised(scores)
@@ -182,26 +187,42 @@ class Desk:
         points, count, encoding = self.points, self.told, self.encoding
         targets = self.targets(count, count - count % EVERY)
         seed = mix(points.trials[0].architecture.key, count)
-        told = [trial.architecture for trial in points.trials[:count]]
+        trials = points.trials
         for name in surrogates:
             if name == "network" and encoding.graph is None:
                 continue
             learner = self.learners.setdefault(name, Learner())
-            if name == "network" and encoding.graph is not None:
-                if learner.model is None or count % NETWORK == 0:
-                    learner.frame = Frame.of(told, encoding.graph)
-                    rows = learner.frame.rows(told)
-                    learner.model = GCN(nodes=learner.frame.nodes).fit(rows, targets, seed)
+            if name == "network":
+                if learner.model is None or count % between(count) == 0:
+                    self._fit_network(learner)
             elif name == "forest":
                 if anew or learner.model is None:
+                    told = [trial.architecture for trial in trials[:count]]
                     rows = np.hstack(encoding.groups(told))
                     learner.model = Forest().fit(rows, targets, seed)
             else:
                 chosen = kept(targets, MOST)
-                groups = encoding.groups([told[place] for place in chosen])
+                groups = encoding.groups([trials[place].architecture for place in chosen])
                 rows = np.hstack(groups)
                 if anew or not isinstance(learner.model, Posterior):
                     widths = tuple(part.shape[1] for part in groups if part.shape[1])
                     learner.model = GP(groups=widths[:-1]).fit(rows, targets[chosen], seed)
                 else:
                     learner.model = learner.model.again(rows, targets[chosen])
+
+    def _fit_network(self, learner: Learner) -> None:
+        """Fit the network to the points that it is fitted to at this place of the log."""
+        count = self.told - self.told % between(self.told) or self.told
+        targets = self.targets(count, count - count % EVERY)
+        chosen = kept(targets, MOST)
+        told = [self.points.trials[place].architecture for place in chosen]
+        assert self.encoding.graph is not None
+        learner.frame = Frame.of(told, self.encoding.graph)
+        seed = mix(self.points.trials[0].architecture.key, count)
+        network = GCN(nodes=learner.frame.nodes)
+        learner.model = network.fit(learner.frame.rows(told), targets[chosen], seed)
+
+
+def between(count: int) -> int:
+    """How many results lie between fits of the network: more in long studies, up to a twentieth."""
+    return NETWORK << max(0, (count // MOST).bit_length() - 1)

@@ -8,8 +8,10 @@ that it had, whichever proposal happens to need it first.
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -37,6 +39,25 @@ ATTEMPTS = 2  # variations for each candidate wanted, before fewer have to do
 
 
 @dataclass
+class Rows:
+    """Rows of numbers that only grow, as a matrix without making it anew for every reader."""
+
+    flat: array[float] = field(default_factory=lambda: array("d"))
+    taken: int = 0  # rows
+
+    def matrix(self, rows: Sequence[tuple[float, ...]], count: int | None = None) -> Array:
+        """The first so many of some rows, of which those that are new are taken in."""
+        for row in islice(rows, self.taken, None):
+            self.flat.extend(row)
+        self.taken = len(rows)
+        count = len(rows) if count is None else min(count, len(rows))
+        width = len(rows[0]) if rows else 1
+        # A copy: numbers cannot be added to what a matrix still looks at.
+        found: Array = np.frombuffer(self.flat, np.float64, count * width).copy()
+        return found.reshape(count, width)
+
+
+@dataclass
 class Points:
     """Finished trials as a surrogate sees them, and what was tried at all.
 
@@ -50,6 +71,7 @@ class Points:
     ranks: list[tuple[float, float]] = field(default_factory=list)  # of these trials
     encoding: Encoding | None = None
     model: tuple[int, Any] = (-1, None)  # points that it was fitted to, and the model
+    rows: Rows = field(default_factory=Rows)  # of ranks
 
     def look(
         self,
@@ -90,7 +112,7 @@ class Points:
 
     def targets(self, count: int | None = None) -> Array:
         """Scores of the first points; those that break a bound lie below all that keep it."""
-        ranks = np.array(self.ranks[:count], dtype=np.float64).reshape(-1, 2)
+        ranks = self.rows.matrix(self.ranks, count).reshape(-1, 2)
         worse, scores = np.minimum(-ranks[:, 0], 10.0), ranks[:, 1]
         broken = worse > 0
         if not broken.any():
@@ -264,7 +286,9 @@ def kept(targets: Array, most: int) -> NDArray[np.int64]:
     count = len(targets)
     if count <= most:
         return np.arange(count)
-    latest = np.arange(count - most // 2, count)
-    order = np.argsort(-targets, kind="stable")
-    best = order[~np.isin(order, latest)][: most - len(latest)]
-    return np.sort(np.concatenate([best, latest]))
+    earlier, wanted = targets[: count - most // 2], most - most // 2
+    least = np.partition(earlier, len(earlier) - wanted)[len(earlier) - wanted]
+    better = np.flatnonzero(earlier > least)
+    equal = np.flatnonzero(earlier == least)[: wanted - len(better)]  # the earliest of these
+    latest = np.arange(len(earlier), count)
+    return np.concatenate([np.sort(np.concatenate([better, equal])), latest])

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Container, Iterable, Mapping
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any, final
 
 from nasturtium.errors import StoreError
+from nasturtium.study.shape import OUTCOME, check_entries
 from nasturtium.task.durable import replace_file, sync_folder
 
 __all__ = ["Files"]
+
+DIGEST = re.compile("[0-9a-f]{64}")
+LEFT = frozenset(("metrics", "curve", "files", "error", "seconds", "cpu_seconds"))
 
 
 @final
@@ -22,7 +27,8 @@ class Files:
     """A folder of files named by the SHA-256 of their content.
 
     A file is written under a temporary name, synchronised and renamed, so it is whole or absent;
-    only then does an event refer to it. What no event refers to is collected.
+    only then does an event refer to it. What no event refers to is collected. Its content is
+    compared with its name whenever it is asked for.
 
     Args:
         folder: where; made when first written to.
@@ -39,12 +45,9 @@ class Files:
     def put(self, path: str | Path) -> str:
         """Move a finished file in, from any disk, and return its digest."""
         path = self._near(Path(path))
-        digest = sha256()
         with path.open("rb") as source:
-            while part := source.read(1 << 20):
-                digest.update(part)
+            name = file_digest(source, "sha256").hexdigest()
             os.fsync(source.fileno())
-        name = digest.hexdigest()
         target = self._place(name)
         target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(path, target)
@@ -63,23 +66,58 @@ class Files:
     def put_bytes(self, content: bytes) -> str:
         """Keep some bytes, and return their digest."""
         name = sha256(content).hexdigest()
-        if not self._place(name).exists():
+        if self.fault(name) is not None:
             replace_file(self._place(name), content)
         return name
 
     def get(self, digest: str) -> Path:
-        """The file of that digest.
+        """The file of that digest, whose content was compared with it just now.
 
         Raises:
-            StoreError: it is not there.
+            StoreError: it is not there, is damaged, or the text is no digest.
         """
-        path = self._place(digest)
-        if not path.exists():
-            raise StoreError(
+        fault = self.fault(digest)
+        if fault is not None:
+            raise StoreError(fault)
+        return self._place(digest)
+
+    def fault(self, digest: str) -> str | None:
+        """Why the file of that digest cannot be used, or ``None`` if it can."""
+        if not DIGEST.fullmatch(digest):
+            return (
+                f"the log names a kept file {digest[:80]!r}; expected a SHA-256 of 64 hexadecimal "
+                "digits, so the log is damaged, and no file was opened"
+            )
+        try:
+            with self._place(digest).open("rb") as source:
+                found = file_digest(source, "sha256").hexdigest()
+        except FileNotFoundError:
+            return (
                 f"the file {digest[:12]}… of this study is missing from {self.folder}; the folder "
                 "belongs beside the store and has to be moved with it"
             )
-        return path
+        except OSError as error:
+            return f"the file {digest[:12]}… in {self.folder} cannot be read: {error.strerror}"
+        if found == digest:
+            return None
+        return (
+            f"the file {digest[:12]}… in {self.folder} is damaged: its content has another digest "
+            f"({found[:12]}…), so it is not used"
+        )
+
+    def set_aside(self, digest: str) -> Path | None:
+        """Move a damaged file aside; returns where it is now, or ``None`` if there is none."""
+        place = self._place(digest)
+        if not DIGEST.fullmatch(digest) or not place.exists():
+            return None
+        aside = self.folder / "damaged" / digest
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        count = 0
+        while aside.exists():
+            count += 1
+            aside = aside.with_name(f"{digest}.{count}")
+        os.replace(place, aside)
+        return aside
 
     def temporary(self) -> Path:
         """A name of a new file on the same disk, to be written and then ``put``."""
@@ -99,16 +137,29 @@ class Files:
         return self.folder / "results" / study / f"{number}.json"
 
     def leave_result(self, study: str, number: int, outcome: Mapping[str, Any]) -> None:
-        """Keep an outcome until it is logged."""
-        replace_file(self.result_path(study, number), json.dumps(outcome).encode())
+        """Keep an outcome until it is logged, after a line with the digest of its text."""
+        content = json.dumps(outcome).encode()
+        whole = sha256(content).hexdigest().encode() + b"\n" + content
+        replace_file(self.result_path(study, number), whole)
 
     def take_result(self, study: str, number: int, job: str) -> dict[str, Any] | None:
-        """The outcome that a worker left for a job, if there is one; another job's is dropped."""
+        """The outcome that a worker left for a job, if there is one that is whole.
+
+        Another job's is dropped, and so is one that is damaged.
+        """
         try:
-            left = json.loads(self.result_path(study, number).read_text())
-        except (OSError, ValueError):
+            digest, _, content = self.result_path(study, number).read_bytes().partition(b"\n")
+            if sha256(content).hexdigest().encode() != digest:
+                return None
+            left = json.loads(content)
+            if not isinstance(left, dict) or left.get("job") != job:
+                return None
+            if not LEFT.issubset(left):
+                return None
+            check_entries(OUTCOME, left)
+        except (OSError, ValueError, TypeError, RecursionError):
             return None
-        return left if isinstance(left, dict) and left.get("job") == job else None
+        return left
 
     def begun(self, study: str) -> Path:
         """Where a driver notes the trial that it runs in its own process."""

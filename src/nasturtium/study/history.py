@@ -213,17 +213,17 @@ class History(Sequence[Trial]):
 
         In the order of the first objective, best first; of equal vectors the earliest is kept.
         """
-        import numpy as np
-        from moocore import is_nondominated
-
         top = max((trial.fidelity.cost for trial in self._finished), default=0.0)
         able = [
             trial
             for trial in sorted(self._finished, key=lambda trial: trial.number)
             if trial.fidelity.cost == top and self.violation(trial) == 0.0
         ]
-        if not able:
-            return ()
+        if not able or len(self.objectives) == 1:
+            return (max(able, key=self.score),) if able else ()
+        import numpy as np
+        from moocore import is_nondominated
+
         values = np.array([self.vector(trial) for trial in able])
         kept = is_nondominated(-values, keep_weakly=False)
         return tuple(
@@ -263,7 +263,8 @@ class History(Sequence[Trial]):
     def _put(self, trial: Trial) -> None:
         """Take in a trial that is new or in a new state, and hand it on to the views."""
         number, numbers = trial.number, self._numbers
-        place = bisect_left(numbers, number)
+        # Most trials are new and come last, or are told soon after they were asked for.
+        place = bisect_left(numbers, number) if numbers and number <= numbers[-1] else len(numbers)
         if place < len(numbers) and numbers[place] == number:
             self._trials[place] = trial
         else:

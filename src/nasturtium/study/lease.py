@@ -396,6 +396,7 @@ def explain(url: str, verb: str, error: Exception) -> str:
     advice = "check the address and the rights"
     for sign, hint in (
         ("not a database", "it is another kind of file; give another name, nothing was written"),
+        ("malformed", "it is damaged; nasturtium repair keeps what can be read of it"),
         ("readonly", "the file or its folder is read-only; give one that can be written"),
         ("unable to open", "check that its folder exists and can be written"),
         ("disk is full", "free some space, then resume: everything up to now is kept"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -16,6 +18,7 @@ from nasturtium.study.confirm import answer, next_candidate
 from nasturtium.study.event import Event
 from nasturtium.study.files import Files
 from nasturtium.study.history import History
+from nasturtium.study.segment import broken, misfit
 from nasturtium.study.store import Store, open_store
 from nasturtium.study.strategy import Strategy
 from nasturtium.study.trial import (
@@ -113,9 +116,22 @@ class Study:
         self._state = strategy.start()
         self._rng = Random()
         self._fold = strategy.fold if type(strategy).fold is not Strategy.fold else None
-        for event in self.store.read(name):
-            self._apply(event)
+        with without_collections():
+            self._read()
         self._waiting = deque(self.history.pending)
+
+    def _read(self) -> None:
+        """Fold the log.
+
+        Raises:
+            StoreError: an event does not follow those before it; names it.
+        """
+        history, asked = self.history, self.history._trials
+        for place, event in enumerate(self.store.read(self.name), 1):
+            problem = misfit(event, history._pending, len(asked), history)
+            if problem is not None:
+                raise StoreError(broken(self.name, place, problem))
+            self._apply(event)
 
     # -- ask and tell ---------------------------------------------------------------------------
 
@@ -381,11 +397,6 @@ class Study:
         if isinstance(data, Trial):
             self._asked(data)
         elif isinstance(data, Outcome):
-            if data.number not in self.history._pending:
-                raise StoreError(
-                    f"study {self.name!r} tells of trial {data.number}, which it never asked for; "
-                    "the log is damaged"
-                )
             self._told(data)
         elif event.kind == "manifest":
             self.manifest = data
@@ -454,6 +465,18 @@ class Study:
         early = f", {stopped} stopped early" if stopped else ""
         done = f"{len(history.finished)} of {len(history)} trials finished"
         return f"<study {self.name}: {done}{early}>"
+
+
+@contextmanager
+def without_collections() -> Iterator[None]:
+    """Without Python's searches for cycles, which take longer the more records are read."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 _MASK = (1 << 64) - 1

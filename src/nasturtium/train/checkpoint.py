@@ -8,9 +8,8 @@ whatever is damaged or belongs to another training counts as absent.
 from __future__ import annotations
 
 import io
-import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 import torch
 
 from nasturtium.task.durable import replace_file
+from nasturtium.train.weights import read_tensors
 
 __all__ = ["Checkpoint"]
 
@@ -56,32 +56,45 @@ class Checkpoint:
         content = buffer.getvalue()
         replace_file(path, sha256(content).digest() + content)
 
-    @staticmethod
-    def copy(source: Path, target: Path) -> None:
+    @classmethod
+    def copy(cls, source: Path, target: Path) -> bool:
         """Copy a whole checkpoint without its seconds: equal trainings give equal files.
 
-        Raises:
-            OSError: there is none at ``source``.
+        Returns:
+            whether there is one at ``source`` that is whole.
         """
-        data = torch.load(
-            io.BytesIO(source.read_bytes()[32:]), map_location="cpu", weights_only=True
-        )
-        kept = Checkpoint(**{**data, "seconds": 0.0, "curve": tuple(data["curve"])})
-        kept.write(target)
+        found = cls._whole(source)
+        if found is not None:
+            replace(found, seconds=0.0).write(target)
+        return found is not None
 
     @classmethod
     def read(cls, path: Path, identity: str) -> Checkpoint | None:
         """Return the checkpoint of the training ``identity``, or ``None`` if there is none."""
+        found = cls._whole(path)
+        return found if found is not None and found.identity == identity else None
+
+    @classmethod
+    def _whole(cls, path: Path) -> Checkpoint | None:
+        """The checkpoint at ``path``, if it is there and not damaged."""
         try:
             raw = path.read_bytes()
-        except OSError:
-            return None
-        digest, content = raw[:32], raw[32:]
-        if sha256(content).digest() != digest:
-            return None
-        try:
-            data = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+            digest, content = raw[:32], raw[32:]
+            if sha256(content).digest() != digest:
+                return None
+            data = read_tensors(content)
             found = cls(**{**data, "curve": tuple(data["curve"])})
-        except (pickle.UnpicklingError, RuntimeError, EOFError, TypeError, KeyError, ValueError):
+        except (OSError, ValueError, TypeError, KeyError):
             return None
-        return found if found.identity == identity else None
+        return found if found._sound() else None
+
+    def _sound(self) -> bool:
+        """Whether its parts are of the types that were written."""
+        return (
+            isinstance(self.identity, str)
+            and type(self.epoch) is int
+            and self.epoch >= 0
+            and isinstance(self.seconds, float)
+            and all(isinstance(point, dict) for point in self.curve)
+            and isinstance(self.state, dict)
+        )
