@@ -224,14 +224,14 @@ def test_damaged_files_leases_and_snapshots_are_set_aside(path):
     code, out, err = said("check", path)
     assert code == 2 and "nasturtium repair" in err
     assert "is damaged: its content has another digest" in out
-    assert "who drives study 's' cannot be read" in out and "1 snapshots do not fit" in out
+    assert "nobody can tell who drives study 's'" in out and "1 snapshots do not fit" in out
     before = log(path)
     code, out, _ = said("repair", path)
     assert code == 0 and "moved the damaged file" in out and "nobody drives it any more" in out
     assert log(path) == before
     assert (path.parent / "study.db.files" / "damaged" / digest).read_bytes() == b"weighty"
     code, out, _ = said("check", path)
-    assert code == 2 and "is missing" in out and "who drives" not in out
+    assert code == 2 and "is missing" in out and "nobody can tell" not in out
 
 
 def test_a_database_of_which_sqlite_reads_a_part_is_salvaged(path):

@@ -20,6 +20,7 @@ from typing import Any, final
 from nasturtium.errors import StoreError
 from nasturtium.study.event import Event, decode
 from nasturtium.study.files import Files
+from nasturtium.study.lease import Row, lease_problem
 from nasturtium.study.segment import SEGMENT, Goals, broken, goals_of, misfit
 from nasturtium.study.sqlite import lenient
 from nasturtium.study.store import SqlStore
@@ -171,16 +172,8 @@ def _sums(store: SqlStore, study: str) -> int:
 def _lease(store: SqlStore, study: str) -> str | None:
     sql, table = store._sql, store._lease
     rows = store._rows(sql.select(table.c.holder, table.c.beat).where(table.c.study == study))
-    for holder, beat in rows:
-        try:
-            told: Any = json.loads(holder)
-            whole = isinstance(told["host"], str) and type(told["pid"]) is int
-            if whole and "started" in told and float(beat) == float(beat):
-                continue
-        except (TypeError, ValueError, KeyError, RecursionError):
-            pass
-        return f"the row that says who drives study {study!r} cannot be read"
-    return None
+    problem = lease_problem(Row(*rows[0])) if rows else None
+    return None if problem is None else f"nobody can tell who drives study {study!r}: {problem}"
 
 
 def _mend(store: SqlStore, one: Examined) -> list[str]:

@@ -226,6 +226,7 @@ class HeldInTable(Lease):
         query = sql.select(table.c.holder, table.c.beat).where(table.c.study == self.study)
         while True:
             try:
+                self.store._make()
                 with self._writing() as connection:
                     found = connection.execute(query.with_for_update()).first()
                     row = None if found is None else Row(*found)

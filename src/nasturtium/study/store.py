@@ -552,10 +552,6 @@ class SqlStore(Store):
             found.append(name)
 
     def lease(self, study: str) -> Lease:
-        try:
-            self._make()
-        except Exception as error:
-            raise StoreError(explain(self.url, "written", error)) from error
         return HeldInTable(self, study).acquire()
 
     def close(self) -> None:
