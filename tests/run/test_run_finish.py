@@ -76,7 +76,9 @@ def test_finished_once_and_loaded_ever_after(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [lambda path: path.write_bytes(b"x"), Path.unlink])
-def test_damaged_weights_are_trained_again_and_never_used(tmp_path: Path, damage: Any) -> None:
+def test_damaged_weights_are_trained_again_and_never_used(
+    tmp_path: Path, damage: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     searched = study(tmp_path / "s.db")
     network = finish(searched, recipe="epochs=1")
     digest = next(note["weights"] for note in searched.notes if "weights" in note)
@@ -84,8 +86,9 @@ def test_damaged_weights_are_trained_again_and_never_used(tmp_path: Path, damage
     damage(searched.files.get(digest))
     with pytest.raises(nas.StoreError, match=r"cannot be loaded: .*nasturtium finish trains it"):
         finished(searched, data=data())
-    with pytest.warns(UserWarning, match="the network is trained again: the file"):
-        again = finish(searched, recipe="epochs=1")
+    again = finish(searched, recipe="epochs=1")
+    assert "the network is trained again: the file" in caplog.text
+    assert again.weights.startswith("trained afresh; the file")
     assert not again.reused
     assert same(again.model, network.model)
     assert finish(searched, recipe="epochs=1").reused

@@ -119,7 +119,7 @@ def test_not_a_number_survives():
         ("asked", "{", ""),
         ("asked", "{}", ""),
         ("asked", "[]", ""),
-        ("asked", '{"n":0,"proposal":{"architecture":{"space":"s","decisions":{"a":null}}}}', ""),
+        ("asked", '{"n":0,"proposal":{"architecture":{"space":"s","decisions":{"a":{}}}}}', ""),
         ("asked", '{"n":0,"proposal":{"architecture":{"space":"s","decisions":7}}}', ""),
         ("told", '{"metrics":{}}', ""),
         ("told", '{"n":0}', "[1.0,2.0"),

@@ -43,9 +43,7 @@ def _guessing(measured: Measured, manifest: Mapping[str, Any]) -> Iterator[str]:
         if count < FEWEST or not examples or not data.get("classes"):
             continue
         share = float(known.get(metric, 1 / data["classes"]))
-        luck = NormalDist().inv_cdf(1 - LEVEL / count) * math.sqrt(
-            share * (1 - share) / examples
-        )
+        luck = NormalDist().inv_cdf(1 - LEVEL / count) * math.sqrt(share * (1 - share) / examples)
         highest = measured.highest[metric]
         if highest <= share + luck:
             yield (

@@ -122,7 +122,9 @@ def tell_finished(done: Finished, files: list[dict[str, Any]], as_json: bool) ->
         }
         typer.echo(json.dumps(told))
         return
-    how = done.weights if done.reused else f"{done.seconds:.0f} s of training"
+    how = done.weights
+    if not done.reused:
+        how = f"{done.seconds:.0f} s of training{how.removeprefix('trained afresh')}"
     lines = [("network", f"trial {done.trial}, {done.recipe.epochs} epochs, {how}")]
     shown = [f"{name} {in_words(name, value)}" for name, value in done.metrics.items()]
     lines.append(("test", ", ".join(shown)))

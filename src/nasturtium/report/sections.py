@@ -103,7 +103,10 @@ def answer(study: Study, best: Trial | None, final: Mapping[str, Any] | None) ->
         names = escape(listed(o.metric for o in history.objectives))
         body += f"<p>The Pareto front has {many(len(front), 'network')}: no other beats one of "
         body += f"them in every objective ({names}).</p>"
-    told = "".join(f'<p class="note">{escape(one)}</p>' for one in notices(Measured.of(history), study.manifest))
+    told = "".join(
+        f'<p class="note">{escape(one)}</p>'
+        for one in notices(Measured.of(history), study.manifest)
+    )
     return section("answer", "The answer", body + went + told)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from nasturtium.deploy.export import Exported
 
 __all__ = ["Finished", "finish", "finished"]
+
+logger = logging.getLogger("nasturtium")
 
 LONGER = 4  # times the search's epochs, where no recipe is given
 REAL = 64  # examples of the test split that an export is compared on
@@ -190,7 +192,8 @@ def finish(
                     "nasturtium finish trains it again"
                 )
             if fault is not None:
-                warnings.warn(f"the network is trained again: {fault}", stacklevel=2)
+                logger.warning("the network is trained again: %s", fault)
+                weights = f"trained afresh; {fault}"
                 model = space.build(chosen.architecture, seed=mix(seed, "finish", "init"))
                 continue
             return Finished(

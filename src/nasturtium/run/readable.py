@@ -13,6 +13,7 @@ from typing import Any
 
 from nasturtium.errors import NasturtiumError, StoreError
 from nasturtium.run.manifest import FORMAT, UNSAID
+from nasturtium.study.shape import natural
 from nasturtium.study.trial import Objective
 from nasturtium.train.fields import check_types
 
@@ -121,10 +122,12 @@ def _check(data: Mapping[str, Any], name: str, whole: bool) -> None:
     )
     _require(good, "decisions are no texts")
     _require(bool(data["objectives"]), "objectives is empty")
+    _check_counts(data)
     for part in ("strategy", "estimator"):
         good = isinstance(data[part], str)
         good = good or (isinstance(data[part], Mapping) and isinstance(data[part].get("name"), str))
         _require(good, f"{part}={_cut(data[part])}")
+    _check_lists(data["estimator"])
     if not whole:
         return
     from nasturtium.train.numerics import Numerics
@@ -133,6 +136,32 @@ def _check(data: Mapping[str, Any], name: str, whole: bool) -> None:
     Recipe.from_json(data["recipe"])
     Numerics.from_json(data["numerics"])
     _check_call(data["call"])
+
+
+def _check_counts(data: Mapping[str, Any]) -> None:
+    """Check what is counted of the data and the machine, which older manifests may lack."""
+    examples, copies = data["data"]["examples"], data.get("duplicates", {})
+    for entry, counts in (("data: examples", examples), ("duplicates", copies)):
+        good = isinstance(counts, Mapping) and all(map(natural, counts.values()))
+        _require(good, f"{entry}={_cut(counts)}")
+    chance = data.get("chance", {})
+    good = isinstance(chance, Mapping) and all(map(_number, chance.values()))
+    _require(good, f"chance={_cut(chance)}")
+    cores = data["machine"].get("cores", 1)
+    _require(_whole(cores), f"machine: cores={_cut(cores)}")
+
+
+def _check_lists(estimator: Any) -> None:
+    """Check what an estimator and its parts list."""
+    if not isinstance(estimator, Mapping):
+        return
+    for entry in ("wanted", "metrics", "parts"):
+        listed = estimator.get(entry) or []
+        _require(isinstance(listed, list), f"estimator: {entry}={_cut(listed)}")
+    for part in estimator.get("parts") or []:
+        _check_lists(part)
+    threads = estimator.get("threads", 1)
+    _require(threads is None or _whole(threads), f"estimator: threads={_cut(threads)}")
 
 
 def _check_call(call: Mapping[str, Any]) -> None:

@@ -232,7 +232,8 @@ class HeldInTable(Lease):
                     row = None if found is None else Row(*found)
                     if row is not None and repr(row) != repr(silent) and not self._left(row):
                         return row
-                    connection.execute(sql.delete(table).where(table.c.study == self.study))
+                    if row is not None:  # and locked: a row that came later is left alone
+                        connection.execute(sql.delete(table).where(table.c.study == self.study))
                     connection.execute(
                         sql.insert(table).values(
                             study=self.study, holder=self.holder, beat=time.time()

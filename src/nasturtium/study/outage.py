@@ -107,13 +107,14 @@ class Link:
             try:
                 return (again if lost and again is not None else work)(self.connection)
             except Exception as error:
-                lost = lost or away(error)
+                reached = not (away(error) or self._broken(error))
+                lost = lost or not reached
                 raise
 
         def passing(error: Exception) -> bool:
             # Of a connection that cannot be made again no code says why (the server may be
             # starting, or a proxy may refuse); as it was made before, the reason may pass.
-            return away(error) or not reached
+            return not reached
 
         where = f"the database {printable(self.url)}"
         start = time.monotonic()
@@ -127,6 +128,25 @@ class Link:
                 f"{where} was away for {time.monotonic() - start:.0f} s: {printable(cause)}; "
                 "everything that was committed is kept; give the same command when it is back"
             ) from error
+
+    def _broken(self, error: Exception) -> bool:
+        """Whether an error of the driver left a connection that answers nothing any more.
+
+        A connection that ends between the parts of a message gives errors of many kinds, of which
+        SQLAlchemy does not recognise all.
+        """
+        import sqlalchemy as sql
+
+        if not isinstance(error, (sql.exc.OperationalError, sql.exc.InterfaceError)):
+            return False
+        try:
+            self.connection.rollback()
+            self.connection.execute(sql.text("SELECT 1"))
+            self.connection.rollback()
+        except Exception:
+            self.connection.invalidate()
+            return True
+        return False
 
     def close(self) -> None:
         """Let go of the connection, which may be lost."""
