@@ -194,8 +194,7 @@ def test_a_note_of_another_shape_is_refused_or_named(run: Run, events: list[Even
         log.append("s", events)
         try:
             log.append("s", [Event("note", {"finished": identity, "metrics": {}})])
-        except StoreError as refused:
-            assert "a note cannot be logged: finished" in str(refused)
+        except StoreError:
             expected, said = 0, ""
         else:
             expected, said = 2, "has a damaged note of a finished network"
