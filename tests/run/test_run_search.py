@@ -284,6 +284,7 @@ def test_a_latency_bound_rejects_after_the_measurement_without_training(
     class Taken:
         median_ms = 9.0
         spread = 0.0
+        load = 0.0
 
     def measured(model: nn.Module, *args: Any, **more: Any) -> Taken:
         taken = Taken()

@@ -103,7 +103,8 @@ def test_a_training_that_was_ended_early_is_no_result():
     known = {trial.number for trial in finished}
     parted = pools(history)
     assert {t.number for t in (*parted.search, *parted.control)} <= known
-    assert len(parted.proposed) == sum(not t.proposal.uniform for t in finished)
+    searched_for = [trial for trial in finished if trial.arm == "search"]
+    assert len(parted.proposed) == sum(not t.proposal.uniform for t in searched_for)
     curve = search_curve(history, history.objectives[0])
     assert curve is not None and curve.best[-1] == study.best.metrics["loss"]
     # No architecture that was stopped is tried again.
@@ -200,7 +201,7 @@ def test_a_training_asked_to_end_after_its_last_epoch_has_finished():
 
 
 def test_a_training_that_fails_records_the_epochs_that_it_had(monkeypatch):
-    def score(loop):
+    def score(loop, *turn):
         done.append(1)
         return {"accuracy": 0.5, "loss": math.nan if len(done) == 3 else 1.0}
 
