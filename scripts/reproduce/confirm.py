@@ -83,6 +83,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--at", type=int, nargs="*", default=[50, 100])
     parser.add_argument("--only", default="", help="a part of the names of tables")
+    parser.add_argument("--strategies", nargs="*", help="some of them; all if not given")
     given = parser.parse_args()
     strategies = {
         "portfolio": Portfolio(),
@@ -97,6 +98,8 @@ def main() -> None:
         if given.only not in bench.name:
             continue
         for name, strategy in strategies.items():
+            if given.strategies and name not in given.strategies:
+                continue
             for trials in given.at:
                 count = default_count(trials, objectives=1)
                 found = []
