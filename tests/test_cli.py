@@ -90,7 +90,7 @@ def test_options_of_search_are_the_parameters_of_the_function() -> None:
     function = inspect.signature(run_search.search).parameters
     command = inspect.signature(search_command).parameters
     own = {"as_json", "quiet"}
-    assert set(command) - own == set(function) - {"watch"}
+    assert set(command) - own == set(function) - {"progress", "watch"}
     for name, parameter in command.items():
         if name in own:
             continue

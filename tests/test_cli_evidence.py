@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nasturtium.analyse.trained import Training
-from nasturtium.cli.evidence import _line
+from nasturtium.run.show import training_in_words
 
 
 @pytest.mark.parametrize(
@@ -20,4 +20,4 @@ from nasturtium.cli.evidence import _line
     ],
 )
 def test_a_training_in_a_line(training, said):
-    assert _line(training).startswith(said)
+    assert training_in_words(training).startswith(said)

@@ -60,10 +60,14 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _common(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="say which version")
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="say which version", metavar=""
+        ),
     ] = False,
     debug: Annotated[
-        bool, typer.Option("--debug", help="show where an error arose; may stand anywhere")
+        bool,
+        typer.Option("--debug", help="show where an error arose; may stand anywhere", metavar=""),
     ] = False,
 ) -> None:
     """Neural architecture search for PyTorch."""

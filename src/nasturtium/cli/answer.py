@@ -56,16 +56,17 @@ def named(kind: str) -> str:
 StoreName = Annotated[
     str, typer.Argument(metavar="STORE[:NAME]", help="the store, and the study if it holds several")
 ]
-Json = Annotated[bool, typer.Option("--json", help="answer with one JSON object")]
+Json = Annotated[bool, typer.Option("--json", help="answer with one JSON object", metavar="")]
 Trust = Annotated[
     bool,
     typer.Option(
         "--trust",
+        metavar="",
         help="run the files and modules that the study names, even if you have not searched with "
         "them as they are now",
     ),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="show no progress")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="show no progress", metavar="")]
 
 
 @contextmanager

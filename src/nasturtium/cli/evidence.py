@@ -27,7 +27,9 @@ def evidence(
     spread: Annotated[
         int, typer.Option(min=0, help="others trained once, for the rank correlation")
     ] = 4,
-    references: Annotated[bool, typer.Option(help="train reference networks as well")] = True,
+    references: Annotated[
+        bool, typer.Option(help="train reference networks as well", metavar="")
+    ] = True,
     budget_seconds: Annotated[
         float | None, typer.Option(help="start no further training after so much time")
     ] = None,
@@ -39,7 +41,7 @@ def evidence(
         str | None, typer.Option(help="the data; those of the study, read again, if not given")
     ] = None,
     recall: Annotated[
-        bool, typer.Option("--recall", help="train nothing, tell what is known so far")
+        bool, typer.Option("--recall", help="train nothing, tell what is known so far", metavar="")
     ] = False,
     trust: Trust = False,
     as_json: Json = False,
@@ -51,10 +53,11 @@ def evidence(
     opened = reopen(*found(study), with_space=True, own=not recall, trust=trust)
     with going_on():
         from nasturtium.run import evidence as gathering
+        from nasturtium.run.show import training_in_words
 
         def watch(training: Training, done: int, wanted: int) -> None:
             if not quiet:
-                line = plain(_line(training))
+                line = plain(training_in_words(training))
                 print(f"trained {done} of {wanted}: {line}", file=sys.stderr)
 
         def foreseen(prospect: Prospect) -> None:
@@ -78,23 +81,6 @@ def evidence(
             )
         )
     typer.echo(json.dumps(told.to_json()) if as_json else plain(str(told)))
-
-
-def _line(training: Training) -> str:
-    """One training in words."""
-    from nasturtium.run.summary import in_words
-
-    who = training.key if training.trial is None else f"trial {training.trial}"
-    if training.error is not None:
-        return f"{who}, seed {training.seed}: failed, {training.error}"
-    told = ", ".join(
-        f"{name} {in_words(name, training.metrics[name])}"
-        for name in ("accuracy", "loss")
-        if name in training.metrics
-    )
-    return f"{who}, seed {training.seed}: {told or 'no accuracy'} on the test examples, " + (
-        f"{training.seconds:.1f} s"
-    )
 
 
 def report(

@@ -38,13 +38,17 @@ def finish(
     whole: Annotated[
         bool,
         typer.Option(
-            help="train on training and validation examples together, as nothing is chosen any more"
+            help="train on training and validation examples together, as nothing is chosen any "
+            "more",
+            metavar="",
         ),
     ] = True,
     keep: Annotated[
         bool,
         typer.Option(
-            "--keep", help="train nothing, take the weights that the trial had in the search"
+            "--keep",
+            metavar="",
+            help="train nothing, take the weights that the trial had in the search",
         ),
     ] = False,
     export: Annotated[
@@ -52,7 +56,8 @@ def finish(
         typer.Option(help="write the network to this file, .onnx or .pt2, and a model card beside"),
     ] = None,
     int8: Annotated[
-        bool, typer.Option("--int8", help="write NAME.int8.onnx as well: 8-bit, measured")
+        bool,
+        typer.Option("--int8", help="write NAME.int8.onnx as well: 8-bit, measured", metavar=""),
     ] = False,
     trust: Trust = False,
     as_json: Json = False,
@@ -92,7 +97,8 @@ def export(
     study: StoreName,
     path: Annotated[Path, typer.Argument(help="the file, .onnx or .pt2; a card goes beside it")],
     int8: Annotated[
-        bool, typer.Option("--int8", help="write NAME.int8.onnx as well: 8-bit, measured")
+        bool,
+        typer.Option("--int8", help="write NAME.int8.onnx as well: 8-bit, measured", metavar=""),
     ] = False,
     trial: Annotated[
         int | None, typer.Option(help="the network finished from this trial; else the last one")

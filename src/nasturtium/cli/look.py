@@ -95,7 +95,8 @@ def describe(
         ),
     ],
     replay: Annotated[
-        bool, typer.Option("--replay", help="print the command that makes the same study")
+        bool,
+        typer.Option("--replay", help="print the command that makes the same study", metavar=""),
     ] = False,
     svg: Annotated[
         Path | None, typer.Option(help="draw a space's example into this file as well")

@@ -135,8 +135,9 @@ def search(
     ordered: Annotated[
         bool,
         typer.Option(
+            metavar="",
             help="log outcomes in the order of trials, which makes W workers give the same study "
-            "in every run; else as they come, which may leave less idle"
+            "in every run; else as they come, which may leave less idle",
         ),
     ] = True,
     as_json: Json = False,

@@ -56,6 +56,7 @@ class NasturtiumClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         numerics: threads, precision and memory format; measured if not given.
         store: where the study is kept; in memory if not given.
         random_state: seed, or a generator to draw one from.
+        verbose: show what goes on; scikit-learn's estimators are silent unless they are told.
 
     Attributes:
         classes_: the labels.
@@ -90,6 +91,7 @@ class NasturtiumClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         numerics: Numerics | str | None = None,
         store: Store | str | None = None,
         random_state: int | np.random.RandomState | None = 0,
+        verbose: bool = False,
     ) -> None:
         self.space = space
         self.strategy = strategy
@@ -105,6 +107,7 @@ class NasturtiumClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         self.numerics = numerics
         self.store = store
         self.random_state = random_state
+        self.verbose = verbose
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> NasturtiumClassifier:
         """Search, and train the best network on all examples.
@@ -151,8 +154,11 @@ class NasturtiumClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             numerics=self.numerics,
             store=self.store,
             seed=seed,
+            progress=bool(self.verbose),
         )
-        self.finished_ = finish(self.study_, data=task, recipe=self.finish_recipe)
+        self.finished_ = finish(
+            self.study_, data=task, recipe=self.finish_recipe, progress=bool(self.verbose)
+        )
         return self
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:

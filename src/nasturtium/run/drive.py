@@ -43,6 +43,7 @@ class Drive:
         ordered: log in the order of numbers; else as outcomes come.
         watch: called with each trial that was logged, and with ``None`` while waiting.
         confirm: how many of the best candidates are estimated once more at the end.
+        reported: called with each running trial that reports, with its curve so far.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Drive:
         ordered: bool,
         watch: Callable[[Trial | None], None],
         confirm: int = 0,
+        reported: Callable[[Trial], None] | None = None,
     ) -> None:
         self.study = study
         self.setting = setting
@@ -72,6 +74,7 @@ class Drive:
         self.lag = max(lag, executor.workers)
         self.ordered = ordered
         self.watch = watch
+        self.reported = reported
         self._out: dict[int, Trial] = {}
         self._early: dict[int, Outcome] = {}
         spent = sum(t.seconds for t in study.history if t.arm in ("search", "control", "confirm"))
@@ -168,6 +171,8 @@ class Drive:
     def heard(self, number: int, curve: Sequence[Mapping[str, float]]) -> bool:
         """Ask the strategy whether a running trial is worth going on with, by its curve so far."""
         trial = self._out[number]._replace(curve=tuple(curve))
+        if self.reported is not None:
+            self.reported(trial)
         if trial.arm != "search":
             return True  # what the search is compared with is trained to the end
         return not self.study.strategy.stops(self.study.state, self.study.searched, trial)

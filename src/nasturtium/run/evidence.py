@@ -29,6 +29,7 @@ from nasturtium.run.infull import InFull, Order, said
 from nasturtium.run.manifest import machine
 from nasturtium.run.power import Meter
 from nasturtium.run.search import bound_space, told_recipe
+from nasturtium.run.show import automatic, both
 from nasturtium.space.base import Space
 from nasturtium.study.confirm import answer
 from nasturtium.study.store import Lease
@@ -57,6 +58,7 @@ def gather(
     budget_seconds: float | None = None,
     recipe: Recipe | str | None = None,
     data: Any = None,
+    progress: bool | None = None,
     foreseen: Callable[[Prospect], None] | None = None,
     watch: Watch | None = None,
 ) -> Evidence:
@@ -76,6 +78,7 @@ def gather(
         budget_seconds: start no further training after so much time.
         recipe: how; the study's own, four times as long, if not given, as for ``finish``.
         data: the data, where the study was made from objects; else they are read again.
+        progress: whether to show what goes on, as for :func:`nasturtium.search`.
         foreseen: called before anything is trained, with what the trainings could show.
         watch: called as ``watch(training, done, all)`` after each training.
 
@@ -86,7 +89,13 @@ def gather(
         StrategyError: the study has no finished trial, or its data have no test examples.
         StoreError: another driver has the study.
     """
-    check_types("gather", dict(locals()), hints_of(gather), StrategyError)
+    given = dict(locals())
+    check_types("gather", given, hints_of(gather), StrategyError)
+    show = automatic(progress, watch is not None or foreseen is not None)
+    if show is not None:
+        told = {"foreseen": both(show.foreseen, foreseen), "watch": both(show.trained, watch)}
+        with show:
+            return gather(**{**given, "progress": False, **told})
     if top < 1 or seeds < 1 or spread < 0 or not 0 < margin < math.inf:
         raise StrategyError(
             f"gather got top={top}, seeds={seeds}, spread={spread}, margin={margin}; expected one "

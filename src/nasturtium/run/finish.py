@@ -15,6 +15,7 @@ from nasturtium.errors import EstimateError, ExportError, StoreError, StrategyEr
 from nasturtium.run.manifest import lasting
 from nasturtium.run.options import load_options
 from nasturtium.run.search import bound_space, told_recipe
+from nasturtium.run.show import automatic, both
 from nasturtium.space.base import Space
 from nasturtium.study.files import Files
 from nasturtium.study.study import Study
@@ -131,6 +132,7 @@ def finish(
     whole: bool = True,
     keep: bool = False,
     numerics: Numerics | None = None,
+    progress: bool | None = None,
     watch: Callable[[Progress], None] | None = None,
     train: bool = True,
 ) -> Finished:
@@ -151,6 +153,7 @@ def finish(
         keep: train nothing, and take the weights that the trial had in the search; the search has
             to keep them, ``estimator="train(keep=True)"``.
         numerics: the study's if not given.
+        progress: whether to show what goes on, as for :func:`nasturtium.search`.
         watch: called after each epoch.
         train: whether to train again a network that was finished before and whose kept weights are
             damaged or missing, after a warning.
@@ -163,7 +166,12 @@ def finish(
         StoreError: a driver is searching in the study now, or kept weights cannot be loaded.
         TaskError: the data cannot be read again, or are not those of the study.
     """
-    check_types("finish", dict(locals()), hints_of(finish), StrategyError)
+    given = dict(locals())
+    check_types("finish", given, hints_of(finish), StrategyError)
+    show = automatic(progress, watch is not None)
+    if show is not None:
+        with show:
+            return finish(**{**given, "progress": False, "watch": both(show.epoch, watch)})
     chosen = study.best if trial is None else trial
     if isinstance(chosen, int):
         chosen = study.history.trial(chosen)
@@ -212,7 +220,7 @@ def finish(
 
     lease = study.store.lease(study.name)
 
-    def progress(point: Progress) -> bool:
+    def beat(point: Progress) -> bool:
         lease.beat()
         if watch is not None:
             watch(point)
@@ -226,7 +234,7 @@ def finish(
             seed=mix(seed, "finish", "fit"),
             numerics=numerics,
             checkpoint=checkpoint,
-            progress=progress,
+            progress=beat,
         )
         metrics = _measured(fitted.model, task, numerics)
         if not whole:
@@ -324,6 +332,7 @@ def finished(study: Study, *, trial: int | None = None, data: Any = None) -> Fin
                 whole=identity["whole"],
                 numerics=Numerics.from_json(identity["numerics"]),
                 train=False,
+                progress=False,
             )
     which = "" if trial is None else f" from trial {trial}"
     if old:

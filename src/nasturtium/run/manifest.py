@@ -151,7 +151,7 @@ def _call(given: Mapping[str, Any]) -> dict[str, Any]:
             return [text(one) for one in value]
         return UNSAID
 
-    skipped = ("watch", "store", "name", "executor", "numerics")
+    skipped = ("progress", "watch", "store", "name", "executor", "numerics")
     call = {name: text(value) for name, value in given.items() if name not in skipped}
     if isinstance(call["data"], str) and present(Path(call["data"])):
         call["data"] = str(Path(call["data"]).resolve())

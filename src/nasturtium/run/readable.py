@@ -56,7 +56,14 @@ CALL: Mapping[str, Any] = {
     "ordered": bool,
 }
 GOAL = {field.name for field in dataclasses.fields(Objective)}
-OUTSIDE = ("watch", "store", "name", "executor", "numerics")  # never in a manifest's call
+OUTSIDE = (
+    "progress",
+    "watch",
+    "store",
+    "name",
+    "executor",
+    "numerics",
+)  # never in a manifest's call
 MOST = 1e300
 
 

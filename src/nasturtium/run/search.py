@@ -34,6 +34,7 @@ from nasturtium.run.manifest import changed, manifest_of, of_examples
 from nasturtium.run.names import made, parsed, recipe_space
 from nasturtium.run.options import load_options, said
 from nasturtium.run.reopen import admitted, manifest_in
+from nasturtium.run.show import Stage, Watch, automatic, both
 from nasturtium.run.suit import suited, trained
 from nasturtium.run.tune import Tuning, tune
 from nasturtium.space.base import Space
@@ -59,13 +60,12 @@ from nasturtium.train.recipe import Recipe
 
 __all__ = ["resume", "search"]
 
-Watch = Callable[[Study, str, Trial | None], None]
-
 CHANGES = (
     "trials",
     "hours",
     "executor",
     "time_limit",
+    "progress",
     "watch",
 )  # what may be another when a study goes on
 PARTS = ("space", "strategy", "estimator", "executor")  # checked where they are made
@@ -96,6 +96,7 @@ def search(
     time_limit: float | None = None,
     numerics: Numerics | str | None = None,
     ordered: bool = True,
+    progress: bool | None = None,
     watch: Watch | None = None,
 ) -> Study:
     """Search an architecture for some data; the same call again goes on where it stopped.
@@ -138,7 +139,15 @@ def search(
             given.
         ordered: log outcomes in the order of trials, which makes W workers give the same study in
             every run; else as they come, which may leave less idle.
-        watch: called as ``watch(study, stage, trial)`` while the search goes on.
+        progress: whether to show what goes on. If not given: a panel on a terminal, lines in a
+            notebook, and elsewhere messages of the logger ``nasturtium`` at the level INFO;
+            nothing if there is a ``watch``.
+        watch: called as ``watch(study, stage, trial)`` while the search goes on. The stages are
+            ``check`` (the space is tried out), ``tune`` (speeds are measured), ``prepare``
+            (strategy and estimator do lengthy work), ``search``, ``epoch``, and ``done``. The trial
+            is the one that was just logged in ``search``, and ``None`` while nothing is; in
+            ``epoch`` it is a running one with its curve so far, where the strategy may stop
+            trainings, as the default does.
 
     Returns:
         the study: its history, best trial and front.
@@ -161,6 +170,10 @@ def search(
     """
     given = dict(locals())
     _check_arguments(given)
+    show = automatic(progress, watch is not None, trials, hours)
+    if show is not None:
+        with show:
+            return search(**{**given, "progress": False, "watch": both(show, watch)})
     if trials < 1 or not 0 <= control < 1:
         raise StrategyError(
             f"search got trials={trials}, control={control}; expected at least one trial and a "
@@ -249,6 +262,7 @@ def search(
             lag=study.manifest["lag"],
             ordered=ordered,
             watch=lambda trial: say("search", trial),
+            reported=lambda trial: say("epoch", trial),
         )
         say("search")
         runner.start(setting, worker, drive.heard if _stops(policy) else None)
@@ -272,7 +286,7 @@ def resume(
         trust: let files and modules run that the store names, also those that this user has not
             searched with before.
         **changes: budget and surroundings: ``trials``, ``hours``, ``executor``, ``time_limit``,
-            ``watch``.
+            ``progress``, ``watch``.
 
     Raises:
         StoreError: there is no such study, or it was started from objects that only its program
@@ -614,7 +628,7 @@ def _stops(strategy: Strategy) -> bool:
 
 
 def _speaker(study: Study, watch: Watch | None) -> Callable[..., None]:
-    def say(stage: str, trial: Trial | None = None) -> None:
+    def say(stage: Stage, trial: Trial | None = None) -> None:
         if watch is not None:
             watch(study, stage, trial)
 

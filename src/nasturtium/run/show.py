@@ -1,17 +1,19 @@
 """What a search shows while it goes on: a live panel on a terminal, plain lines elsewhere.
 
-Both write to the error stream: what a command answers goes to its output alone.
+Both write to the error stream: what a command answers goes to its output alone. A call from Python
+shows the panel on a terminal and lines in a notebook; elsewhere its lines go to the logger
+``nasturtium``, at the level INFO, which Python does not print unless a program asks for it.
 """
 
 from __future__ import annotations
 
-import math
+import logging
+import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, final
+from typing import TYPE_CHECKING, Any, Literal, Self, final
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -20,6 +22,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from nasturtium.run.standing import Standing, standing
 from nasturtium.run.summary import in_words, metrics_in_words
 from nasturtium.study.confirm import answer
 from nasturtium.study.strategy import Strategy
@@ -28,107 +31,38 @@ from nasturtium.study.trial import Trial
 from nasturtium.train.epochs import whole_epochs
 
 if TYPE_CHECKING:
+    from nasturtium.analyse.prospect import Prospect
+    from nasturtium.analyse.trained import Training
     from nasturtium.train.fit import Progress
 
-__all__ = ["Lines", "Panel", "Show", "Silent", "standing"]
+__all__ = [
+    "Lines",
+    "Panel",
+    "Show",
+    "Silent",
+    "Stage",
+    "Watch",
+    "automatic",
+    "both",
+    "training_in_words",
+]
 
-STAGES = {
-    "start": "starting",
+logger = logging.getLogger("nasturtium")
+
+Stage = Literal["check", "tune", "prepare", "search", "epoch", "done"]
+Watch = Callable[[Study, Stage, Trial | None], None]
+
+STAGES: Mapping[Stage, str] = {
     "check": "trying out the space: every option once",
     "tune": "measuring which workers, threads and precision train fastest here",
     "prepare": "preparing",
     "search": "searching",
+    "epoch": "searching",
     "done": "done",
 }
-RECENT = 20  # trials of which the mean time tells what is left
 OFTEN = 0.2  # seconds between two looks at the study
 SELDOM = 10.0  # seconds after which a line is due, whatever happened
 LINE = 1.0  # seconds between the lines of ordinary trials
-
-
-@final
-@dataclass(frozen=True)
-class Standing:
-    """How far a search is.
-
-    Attributes:
-        done: trials of search and control that ended, without rejected ones.
-        total: how many there will be.
-        control: how many of these are control.
-        failed: of those done.
-        stopped: of those done, before the end of their training.
-        rejected: trials that a bound refused.
-        best: the best so far.
-        front: size of the front.
-        left: seconds left, estimated; ``None`` while nothing is known.
-        running: the trials that workers have now.
-    """
-
-    done: int
-    total: int
-    control: int
-    failed: int
-    stopped: int
-    rejected: int
-    best: Trial | None
-    front: int
-    left: float | None
-    running: tuple[Trial, ...]
-
-    def budget(self) -> str:
-        """The counts in words."""
-        control = f" with {self.control} as control" if self.control else ""
-        parts = [f"{self.done} of {self.total}{control}"]
-        parts += [f"{self.failed} failed"] if self.failed else []
-        parts += [f"{self.stopped} stopped early"] if self.stopped else []
-        parts += [f"{self.rejected} rejected"] if self.rejected else []
-        if self.left is not None and self.done < self.total:
-            parts.append(f"about {in_words('seconds', self.left)} left")
-        return ", ".join(parts)
-
-
-def standing(study: Study, trials: int, hours: float | None, elapsed: float) -> Standing:
-    """How far a study is on the way to its budget.
-
-    Args:
-        study: the study.
-        trials: how many are searched.
-        hours: the limit of time, if there is one.
-        elapsed: seconds since this run began.
-    """
-    history = study.history
-    control = history.where(arm="control")
-    searched = study.count("searched") - len(study.searched.pending)
-    checked = len(control.finished) + len(control.where(state="failed"))
-    asked = checked + len(control.pending)
-    aim = max(trials, searched)
-    cost = study.cost / max(1, study.count("searched"))  # of a trial; controls get equal work
-    share = study.manifest.get("control", 0.0)
-    wanted = math.ceil(share * aim * cost - 1e-9) - study.count("uniform")
-    again = history.where(arm="confirm")
-    done = searched + checked + len(again) - len(again.pending)
-    total = aim + asked + max(0, wanted) + len(again)
-    workers = max(1, study.manifest.get("workers", 1))
-    recent = history.ended[-RECENT:]
-    left: float | None = None
-    if recent:
-        mean = sum(trial.seconds for trial in recent) / len(recent)
-        left = mean * (total - done) / workers
-        if hours is not None:
-            left = min(left, max(0.0, hours * 3600 - elapsed))
-    best = answer(history)
-    return Standing(
-        done,
-        total,
-        asked + max(0, wanted),
-        len(history.where(state="failed")),
-        len(history.ended) - len(history.finished),
-        len(history.where(state="rejected")),
-        best,
-        len(study.front) if len(history.objectives) > 1 else 0,
-        left,
-        history.pending[:workers],
-    )
 
 
 class Show(ABC):
@@ -150,12 +84,20 @@ class Show(ABC):
         return time.monotonic() - self.begun
 
     @abstractmethod
-    def __call__(self, study: Study, stage: str, trial: Trial | None) -> None:
-        """Take note of a stage, or of a trial that was logged; often called with neither."""
+    def __call__(self, study: Study, stage: Stage, trial: Trial | None) -> None:
+        """Take note of a stage, or of a trial; often called with neither."""
 
     @abstractmethod
     def epoch(self, point: Progress) -> None:
         """Take note of an epoch of a network that is finished."""
+
+    @abstractmethod
+    def foreseen(self, prospect: Prospect) -> None:
+        """Take note of what trainings in full could show."""
+
+    @abstractmethod
+    def trained(self, training: Training, done: int, wanted: int) -> None:
+        """Take note of a training in full."""
 
     def __enter__(self) -> Self:
         return self
@@ -173,30 +115,47 @@ class Show(ABC):
 class Silent(Show):
     """Shows nothing."""
 
-    def __call__(self, study: Study, stage: str, trial: Trial | None) -> None:
+    def __call__(self, study: Study, stage: Stage, trial: Trial | None) -> None:
         return None
 
     def epoch(self, point: Progress) -> None:
         return None
 
+    def foreseen(self, prospect: Prospect) -> None:
+        return None
+
+    def trained(self, training: Training, done: int, wanted: int) -> None:
+        return None
+
 
 @final
 class Lines(Show):
-    """Plain lines, for logs: new bests and failures at once, others a second apart."""
+    """Plain lines, for logs: new bests and failures at once, others a second apart.
 
-    def __init__(self, console: Console, trials: int, hours: float | None = None) -> None:
+    Args:
+        console: where they are printed; ``None`` for the logger.
+        trials: the budget.
+        hours: the limit of time, if there is one.
+    """
+
+    def __init__(self, console: Console | None, trials: int, hours: float | None = None) -> None:
         super().__init__(trials, hours)
         self.console = console
-        self._stage = ""
+        self._stage: Stage | None = None
         self._said = 0.0
         self._best: tuple[float, float] | None = None
 
     def say(self, text: str) -> None:
         self._said = self.elapsed
+        if self.console is None:
+            logger.info("%s", text)
+            return
         line = f"[{self._said:6.1f} s] {text}"
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
-    def __call__(self, study: Study, stage: str, trial: Trial | None) -> None:
+    def __call__(self, study: Study, stage: Stage, trial: Trial | None) -> None:
+        if stage == "epoch":
+            return
         if stage != self._stage:
             self._stage = stage
             if stage == "search":
@@ -217,6 +176,12 @@ class Lines(Show):
     def epoch(self, point: Progress) -> None:
         if point.epoch in (1, point.epochs) or self.elapsed - self._said > LINE:
             self.say(_epoch(point))
+
+    def foreseen(self, prospect: Prospect) -> None:
+        self.say(str(prospect))
+
+    def trained(self, training: Training, done: int, wanted: int) -> None:
+        self.say(f"trained {done} of {wanted}: {training_in_words(training)}")
 
     def _tell(self, study: Study, trial: Trial) -> None:
         if trial.state == "failed":
@@ -249,16 +214,22 @@ class Panel(Show):
     def __init__(self, console: Console, trials: int, hours: float | None = None) -> None:
         super().__init__(trials, hours)
         self.console = console
-        self._stage = "start"
+        self._stage: Stage | None = None
         self._looked = 0.0
+        self._epochs: dict[int, int] = {}
         self._facts: Mapping[str, Any] = {}
         self._now: Standing | None = None
         self._study: Study | None = None
         self._trouble = ""
         self._words = ""
+        self._running = ""
         self._spinner = Spinner("dots")
         self._live = Live(
-            console=console, get_renderable=self._drawn, refresh_per_second=8, transient=True
+            console=console,
+            get_renderable=self._drawn,
+            refresh_per_second=8,
+            transient=True,
+            redirect_stdout=sys.stdout.isatty(),  # what is printed to a file stays there
         )
 
     def __enter__(self) -> Self:
@@ -276,27 +247,39 @@ class Panel(Show):
     def say(self, text: str) -> None:
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    def __call__(self, study: Study, stage: str, trial: Trial | None) -> None:
-        if stage == "search" and self._stage != "search":
+    def __call__(self, study: Study, stage: Stage, trial: Trial | None) -> None:
+        if stage == "search" and self._now is None:
             self.say(_opening(study))
             for note in _notes(study):
                 self.say(note)
         if trial is not None and trial.state == "failed":
             self._trouble = f"trial {trial.number}: {trial.error}"
+        if trial is not None and stage == "epoch":
+            self._epochs[trial.number] = len(trial.curve)
+        elif trial is not None:
+            self._epochs.pop(trial.number, None)
         # The panel is drawn by another thread: it sees this snapshot, never the study.
         if stage != self._stage or self.elapsed - self._looked > OFTEN:
             self._stage, self._looked, self._study = stage, self.elapsed, study
-            if stage == "search":
+            if stage in ("search", "epoch"):
                 self._now = standing(study, self.trials, self.hours, self.elapsed)
+                self._running = _numbers(self._now.running, self._epochs)
 
     def epoch(self, point: Progress) -> None:
         self._words = _epoch(point)
 
+    def foreseen(self, prospect: Prospect) -> None:
+        self.say(str(prospect))
+
+    def trained(self, training: Training, done: int, wanted: int) -> None:
+        self.say(f"trained {done} of {wanted}: {training_in_words(training)}")
+        self._words = f"trained {done} of {wanted}"
+
     def _drawn(self) -> RenderableType:
         now, study = self._now, self._study
-        words = self._words or STAGES[self._stage]
+        words = self._words or ("starting" if self._stage is None else STAGES[self._stage])
         self._spinner.update(text=Text(f"{words}, {self.elapsed:.0f} s"))
-        if now is None or study is None or self._stage != "search":
+        if now is None or study is None or self._stage not in ("search", "epoch"):
             return self._spinner
         table = Table.grid(padding=(0, 2))
         table.add_column(style="dim")
@@ -310,7 +293,7 @@ class Panel(Show):
         if now.front:
             table.add_row("front", f"{now.front} trials")
         if now.running:
-            table.add_row("running", _numbers(now.running))
+            table.add_row("running", self._running)
         if self._trouble:
             table.add_row("failed", Text(self._trouble, style="yellow"))
         return Group(self._spinner, table)
@@ -352,9 +335,62 @@ def _epoch(point: Progress) -> str:
     return f"epoch {point.epoch} of {point.epochs}, loss {point.train_loss:.3f}"
 
 
-def _numbers(trials: tuple[Trial, ...]) -> str:
+def training_in_words(training: Training) -> str:
+    """One training in full: of what, and what it gave."""
+    who = training.key if training.trial is None else f"trial {training.trial}"
+    if training.error is not None:
+        return f"{who}, seed {training.seed}: failed, {training.error}"
+    told = ", ".join(
+        f"{name} {in_words(name, training.metrics[name])}"
+        for name in ("accuracy", "loss")
+        if name in training.metrics
+    )
+    return f"{who}, seed {training.seed}: {told or 'no accuracy'} on the test examples, " + (
+        f"{training.seconds:.1f} s"
+    )
+
+
+def _numbers(trials: tuple[Trial, ...], epochs: Mapping[int, int] | None = None) -> str:
+    """The trials that run: their numbers, parents, and the epochs that are known."""
     parts = []
     for trial in trials:
-        parent = trial.proposal.parent
-        parts.append(f"{trial.number}" + ("" if parent is None else f" (from {parent})"))
+        words = [] if trial.proposal.parent is None else [f"from {trial.proposal.parent}"]
+        if epochs and trial.number in epochs:
+            of = "" if trial.planned is None else f" of {trial.planned:g}"
+            words.append(f"epoch {epochs[trial.number]}{of}")
+        parts.append(f"{trial.number}" + (f" ({', '.join(words)})" if words else ""))
     return ", ".join(parts) or "nothing yet"
+
+
+def automatic(
+    progress: bool | None, watched: bool, trials: int = 0, hours: float | None = None
+) -> Show | None:
+    """How a call from Python shows what goes on; ``None`` where it shows nothing.
+
+    Args:
+        progress: what the caller wants: something, nothing, or (``None``) what suits the place.
+        watched: whether a function of the caller's is told already.
+        trials: the budget.
+        hours: the limit of time, if there is one.
+    """
+    if progress is False or (progress is None and watched):
+        return None
+    if Console().is_jupyter:
+        return Lines(Console(force_jupyter=False, force_terminal=False), trials, hours)
+    if sys.stderr is not None and sys.stderr.isatty():
+        return Panel(Console(stderr=True), trials, hours)
+    if progress:
+        return Lines(Console(stderr=True), trials, hours)
+    return Lines(None, trials, hours) if logger.isEnabledFor(logging.INFO) else None
+
+
+def both(first: Callable[..., None], second: Callable[..., None] | None) -> Callable[..., None]:
+    """A function that tells two others, one of which may be missing."""
+    if second is None:
+        return first
+
+    def told(*words: Any) -> None:
+        first(*words)
+        second(*words)
+
+    return told
