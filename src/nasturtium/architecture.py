@@ -181,3 +181,22 @@ class Architecture(Mapping[str, Value]):
     def __repr__(self) -> str:
         inside = ", ".join(f"{name}={value!r}" for name, value in self._decisions.items())
         return f"Architecture({self.space}: {inside})"
+
+    def __str__(self) -> str:
+        """The name of the space, and the answers of each scope on a line."""
+        return "\n".join([self.space, *(f"  {line}" for line in self._lines())])
+
+    def _lines(self) -> list[str]:
+        from nasturtium.fold import answers
+
+        return answers(self)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """What IPython shows."""
+        printer.text(str(self))
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from nasturtium.notebook import lines
+
+        return lines(self.space, self._lines())

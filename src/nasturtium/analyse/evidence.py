@@ -74,6 +74,7 @@ from nasturtium.analyse.verdict import Verdict
 from nasturtium.analyse.words import sentences
 from nasturtium.analyse.worth import Worth
 from nasturtium.errors import StrategyError
+from nasturtium.notebook import lines
 
 __all__ = ["Evidence"]
 
@@ -184,6 +185,13 @@ class Evidence:
             prospect=Prospect(**data["prospect"]),
             apart=data["apart"],
         )
+
+    def __repr__(self) -> str:
+        return f"<evidence of study {self.study}: {self.verdict.answer}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return lines(repr(self)[1:-1], self.words)
 
     def __str__(self) -> str:
         return "\n".join(self.words)

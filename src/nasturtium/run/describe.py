@@ -11,7 +11,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from nasturtium.errors import EstimateError, NasturtiumError, SpaceError, StoreError
-from nasturtium.run.fold import answers, folded
+from nasturtium.fold import answers, folded
 from nasturtium.run.manifest import UNSAID
 from nasturtium.run.names import NAMES, made
 from nasturtium.run.reopen import parted

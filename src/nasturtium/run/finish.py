@@ -12,6 +12,7 @@ import numpy as np
 
 from nasturtium.architecture import Architecture
 from nasturtium.errors import EstimateError, ExportError, StoreError, StrategyError
+from nasturtium.notebook import lines
 from nasturtium.run.manifest import lasting
 from nasturtium.run.options import load_options
 from nasturtium.run.search import bound_space, told_recipe
@@ -74,6 +75,19 @@ class Finished:
     seconds: float
     reused: bool
     weights: str = "trained afresh"
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name} {value:.6g}" for name, value in self.metrics.items())
+        return (
+            f"<network of trial {self.trial}, {self.recipe.epochs} epochs, {self.weights}: {told}>"
+        )
+
+    def __str__(self) -> str:
+        return f"{repr(self)[1:-1]}\n{self.architecture}"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return lines(repr(self)[1:-1]) + self.architecture._repr_html_()
 
     @usual_torch()
     def export(self, path: str | Path, **options: Any) -> Exported:

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, final, get_args, overload
 
 from nasturtium.errors import StrategyError
+from nasturtium.notebook import lines, table
 from nasturtium.study.trial import Arm, Fidelity, Objective, Outcome, State, Trial
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SPENT", "History"]
 
+SHOWN = 10  # of the best trials, where a history is printed
 SPENT: tuple[State, ...] = ("finished", "stopped", "failed")  # states of trials that were worked on
 
 
@@ -257,6 +259,23 @@ class History(Sequence[Trial]):
 
     def __repr__(self) -> str:
         return f"<history of {len(self)} trials, {len(self._finished)} finished>"
+
+    def __str__(self) -> str:
+        """How many trials there are, and the best of them."""
+        best = [trial.words for trial in self.best(SHOWN)]
+        return "\n".join([repr(self)[1:-1], *(f"  {line}" for line in best)])
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the best trials with their metrics."""
+        best = self.best(SHOWN)
+        wanted = [objective.metric for objective in (*self.objectives, *self.constraints)]
+        names = dict.fromkeys([*wanted, *(name for trial in best for name in trial.metrics)])
+        rows = [
+            [trial.number, trial.arm, *(trial.metrics.get(name, "") for name in names)]
+            for trial in best
+        ]
+        told = table(["trial", "arm", *names], rows) if rows else ""
+        return lines(repr(self)[1:-1]) + told
 
     # -- folding, by the study ------------------------------------------------------------------
 

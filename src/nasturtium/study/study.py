@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from nasturtium.architecture import Architecture
 from nasturtium.errors import StoreError, StrategyError
+from nasturtium.notebook import lines
 from nasturtium.study.answer import checked, plain_curve, plain_numbers, readable
 from nasturtium.study.confirm import answer, next_candidate
 from nasturtium.study.event import Event
@@ -447,17 +448,9 @@ class Study:
         return made
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: the state, and the best trial's metrics."""
-        from html import escape
-
-        done = f"{len(self.history.finished)} of {len(self.history)} trials finished"
+        """What a notebook shows: the state, and the best trial."""
         found = answer(self.history)
-        rows = "".join(
-            f"<tr><td>{escape(name)}</td><td>{value:.6g}</td></tr>"
-            for name, value in ({} if found is None else found.metrics).items()
-        )
-        best = "" if found is None else f"<p>best: trial {found.number}</p><table>{rows}</table>"
-        return f"<p><b>{escape(self.name)}</b>: {done}</p>{best}"
+        return lines(repr(self)[1:-1]) + ("" if found is None else found._repr_html_())
 
     def __repr__(self) -> str:
         history = self.history

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, final
 
 from nasturtium.architecture import Architecture
 from nasturtium.errors import StrategyError
+from nasturtium.notebook import lines
 
 __all__ = [
     "FULL",
@@ -59,6 +60,7 @@ LARGER = frozenset(
         "naswot",
     ]
 )
+LONG = 200  # characters of an error that a line shows
 NAME = r"\w[\w.-]*"
 UNITS = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "m": 1e6, "B": 1e9, "b": 1e9, "%": 0.01}
 TIMES = {"": 1.0, "us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3}
@@ -361,6 +363,27 @@ class Trial(NamedTuple):
             # What has metrics and a reason was rejected by them, half-way through its estimate.
             state = "rejected" if outcome.metrics else "failed"
         return Trial(self[0], self[1], self[2], state, *outcome[1:8], *self[11:])
+
+    @property
+    def words(self) -> str:
+        """Number, arm, state, and the metrics or the reason of a failure, on one line."""
+        told = [f"{name} {value:.6g}" for name, value in self.metrics.items()]
+        if self.error is not None:
+            error = " ".join(self.error.split())
+            told.append(error if len(error) <= LONG else f"{error[: LONG - 3]}...")
+        return f"trial {self.number} ({self.arm}, {self.state})" + (
+            f": {', '.join(told)}" if told else ""
+        )
+
+    def __repr__(self) -> str:
+        return f"<{self.words}>"
+
+    def __str__(self) -> str:
+        return f"{self.words}\n{self.architecture}"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return lines(self.words) + self.architecture._repr_html_()
 
     @property
     def share(self) -> float:

@@ -8,7 +8,7 @@ import pytest
 
 import nasturtium as nas
 from nasturtium.decision import Decision, OneOf, Range, Subset
-from nasturtium.run.fold import answers, folded, options
+from nasturtium.fold import answers, folded, options
 
 
 @pytest.mark.parametrize(
