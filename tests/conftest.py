@@ -1,10 +1,11 @@
-"""What tests share: a state folder of their own, and a PostgreSQL server."""
+"""What tests share: a state folder of their own, a PostgreSQL server, and what Ctrl-C does."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -123,3 +124,16 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         if "NASTURTIUM_STATE" not in os.environ:
             patch.setenv("NASTURTIUM_STATE", str(tmp_path_factory.mktemp("state")))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interrupts() -> Iterator[None]:
+    """Let Ctrl-C mean the same to tests, and to what they start, wherever they were started.
+
+    A shell that is not interactive starts its background jobs with SIGINT ignored, and programs
+    inherit that.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    if before is not None:
+        signal.signal(signal.SIGINT, before)
