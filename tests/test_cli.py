@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import typer
 from PIL import Image
 
-from nasturtium.cli import main
+from nasturtium.cli import app, main
 from nasturtium.cli import search as search_command
 from nasturtium.run import search as run_search
 from nasturtium.study.lease import explain
@@ -111,6 +112,13 @@ def test_help_of_search_says_what_the_docstring_says() -> None:
         words = set(re.findall(r"\w{4,}", said[name].replace("``", "")))
         known = set(re.findall(r"\w{4,}", option.help))
         assert len(words & known) >= 0.5 * min(len(words), len(known)), (name, said[name])
+
+
+def test_flags_are_shown_without_a_type() -> None:
+    commands = typer.main.get_command(app).commands.values()  # type: ignore[attr-defined]
+    flags = [one for command in commands for one in command.params if getattr(one, "is_flag", 0)]
+    assert {"quiet", "as_json", "whole", "ordered", "trust", "int8"} <= {one.name for one in flags}
+    assert [one.name for one in flags if one.metavar != ""] == []
 
 
 def test_a_space_strategy_and_estimator_complete() -> None:

@@ -149,8 +149,19 @@ def torch_macs(network: nn.Module, *shape: int) -> int:
         (nn.Sequential(nn.LayerNorm(8), nn.GRU(8, 4, bidirectional=True)), (5, 8)),
         (Apply(lambda s, x: torch.einsum("bchw,cd->bdhw", x, s.w), w=torch.ones(3, 5)), (3, 4, 4)),
         (nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 4, 3)), (3, 8, 8)),
+        (Apply(lambda s, x: nn.functional.conv2d(x, s.w), w=torch.ones(5, 3, 2, 2)), (3, 4, 4)),
+        (torch.jit.script(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())), (3, 8, 8)),
     ],
-    ids=["transposed", "1d", "3d", "gru", "einsum", "parametrised"],
+    ids=[
+        "transposed",
+        "1d",
+        "3d",
+        "gru",
+        "einsum",
+        "parametrised",
+        "functional",
+        "scripted",
+    ],
 )
 def test_agrees_with_the_counter_of_torch(network: nn.Module, inputs: tuple[int, ...]) -> None:
     assert count(network, inputs).macs == torch_macs(network, *inputs) > 0
@@ -330,6 +341,7 @@ PRODUCTS = [
     (lambda self, x: torch.addbmm(x.new_zeros(4, 4), x, x.mT), (4, 5), {}, 80),
     (lambda self, x: torch.baddbmm(x.new_zeros(1, 4, 4), x, x.mT), (4, 5), {}, 80),
     (lambda self, x: x.new_zeros(1, 4, 4).baddbmm_(x, x.mT), (4, 5), {}, 80),
+    (lambda self, x: self.cell(x)[0], (5, 8), {"cell": nn.LSTM(8, 4, num_layers=2)}, 1600),
     (lambda self, x: torch.cdist(x, x), (4, 5), {}, 80),
     (lambda self, x: torch.fft.fft(x).real, (16,), {}, 64),
     (lambda self, x: torch.outer(x[0], x[0]), (5,), {}, 0),

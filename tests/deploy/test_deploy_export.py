@@ -168,6 +168,38 @@ def test_a_failed_export_is_one_line_and_leaves_the_older_file(
     assert capfd.readouterr() == ("", "")
 
 
+class Awkward(nn.Module):
+    """Attention, recurrent layers, sampling on a grid, and pooling to a given size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(4, 2, batch_first=True)
+        self.gru = nn.GRU(4, 6, batch_first=True)
+        self.lstm = nn.LSTM(6, 6, batch_first=True, bidirectional=True)
+        self.pool = nn.AdaptiveAvgPool2d(3)
+        self.head = nn.Linear(12 + 9 * 3, len(CLASSES))
+
+    def forward(self, x: Tensor) -> Tensor:
+        theta = torch.eye(2, 3).expand(x.shape[0], 2, 3)
+        grid = nn.functional.affine_grid(theta, [x.shape[0], 3, 12, 12], align_corners=False)
+        x = nn.functional.grid_sample(x, grid, align_corners=False)
+        tokens = nn.functional.adaptive_max_pool2d(x.mean(1, keepdim=True), 4).flatten(1, 2)
+        tokens, _ = self.attention(tokens, tokens, tokens, need_weights=False)
+        told, _ = self.lstm(self.gru(tokens)[0])
+        return self.head(torch.cat([told[:, -1], self.pool(x).flatten(1)], 1))
+
+
+def test_attention_recurrence_sampling_and_pooling_are_exported(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = Awkward().eval()
+    path = tmp_path / "net.pt2"
+    assert export_program(network, path, images(4), mean=MEAN, std=STD).difference <= 1e-5
+    x = images(3, seed=7)
+    found = torch.export.load(path).module()(x).detach().numpy()
+    with torch.no_grad():
+        np.testing.assert_allclose(found, network(normalised(x)).numpy(), atol=1e-5)
+
+
 def test_a_program_runs_again_without_the_network(net: Net, tmp_path: Path) -> None:
     path = tmp_path / "net.pt2"
     program = export_program(net, path, images(5), mean=MEAN, std=STD, classes=CLASSES)

@@ -414,16 +414,22 @@ def other(choose):
 """
 
 
-def test_parts_of_the_main_program_and_of_files_travel(tmp_path: Path) -> None:
-    """The program has no ``if __name__ == "__main__"``, and runs in another folder."""
-    (tmp_path / "program").mkdir()
+@pytest.mark.parametrize("read", [False, True], ids=["file", "input"])
+def test_parts_of_the_main_program_and_of_files_travel(tmp_path: Path, read: bool) -> None:
+    """The program has no ``if __name__ == "__main__"``, and runs in another folder.
+
+    Or it is read from the input, and has no file at all.
+    """
+    program = tmp_path / ("here" if read else "program")
     (tmp_path / "here" / "own").mkdir(parents=True)
-    (tmp_path / "program" / "main.py").write_text(MAIN)
-    (tmp_path / "program" / "beside.py").write_text(BESIDE)
+    program.mkdir(exist_ok=True)
+    (program / "main.py").write_text(MAIN)
+    (program / "beside.py").write_text(BESIDE)
     (tmp_path / "here" / "own" / "file.py").write_text(OWN)
     (tmp_path / "here" / "own" / "its_neighbour.py").write_text("options = (7, 8)\n")
     done = subprocess.run(
-        [sys.executable, str(tmp_path / "program" / "main.py")],
+        [sys.executable, "-" if read else str(program / "main.py")],
+        input=MAIN if read else None,
         cwd=tmp_path / "here",
         capture_output=True,
         text=True,

@@ -48,6 +48,19 @@ def same(first: nn.Module, second: nn.Module) -> bool:
     return all(torch.equal(tensor, states[1][name]) for name, tensor in states[0].items())
 
 
+def test_weights_load_into_plain_modules(tmp_path: Path) -> None:
+    network = finish(study(), recipe="epochs=1")
+    torch.save(network.model.state_dict(), tmp_path / "net.pt")
+    width = network.architecture["width"]
+    assert isinstance(width, int)
+    layers = [nn.Linear(16, width), nn.ReLU(), nn.Linear(width, width), nn.Linear(width, 3)]
+    plain = nn.Sequential(nn.Flatten(), *layers).eval()
+    plain.load_state_dict(torch.load(tmp_path / "net.pt", weights_only=True))
+    examples = torch.rand(5, *network.task.inputs)
+    assert torch.equal(plain(examples), network.model(examples))
+    assert {type(part) for part in network.model.modules()} == {type(p) for p in plain.modules()}
+
+
 def test_finished_once_and_loaded_ever_after(tmp_path: Path) -> None:
     searched = study(tmp_path / "s.db")
     epochs: list[int] = []

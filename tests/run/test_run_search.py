@@ -7,6 +7,7 @@ import json
 import signal
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -92,6 +93,12 @@ def test_a_study_in_memory() -> None:
     del study
     gc.collect()
     assert not files.folder.exists()  # what was kept in memory goes with it
+
+
+def test_a_thread_of_a_program_may_search() -> None:
+    with ThreadPoolExecutor(1) as pool:
+        study = pool.submit(search, trials=2, control=0).result()
+    assert told(study) == told(search(trials=2, control=0))
 
 
 def test_the_same_call_goes_on_and_more_trials_extend(tmp_path: Path) -> None:
