@@ -155,6 +155,13 @@ def test_before_anything_is_trained_the_least_number_is_given():
     assert "5 more finished networks are the least" in str(verdict)
 
 
+def test_a_spread_of_more_than_there_are_is_all_of_them():
+    parted = pools(study_of(drawn(20), drawn(10, seed=1)).history)
+    everything = select(parted, 3, 10**15)
+    assert len(everything.spread) == 7
+    assert select(parted, 3, 7) == everything
+
+
 def test_less_is_better_where_the_metric_says_so():
     study = nas.Study(nas.zoo.nasbench201, Unsaid(), objectives=("loss",))
     for arm, values in (("search", drawn(60, -3.0)), ("control", drawn(60, 0.0, 1))):

@@ -66,11 +66,18 @@ events = st.one_of(
         lambda *parts: Event("failed", Outcome(*parts)),
         *(numbers, metrics, curves, files, texts, seconds, seconds, epochs),
     ),
-    st.builds(Event, st.sampled_from(("manifest", "prepared", "note")), notes),
+    st.builds(Event, st.sampled_from(("manifest", "note")), notes),
     st.builds(
-        lambda note, measured: Event("note", {**note, "measured": measured}),
-        notes,
-        plain.filter(lambda value: value is not None),
+        lambda note, part, digest: Event("prepared", {**note, "part": part, "digest": digest}),
+        *(notes, texts, texts),
+    ),
+    st.builds(
+        lambda kind, note, measured: Event(kind, {**note, "measured": measured}),
+        *(st.just("note"), notes, st.lists(seconds, min_size=1, max_size=2)),
+    ),
+    st.builds(
+        lambda kind, note, measured: Event(kind, {**note, "measured": measured}),
+        *(st.sampled_from(("manifest", "note")), notes, st.dictionaries(texts, texts | seconds)),
     ),
 )
 
@@ -127,6 +134,17 @@ def test_not_a_number_survives():
         ("note", "nothing", ""),
         ("note", "[1]", ""),
         ("note", "[1]", "2"),
+        ("note", "{}", "2"),
+        ("note", "{}", "[]"),
+        ("note", "{}", "[1e300]"),
+        ("manifest", "{}", "[1.0]"),
+        ("told", '{"n":0}', "[1e300,1.0]"),
+        ("prepared", '{"part":"strategy"}', ""),
+        ("manifest", '{"chance":{"accuracy":2.0}}', ""),
+        ("manifest", '{"duplicates":{"test":"x"}}', ""),
+        ("manifest", '{"space":{"name":"s","arguments":3}}', ""),
+        ("manifest", '{"estimator":{"name":"s","metrics":3}}', ""),
+        ("note", '{"trained":{"recipe":{}}}', ""),
     ],
 )
 def test_a_damaged_event_is_an_error_that_says_so(kind, body, measured):

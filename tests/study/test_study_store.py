@@ -157,6 +157,30 @@ def test_a_database_of_another_program(path):
         SqlStore(path)
 
 
+ENDLESS = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT "
+COUNTED = "'s' AS study, n AS number, 'note' AS kind, '{}' AS body, '' AS measured, '' AS digest"
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (f"DROP TABLE event; CREATE VIEW event AS {ENDLESS}{COUNTED} FROM c", "view 'event'"),
+        (f"DROP TABLE lease; CREATE VIEW lease AS {ENDLESS}n AS study FROM c", "view 'lease'"),
+        ("CREATE TRIGGER t AFTER INSERT ON event BEGIN DELETE FROM event; END", "trigger 't'"),
+    ],
+)
+def test_a_database_that_computes_what_is_read_is_refused(path, made, said):
+    store = SqlStore(path)
+    store.append("s", [Event("note", {"a": 1})])
+    store.close()
+    other = sqlite3.connect(path)
+    other.executescript(made)
+    other.close()
+    for read_only in (False, True):
+        with failing(str(path), f"has a {said}, which nasturtium does not make", "nothing was"):
+            SqlStore(path, read_only=read_only)
+
+
 def test_a_folder_is_no_store(tmp_path):
     with failing(f"the store {tmp_path} is a folder; give a file, e.g. study.db"):
         SqlStore(tmp_path)

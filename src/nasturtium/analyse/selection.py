@@ -143,6 +143,7 @@ def select(parted: Pools, top: int, spread: int) -> Selection:
     best, random = parted.search[:top], parted.control[:top]
     taken = {trial.architecture.key for trial in (*best, *random)}
     rest = [t for t in parted.control or parted.search if t.architecture.key not in taken]
+    spread = min(spread, len(rest))
     places = {round(i * (len(rest) - 1) / max(1, spread - 1)) for i in range(spread)}
     between = [rest[place] for place in sorted(places)] if rest else []
     return Selection(best, random, tuple(between))

@@ -312,9 +312,9 @@ def _trainings(study: Study, plan: dict[str, Any]) -> list[Training]:
         if not unknown and said(identity["recipe"]) != said(recipe):
             continue
         if architecture is None:
-            if identity["params"] != plan.get("params"):
+            if identity.get("params") != plan.get("params"):
                 continue  # of the size of an earlier answer
-        elif said(identity["space"]) != space:
+        elif said(identity.get("space") or {}) != space:
             continue  # the same record, built larger
         else:
             key = architecture.key

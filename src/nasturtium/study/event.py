@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 from nasturtium.architecture import Architecture
 from nasturtium.errors import NasturtiumError, StoreError
-from nasturtium.study.shape import OUTCOMES, TRIALS, check_shape
+from nasturtium.study.shape import OUTCOMES, TRIALS, check_measured, check_shape
 from nasturtium.study.shape import number as is_number
 from nasturtium.study.shape import times as read_times
 from nasturtium.study.trial import Fidelity, Outcome, Proposal, State, Trial
@@ -109,6 +109,10 @@ def encode(event: Event) -> tuple[str, str]:
     text = _text({name: value for name, value in data.items() if name != "measured"})
     try:
         check_shape(event.kind, json.loads(text))
+        if measured is not None:
+            check_measured(event.kind, json.loads(_text(measured)))
+    except KeyError as error:
+        raise StoreError(f"a {event.kind} cannot be logged: it has no {error}") from None
     except TypeError as error:
         raise StoreError(f"a {event.kind} cannot be logged: {error}") from None
     return text, "" if measured is None else _text(measured)
@@ -210,6 +214,7 @@ def decode(
                 ),
             )
         if times is not None:
+            check_measured(kind, times)
             data["measured"] = times
         return Event(kind, data)
     except RecursionError:

@@ -12,12 +12,21 @@ from typing import Any, Final, NamedTuple, get_args
 
 from nasturtium.study.trial import Arm
 
-__all__ = ["OUTCOMES", "TRIALS", "check_entries", "check_shape", "number", "times"]
+__all__ = [
+    "OUTCOMES",
+    "TRIALS",
+    "check_entries",
+    "check_measured",
+    "check_shape",
+    "number",
+    "times",
+]
 
 TRIALS: Final = ("asked", "rejected")
 OUTCOMES: Final = ("told", "failed")
 LARGEST = 2**63
 MOST = 1.7e308
+LONGEST = 1e15  # seconds
 
 
 class Rule(NamedTuple):
@@ -41,6 +50,16 @@ def number(value: Any) -> bool:
 def finite(value: Any) -> bool:
     """Whether it is a number that is neither infinite nor undefined."""
     return number(value) and type(value) is not bool and -MOST < value < MOST
+
+
+def seconds(value: Any) -> bool:
+    """Whether it is a time, of which many can be added up."""
+    return finite(value) and -LONGEST < value < LONGEST
+
+
+def share(value: Any) -> bool:
+    """Whether it is a number from 0 to 1."""
+    return finite(value) and 0 <= value <= 1
 
 
 def natural(value: Any) -> bool:
@@ -83,6 +102,14 @@ def optional(rule: Rule) -> Rule:
     return Rule(lambda value: value is None or rule.holds(value), f"{rule.words} or null")
 
 
+def mapping_of(rule: Rule) -> Rule:
+    """A mapping from names to such."""
+    return Rule(
+        lambda value: type(value) is dict and all(map(rule.holds, value.values())),
+        f"a mapping from names to {rule.words}",
+    )
+
+
 def list_of(rule: Rule) -> Rule:
     """A list of such."""
     return Rule(
@@ -96,7 +123,7 @@ def times(value: Any) -> tuple[float, float]:
     Raises:
         TypeError: they are something else.
     """
-    if type(value) is list and len(value) == 2 and finite(value[0]) and finite(value[1]):
+    if type(value) is list and len(value) == 2 and seconds(value[0]) and seconds(value[1]):
         return value[0], value[1]
     raise TypeError(f"measured is {_shown(value)}; expected two finite numbers of seconds")
 
@@ -106,6 +133,7 @@ WHOLE = Rule(whole, "a whole number")
 FINITE = Rule(finite, "a finite number")
 TEXT = Rule(text, "a text")
 TRUTH = Rule(lambda value: type(value) is bool, "true or false")
+SECONDS = Rule(seconds, "a finite number of seconds")
 MAPPING = Rule(mapping, "a mapping")
 NUMBERS = Rule(numbers, "a mapping of numbers by name")
 TEXTS = Rule(texts, "a mapping of texts by name")
@@ -169,9 +197,10 @@ OUTCOME: Mapping[str, Rule] = {
     "files": TEXTS,
     "epochs": optional(FINITE),
     "stopped": TRUTH,
-    "seconds": FINITE,  # of a result that a worker left
-    "cpu_seconds": FINITE,
+    "seconds": SECONDS,  # of a result that a worker left
+    "cpu_seconds": SECONDS,
 }
+PART = entries({"name": TEXT}, {"metrics": list_of(TEXT), "batch": PLAIN})
 MANIFEST: Mapping[str, Rule] = {
     "format": WHOLE,
     "name": TEXT,
@@ -183,14 +212,21 @@ MANIFEST: Mapping[str, Rule] = {
             "fingerprint": TEXT,
             "inputs": list_of(NATURAL),
             "classes": NATURAL,
-            "examples": NUMBERS,
+            "examples": mapping_of(NATURAL),
             "split": MAPPING,
             "notes": list_of(TEXT),
         },
     ),
-    "space": entries({"name": TEXT}),
-    "strategy": Rule(lambda value: mapping(value) and text(value.get("name")), "a named part"),
-    "estimator": Rule(lambda value: mapping(value) and text(value.get("name")), "a named part"),
+    "space": entries(
+        {"name": TEXT},
+        {"arguments": MAPPING, "limits": MAPPING, "fingerprint": TEXT},
+    ),
+    "decisions": optional(TEXTS),
+    "duplicates": optional(mapping_of(NATURAL)),
+    "chance": optional(mapping_of(Rule(share, "a number from 0 to 1"))),
+    "tuning": mapping_of(FINITE),
+    "strategy": PART,
+    "estimator": PART,
     "recipe": MAPPING,
     "objectives": Rule(
         lambda value: type(value) is list and bool(value) and all(map(OBJECTIVE.holds, value)),
@@ -217,15 +253,36 @@ TRAINING = entries(
 )
 NOTE: Mapping[str, Rule] = {
     "finished": TRAINING,
-    "trained": MAPPING,
+    "trained": entries({"recipe": MAPPING, "seed": WHOLE}, {"trial": optional(NATURAL)}),
     "metrics": NUMBERS,
     "weights": TEXT,
-    "evidence": MAPPING,
+    "evidence": entries(
+        {},
+        {
+            "margin": FINITE,
+            "params": optional(FINITE),
+            "recipe": optional(MAPPING),
+            "references": TRUTH,
+            "seeds": NATURAL,
+            "spread": NATURAL,
+            "top": NATURAL,
+        },
+    ),
     "key": optional(TEXT),
     "error": optional(TEXT),
 }
 PREPARED: Mapping[str, Rule] = {"part": TEXT, "digest": TEXT}
 
+MEASURED: Mapping[str, Rule] = {
+    "manifest": PLAINS,
+    "note": Rule(
+        lambda value: (
+            PLAINS.holds(value)
+            or (type(value) is list and 0 < len(value) <= 2 and all(map(seconds, value)))
+        ),
+        "one or two numbers of seconds, or a mapping of texts and numbers by name",
+    ),
+}
 SHAPES: Mapping[str, Mapping[str, Rule]] = {
     "asked": TRIAL,
     "rejected": TRIAL,
@@ -240,6 +297,7 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     "rejected": ("n", "proposal"),
     "told": ("n",),
     "failed": ("n",),
+    "prepared": ("part", "digest"),
 }
 
 
@@ -259,6 +317,16 @@ def check_shape(kind: str, data: Mapping[str, Any]) -> None:
     check_entries(rules, data)
     if kind in TRIALS:
         check_entries(PROPOSAL, data["proposal"])
+
+
+def check_measured(kind: str, value: Any) -> None:
+    """Refuse what was measured beside an event, unless it is of the event's kind.
+
+    Raises:
+        TypeError: says what arrived and what was expected.
+    """
+    if kind in MEASURED:
+        check_entries(MEASURED, {kind: value})
 
 
 def check_entries(rules: Mapping[str, Rule], data: Mapping[str, Any]) -> None:

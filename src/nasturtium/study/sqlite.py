@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sqlite3
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
-__all__ = ["alone", "lenient", "reading", "writing"]
+__all__ = ["active", "alone", "lenient", "reading", "writing"]
 
 WAIT = 30.0  # seconds for another process to let go
 
@@ -67,6 +68,17 @@ def _opened(path: Path, flags: str) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def active(connection: Any) -> str | None:
+    """A view or a trigger in a database, where there is one: neither is of ours.
+
+    A view in place of a table can compute rows without an end, and a trigger can change what is
+    written.
+    """
+    query = "SELECT type, name FROM sqlite_master WHERE type IN ('view', 'trigger') LIMIT 1"
+    row = connection.exec_driver_sql(query).fetchone()
+    return None if row is None else f"{row[0]} {str(row[1])[:80]!r}"
 
 
 def lenient(text: bytes) -> str:

@@ -17,7 +17,7 @@ from nasturtium.study.event import Data, Event, chained, decode, encode
 from nasturtium.study.lease import HeldInMemory, HeldInTable, Lease, explain
 from nasturtium.study.outage import Link, identity_in, limits
 from nasturtium.study.segment import SEGMENT, Segment
-from nasturtium.study.sqlite import alone, lenient, reading, writing
+from nasturtium.study.sqlite import active, alone, lenient, reading, writing
 from nasturtium.study.summing import Summing
 
 __all__ = ["Lease", "MemoryStore", "SqlStore", "Store", "folder_of", "open_store"]
@@ -202,6 +202,12 @@ class SqlStore(Store):
             columns = {one["name"] for one in inspected.get_columns("event")}
             if columns != set(self._event.columns.keys()):
                 self._refuse(columns)
+            if self.path is not None and (odd := active(self._connection)):
+                raise StoreError(
+                    f"the store {self.path} has a {odd}, which nasturtium does not make and which "
+                    "would compute or change what is read and written; nothing was read: restore "
+                    "the store from a copy, or remove it with sqlite3"
+                )
             self._found = True
         self._connection.commit()
         return self._found
