@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from nasturtium.task.augment import Augment
 from nasturtium.task.make import make_task
 from nasturtium.task.sources import load
 from nasturtium.task.task import Task
+from nasturtium.train.checkpoint import Checkpoint
 from nasturtium.train.evaluate import evaluate
 from nasturtium.train.fit import Fitted, Progress, TimeLimit, fit
 from nasturtium.train.numerics import Numerics
@@ -98,6 +100,26 @@ def test_a_killed_training_goes_on_identically(
     assert same(whole, resumed)
     assert [p.name for p in tmp_path.iterdir()] == ["c"]
     assert same(whole, fit(plain_net(), small(), recipe, **settings))  # nothing is left to do
+
+
+STRANGE: tuple[Any, ...] = (2**70, "x", {}, {"weight": torch.ones(3)}, None)
+
+
+@pytest.mark.parametrize("entry", ["model", "optimizer", "average"])
+def test_a_checkpoint_whose_state_is_of_another_form_is_not_gone_on_from(
+    tmp_path: Path, entry: str
+) -> None:
+    path, recipe = tmp_path / "c", RICH.replace(epochs=2)
+    settings: dict[str, Any] = {"seed": 5, "checkpoint": path, "checkpoint_seconds": 0}
+    fit(plain_net(), small(), recipe, progress=lambda done: False, **settings)
+    whole = fit(plain_net(), small(), recipe, seed=5)
+    sound = Checkpoint._whole(path)
+    assert sound is not None
+    for strange in STRANGE:
+        replace(sound, state={**sound.state, entry: strange}).write(path)
+        fitted = fit(plain_net(), small(), recipe, **settings)
+        assert fitted.resumed == 0
+        assert same(whole, fitted)
 
 
 class Listener(nn.Module):

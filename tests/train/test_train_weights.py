@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import math
 import pickle
 import warnings
 import zipfile
@@ -205,10 +206,16 @@ def test_sizes_that_are_claimed_take_no_memory(tmp_path):
 
 def test_a_checkpoint_of_other_types_is_none(tmp_path):
     path = tmp_path / "checkpoint.pt"
-    good = Checkpoint("identity", 3, 1.5, ({"loss": 1.0},), {"model": {"weight": torch.ones(2)}})
+    point = {"epoch": 1.0, "train_loss": 1.0}
+    good = Checkpoint("identity", 3, 1.5, (point,), {"model": {"weight": torch.ones(2)}})
     good.write(path)
     assert Checkpoint.read(path, "identity").epoch == 3
-    for wrong in ({"epoch": "x"}, {"epoch": -1}, {"curve": ("x",)}, {"seconds": "s"}):
+    points = ("x", {**point, "loss": "x"}, {"epoch": 1.0}, {**point, "epoch": math.nan})
+    for wrong in (
+        *({"epoch": one} for one in ("x", -1)),
+        *({"curve": (one,)} for one in points),
+        *({"seconds": one} for one in ("s", math.inf)),
+    ):
         replace(good, **wrong).write(path)
         assert Checkpoint.read(path, "identity") is None
         assert not Checkpoint.copy(path, tmp_path / "copy.pt")

@@ -8,6 +8,7 @@ whatever is damaged or belongs to another training counts as absent.
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -95,6 +96,17 @@ class Checkpoint:
             and type(self.epoch) is int
             and self.epoch >= 0
             and isinstance(self.seconds, float)
-            and all(isinstance(point, dict) for point in self.curve)
+            and math.isfinite(self.seconds)
+            and all(map(_is_point, self.curve))
             and isinstance(self.state, dict)
         )
+
+
+def _is_point(point: object) -> bool:
+    """Whether it is what an epoch measured: numbers by name."""
+    return (
+        isinstance(point, dict)
+        and all(isinstance(name, str) and type(one) in (int, float) for name, one in point.items())
+        and "train_loss" in point
+        and math.isfinite(point.get("epoch", math.nan))
+    )

@@ -176,8 +176,7 @@ def _run(
     done = 0
     curve: tuple[dict[str, float], ...] = ()
     found = None if file is None else Checkpoint.read(file.path, file.identity)
-    if found is not None and found.epoch <= total:
-        loop.restore(found.state)
+    if found is not None and found.epoch <= total and loop.restored(found.state):
         done, curve, start = found.epoch, found.curve, start - found.seconds
     deadline = math.inf if time_limit is None else start + time_limit
     resumed, stopped = done, False

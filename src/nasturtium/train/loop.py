@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Mapping
 from contextlib import closing
+from copy import deepcopy
 from functools import partial
 from hashlib import sha256
 from typing import Any
@@ -177,8 +178,17 @@ class Loop:
             "average": None if self.average is None else self.average.state(),
         }
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state."""
+    def restored(self, state: Mapping[str, Any]) -> bool:
+        """Go on from a state; false, and nothing is changed, where it is not of this training."""
+        before = deepcopy(self.state())
+        try:
+            self._restore(state)
+        except Exception:  # torch meets a state of another form with whatever goes wrong first
+            self._restore(before)
+            return False
+        return True
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.scaler is not None:
