@@ -234,6 +234,12 @@ def test_a_path_that_cannot_be_written_is_refused_in_one_line(tmp_path, monkeypa
     with pytest.raises(StoreError, match=r"there is no folder '.*none'; make it"):
         report(found, tmp_path / "none" / "report.html")
 
+    os.mkfifo(tmp_path / "pipe")
+    for place in ("/dev/null", tmp_path / "pipe"):
+        with pytest.raises(StoreError, match=r"is a device or a pipe, which would be replaced"):
+            report(found, place)
+    (tmp_path / "pipe").unlink()
+
     def full(path, content):
         raise OSError(28, "No space left on device")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,6 +31,9 @@ def test_a_password_before_the_host_is_hidden_even_if_it_was_not_encoded(passwor
         ("host=h password='p w' user=u", "host=h password=*** user=u"),
         ("mysql://:pw@h/d", "mysql://:***@h/d"),
         ("postgresql://u:p w@h/d", "postgresql://u:***@h/d"),
+        ("(x=1)://u:pw@h/d", "(x=1)://u:***@h/d"),
+        ("{:\u202e://u:p w@h/d", "{:\u202e://u:***@h/d"),
+        ("no address };://u:pw@h/d", "no address };://u:***@h/d"),
     ],
 )
 def test_passwords_are_hidden_in_every_form(text: str, shown: str) -> None:
@@ -49,3 +54,10 @@ def test_passwords_are_hidden_in_every_form(text: str, shown: str) -> None:
 )
 def test_a_text_without_a_password_stays_as_it_is(text: str) -> None:
     assert printable(text) == text
+
+
+def test_a_long_text_is_looked_through_in_no_time() -> None:
+    for text in ("x" * 300_000, "a.b%" * 100_000):
+        begin = time.process_time()
+        assert printable(text) == text
+        assert time.process_time() - begin < 2.0

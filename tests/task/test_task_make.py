@@ -184,6 +184,9 @@ def test_a_damaged_task_says_so(tmp_path: Path) -> None:
     (tmp_path / "t" / "task.json").write_text(json.dumps({**header, "format": 99}))
     with pytest.raises(TaskError, match="another format; expected format 2"):
         Task.load(tmp_path / "t")
+    (tmp_path / "t" / "task.json").write_text("[" * 100_000)
+    with pytest.raises(TaskError, match=r"holds no task \(maximum recursion depth"):
+        Task.load(tmp_path / "t")
     with pytest.raises(TaskError, match="holds no task"):
         Task.load(tmp_path)
 
@@ -208,6 +211,7 @@ TABLE = np.random.default_rng(0).random((60, 5)).astype(np.float32)
         (np.arange(60) * 7, "60 different whole numbers, 0 to 413, .*labels.astype.str."),
         (3, "one label for each input"),
         (np.zeros(60, "M8[s]"), "labels are datetime64"),
+        (np.array([*[[1, 2], [1]] * 29, 3, "x"], object), "labels hold Python objects"),
     ],
 )
 def test_labels_of_other_problems_are_named(y: object, message: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 from nasturtium.errors import NasturtiumError, StoreError
@@ -19,7 +20,8 @@ def check_target(what: str, path: Path, error: type[NasturtiumError] = StoreErro
         error: the class of what is raised.
 
     Raises:
-        NasturtiumError: it is a folder, its folder is not there, or it cannot be written.
+        NasturtiumError: it is a folder or a device, its folder is not there, or it cannot be
+            written.
     """
     shown = repr(str(path) if len(str(path)) <= 200 else f"{str(path)[:197]}...")
     folder = path.parent
@@ -31,7 +33,11 @@ def check_target(what: str, path: Path, error: type[NasturtiumError] = StoreErro
                 f"{what} cannot be written to {shown}: there is no folder {str(folder)!r}; make "
                 "it, or name another"
             )
-        path.lstat()
+        if stat.S_IFMT(path.stat().st_mode) != stat.S_IFREG:
+            raise error(
+                f"{what} cannot be written to {shown}: it is a device or a pipe, which would be "
+                "replaced by a file; name a file"
+            )
     except FileNotFoundError:
         pass
     except (OSError, ValueError) as refused:  # a name that is too long, or holds a NUL

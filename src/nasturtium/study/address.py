@@ -10,9 +10,9 @@ __all__ = ["printable"]
 HIDDEN = "***"
 # The password ends at the last "@": one that was not percent-encoded may hold any character, but
 # a space only where the text is an address and no sentence.
-_USER = re.compile(r"(\w://[^:/@\s]*:)\S*@")
-_ADDRESS = re.compile(r"([\w+.-]+://[^:/@]*:).*@", re.DOTALL)
-_SETTING = re.compile(r"([\w%.]+)(\s?=\s?)('(?:\\.|[^'\\])*'|\"[^\"]*\"|[^&\s;,'\"]+)")
+_USER = re.compile(r"(://[^:/@\s]*:)\S*@")
+_ADDRESS = re.compile(r"([^\s/]+://[^:/@]*:).*@", re.DOTALL)
+_SETTING = re.compile(r"(?<![\w%.])([\w%.]+)(\s?=\s?)('(?:\\.|[^'\\])*'|\"[^\"]*\"|[^&\s;,'\"]+)")
 _SECRET = re.compile(r"password|passwd|passphrase|pwd|secret|token")
 
 

@@ -166,4 +166,7 @@ def _known(labels: object, part: str) -> object:
             f"{len(gone)} of {array.size} {part} labels are missing, the first at index {gone[0]}; "
             "leave those examples out"
         )
-    return np.array(array.tolist())
+    try:
+        return np.array(array.tolist())
+    except (ValueError, OverflowError):  # lists of several lengths among them
+        return array

@@ -340,7 +340,7 @@ def _open_array(path: Path) -> NDArray[Any]:
 def _read_header(folder: Path) -> dict[str, Any]:
     try:
         header = json.loads((folder / "task.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise TaskError(
             f"{folder} holds no task ({error}); expected a folder that Task.save wrote"
         ) from error
