@@ -1,0 +1,211 @@
+"""Sound studies, data and files, made once for each run and altered by its cases."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import shutil
+import sqlite3
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+import typer
+from torch import nn
+
+from fuzz.watch import Case, Guard
+from nasturtium.run.names import NAMES, resolve
+from nasturtium.study import lease
+from nasturtium.task.sources import load
+from nasturtium.task.task import Task
+from nasturtium.train.fit import Fitted, fit
+from nasturtium.train.recipe import Recipe
+from nasturtium.train.weights import save_weights
+
+SEGMENT = 8  # events between snapshots, so that short studies have some
+EVIL = "open('PWNED', 'w').close()\nnet = None\n"
+TABLE = "number,word,answer\n" + "".join(f"{n},{'abc'[n % 3]},{n % 2}\n" for n in range(40))
+
+
+def warm() -> None:
+    """Import what commands import, once for all processes."""
+    for name in (
+        "nasturtium.report.page",
+        "nasturtium.run.evidence",
+        "nasturtium.run.finish",
+        "nasturtium.run.deliver",
+        "nasturtium.run.repair",
+        "nasturtium.run.race",
+        "nasturtium.run.show",
+        "nasturtium.space.zoo.recipes",
+        "sqlalchemy.dialects.postgresql.psycopg",
+        "sqlalchemy.dialects.sqlite",
+        "sklearn.datasets",
+        "rich.console",
+        "cloudpickle",
+        "pandas",
+        "PIL.Image",
+        "torch._dynamo",
+    ):
+        importlib.import_module(name)
+    for kind, parts in NAMES.items():
+        for name in parts:
+            if kind != "benchmark":
+                resolve(kind, name)
+
+
+def prepare_process() -> None:
+    """Make what takes long in one process short: snapshots, leases elsewhere, the parser."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("nasturtium.") and hasattr(module, "SEGMENT"):
+            module.SEGMENT = SEGMENT  # type: ignore[attr-defined]
+    lease.HeldInTable.__init__.__defaults__ = (0.3, None)
+    typer.main.get_command = cache(typer.main.get_command)
+
+
+def make(folder: Path, seed: int, guard: Guard) -> None:
+    """Fill a folder with a study of a small search, all that followed it, and data of all kinds."""
+    from PIL import Image
+
+    rng = np.random.default_rng(seed)
+    os.chdir(folder)
+    prepare_process()
+    tempfile.tempdir = str(folder)
+    labels = np.repeat(np.arange(3), 20)
+    images = (rng.normal(size=(60, 8, 8)) + labels[:, None, None]).astype(np.float32)
+    np.savez("d.npz", X=images, y=labels)
+    np.savez_compressed("c.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
+    np.save("a.npy", images)
+    Path("t.csv").write_text(TABLE)
+    for number, suffix in enumerate(("png", "jpg", "webp", "tiff", "bmp", "gif")):
+        for name in ("cat", "dog"):
+            place = Path("pictures", name)
+            place.mkdir(parents=True, exist_ok=True)
+            for copy in range(2):
+                pixels = rng.integers(0, 255, (6, 6, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(place / f"{number}{copy}.{suffix}")
+    load("d.npz").save("task")
+    case = Case("material", 0, seed, folder, folder, guard)
+    quiet = ("--recipe", "epochs=1", "-q")
+    for words in (
+        (
+            *[
+                "search",
+                "d.npz",
+                "--space",
+                "mlp",
+                "--trials",
+                "6",
+                "--control",
+                "0.3",
+                "--strategy",
+                "random",
+            ],
+            *quiet,
+            *[
+                "--executor",
+                "here",
+                "--numerics",
+                "threads=1",
+                "--store",
+                "s.db",
+                "--name",
+                "s",
+                "--confirm",
+                "2",
+            ],
+        ),
+        ("finish", "s.db:s", *quiet),
+        (
+            *[
+                "evidence",
+                "s.db:s",
+                "--top",
+                "1",
+                "--seeds",
+                "1",
+                "--spread",
+                "0",
+                "--no-references",
+            ],
+            *quiet,
+        ),
+        ("export", "s.db:s", "n.pt2"),
+        (
+            *[
+                "search",
+                "d.npz",
+                "--space",
+                "mlp",
+                "--trials",
+                "4",
+                "--strategy",
+                "evolution(population=2)",
+            ],
+            *quiet,
+            *["--executor", "here", "--numerics", "threads=1", "--store", "s.db", "--name", "t"],
+            *["--objectives", "accuracy", "--objectives", "params", "--within", "params<1M"],
+        ),
+    ):
+        answer = case.command(*words)
+        if answer.code:
+            raise RuntimeError(f"{words}: {answer.err}")
+    with sqlite3.connect("s.db") as connection:
+        connection.execute("PRAGMA journal_mode=DELETE")
+    _checkpoint(folder)
+    Path("kept.json").write_text(json.dumps(sorted(_kept(folder))))
+
+
+def _kept(folder: Path) -> list[str]:
+    return [path.name for path in (folder / "s.db.files").glob("??/*")]
+
+
+def network() -> nn.Module:
+    """What the checkpoint is of."""
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
+
+
+def trained(checkpoint: Path, task: Task, killed: bool = False) -> Fitted:
+    """Train two epochs from a checkpoint, or be killed after the first."""
+
+    def progress(point: object) -> bool:
+        if killed:
+            raise KeyboardInterrupt
+        return True
+
+    return fit(
+        network(),
+        task,
+        Recipe(epochs=2, batch_size=16),
+        seed=0,
+        checkpoint=checkpoint,
+        checkpoint_seconds=0.0,
+        progress=progress,
+    )
+
+
+def _checkpoint(folder: Path) -> None:
+    """A checkpoint of a training of one epoch, and the network that two give."""
+    task = load("d.npz")
+    try:
+        trained(folder / "checkpoint.pt", task, killed=True)
+    except KeyboardInterrupt:
+        pass
+    assert (folder / "checkpoint.pt").exists()
+    save_weights("trained.pt", trained(folder / "none.pt", task).model)
+
+
+def copy_store(case: Case) -> Path:
+    """The studies in the case's folder."""
+    shutil.copyfile(case.material / "s.db", "s.db")
+    return Path("s.db")
+
+
+def copy_files(case: Case) -> None:
+    """What is kept beside the studies, and the data that they are of."""
+    shutil.copytree(case.material / "s.db.files", "s.db.files", dirs_exist_ok=True)
