@@ -54,7 +54,8 @@ def finite(value: Any) -> bool:
 
 def seconds(value: Any) -> bool:
     """Whether it is a time, of which many can be added up."""
-    return finite(value) and -LONGEST < value < LONGEST
+    kind = type(value)
+    return (kind is float or kind is int) and -LONGEST < value < LONGEST
 
 
 def share(value: Any) -> bool:
