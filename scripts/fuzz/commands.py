@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-from fuzz.hostile import text
+from fuzz.hostile import word
 from fuzz.material import copy_files, copy_store
 from fuzz.watch import Case
 from nasturtium.cli import app
@@ -141,7 +141,7 @@ def _word(rng: Random, parameter: Any) -> str:
     """A value of an option or an argument."""
     name = parameter.name or ""
     if rng.random() < 0.12:
-        return text(rng).replace("\x00", "0")
+        return word(rng)
     if name in WORDS:
         return rng.choice(WORDS[name])
     if name == "seed":
@@ -150,13 +150,13 @@ def _word(rng: Random, parameter: Any) -> str:
         return rng.choice(COUNTS)
     if parameter.bare_type() is float:
         return rng.choice(NUMBERS)
-    return text(rng).replace("\x00", "0")
+    return word(rng)
 
 
 def _line(rng: Random) -> list[str]:
     """A command line."""
     if rng.random() < 0.03:
-        return [text(rng).replace("\x00", "0") for _ in range(rng.randint(0, 4))]
+        return [word(rng) for _ in range(rng.randint(0, 4))]
     names = sorted(commands())
     # The list of spaces takes no options, and counts them all in a second.
     name = rng.choice([one for one in names if one != "spaces" or rng.random() < 0.02])
@@ -178,10 +178,10 @@ def _line(rng: Random) -> list[str]:
             count = rng.randint(1, 3) if argument.nargs == -1 else 1
             words += [_word(rng, argument) for _ in range(count)]
     if rng.random() < 0.06:
-        words.insert(rng.randint(0, len(words)), text(rng).replace("\x00", "0"))
+        words.insert(rng.randint(0, len(words)), word(rng))
     words = [name, *words]
-    for flag, word in shorten.items():
-        words += [flag, word]
+    for flag, given in shorten.items():
+        words += [flag, given]
     if any(option.name == "quiet" for option in options) and rng.random() < 0.9:
         words.append("-q")
     if name == "search" and "--strategy" not in words and rng.random() < 0.9:

@@ -126,6 +126,12 @@ def text(rng: Random) -> str:
     return "".join(signs)
 
 
+def word(rng: Random) -> str:
+    """A hostile text that a shell can pass and that names no file outside the case's folder."""
+    told = text(rng).replace("\x00", "0")
+    return f"/nothing{told}" if told.startswith("/") else told
+
+
 def value(rng: Random) -> Any:
     """A hostile value; one that JSON cannot say is a mark that :func:`dumps` resolves."""
     drawn = rng.random()

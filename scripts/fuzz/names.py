@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fuzz.hostile import text
+from fuzz.hostile import text, word
 from fuzz.material import copy_files, copy_store
 from fuzz.watch import REFUSED, SECRET, Case, Problem
 from nasturtium.run.names import NAMES, made
@@ -97,7 +97,7 @@ def _address(case: Case, told: str) -> str:
 def _called(case: Case, told: str) -> str:
     """A study, data, classes, metrics or files that are called so."""
     rng = case.rng
-    plain = told.replace("\x00", "0")
+    plain = word(rng)
     drawn = rng.random()
     search = ("--space", "mlp", "--trials", "1", "--executor", "here", "--strategy", "random")
     search += ("-q", "--recipe", "epochs=1", "--control", "0", "--confirm", "0")
