@@ -50,6 +50,8 @@ def read_archive(path: Path, storage: Storage) -> dict[str, tuple[Array, Array]]
         TaskError: the file cannot be read, or holds other arrays.
     """
     where = visible(str(path))
+    if path.stat().st_size == 0:  # also a link to a file of the system, which may wait
+        raise TaskError(_unreadable(where, "it is empty"))
     try:
         with warnings.catch_warnings(), zipfile.ZipFile(path) as archive:
             warnings.simplefilter("ignore")  # of the parser of headers
@@ -71,22 +73,24 @@ def read_archive(path: Path, storage: Storage) -> dict[str, tuple[Array, Array]]
     except (TaskError, Kept):
         raise
     except Exception as error:  # damaged bytes reach parsers that raise errors of many kinds
-        raise TaskError(_unreadable(where, path, reason(error))) from error
+        raise TaskError(_unreadable(where, *_cause(path, reason(error)))) from error
     return {part: (arrays[x], arrays[y]) for part, (x, y) in pairs.items()}
 
 
-def _unreadable(where: str, path: Path, why: str) -> str:
-    advice = "make it again with numpy.savez"
+def _unreadable(where: str, why: str, advice: str = "make it again with numpy.savez") -> str:
+    return f"{where} cannot be read as an .npz file of plain arrays ({why}); {advice}"
+
+
+def _cause(path: Path, why: str) -> tuple[str, ...]:
+    """Why a file is no archive, and what to do where it is known what it is."""
     try:
         with path.open("rb") as file:
             start = file.read(6)
-        if start == b"\x93NUMPY":
-            why, advice = "it is a single .npy array", "pass numpy.savez(file, X=..., y=...) both"
-        elif not start:
-            why = "it is empty"
     except OSError:
-        pass
-    return f"{where} cannot be read as an .npz file of plain arrays ({why}); {advice}"
+        return (why,)
+    if start == b"\x93NUMPY":
+        return "it is a single .npy array", "pass numpy.savez(file, X=..., y=...) both"
+    return (why,)
 
 
 def _header(file: IO[bytes]) -> _Header:

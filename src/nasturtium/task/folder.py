@@ -186,6 +186,8 @@ def _mapped(function: Callable[[In], Out], values: Sequence[In]) -> list[Out]:
 def _head(path: Path) -> Look | str:
     """Return what an image is, from its first bytes, or why it cannot be read."""
     try:
+        if path.stat().st_size == 0:  # also a link to a file of the system, which may wait
+            return "it is empty"
         with Image.open(path, formats=formats()) as image:
             return look(image)
     except Exception as error:  # Pillow's decoders raise errors of many kinds
