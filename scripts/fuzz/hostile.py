@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from copy import deepcopy
 from random import Random
 from typing import Any
 
@@ -137,7 +138,7 @@ def value(rng: Random) -> Any:
     drawn = rng.random()
     if drawn < 0.2:
         return f"{_MARK}{rng.randrange(len(RAW))}"
-    return text(rng) if drawn < 0.6 else rng.choice(PLAIN)
+    return text(rng) if drawn < 0.6 else deepcopy(rng.choice(PLAIN))
 
 
 def dumps(data: Any) -> str:
