@@ -130,7 +130,7 @@ def text(rng: Random) -> str:
 def word(rng: Random) -> str:
     """A hostile text that a shell can pass and that names no file outside the case's folder."""
     told = text(rng).replace("\x00", "0")
-    return f"/nothing{told}" if told.startswith("/") else told
+    return f"/nothing/here{told}" if told.startswith("/") else told
 
 
 def value(rng: Random) -> Any:
