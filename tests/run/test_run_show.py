@@ -218,3 +218,10 @@ def test_both_are_told_in_turn() -> None:
     both(told.append, lambda number: told.append(-number))(3)
     assert told == [3, -3]
     assert both(print, None) is print
+
+
+def test_no_sign_in_a_message_steers_the_terminal() -> None:
+    out = io.StringIO()
+    lines = Lines(rich.console.Console(file=out, force_terminal=True), trials=1)
+    lines.say("trial 0 failed: \x1b[2J\x1b]0;title\x07 caf\udce9")
+    assert out.getvalue().count("\x1b") == 0 and "\\x1b[2J" in out.getvalue()

@@ -24,6 +24,7 @@ from rich.text import Text
 
 from nasturtium.run.standing import Standing, standing
 from nasturtium.run.summary import in_words, metrics_in_words
+from nasturtium.study.answer import readable
 from nasturtium.study.confirm import answer
 from nasturtium.study.strategy import Strategy
 from nasturtium.study.study import Study
@@ -146,7 +147,7 @@ class Lines(Show):
         self._best: tuple[float, float] | None = None
 
     def say(self, text: str) -> None:
-        self._said = self.elapsed
+        self._said, text = self.elapsed, readable(text)
         if self.console is None:
             logger.info("%s", text)
             return
@@ -245,7 +246,7 @@ class Panel(Show):
         self._live.stop()
 
     def say(self, text: str) -> None:
-        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(readable(text), markup=False, highlight=False, soft_wrap=True)
 
     def __call__(self, study: Study, stage: Stage, trial: Trial | None) -> None:
         if stage == "search" and self._now is None:
@@ -253,7 +254,7 @@ class Panel(Show):
             for note in _notes(study):
                 self.say(note)
         if trial is not None and trial.state == "failed":
-            self._trouble = f"trial {trial.number}: {trial.error}"
+            self._trouble = readable(f"trial {trial.number}: {trial.error}")
         if trial is not None and stage == "epoch":
             self._epochs[trial.number] = len(trial.curve)
         elif trial is not None:
