@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -282,3 +284,24 @@ def test_a_password_is_never_printed(
     monkeypatch.setattr(study, "store", store)
     assert "SECRET" not in address(study)
     assert "***" in address(study)
+
+
+def test_a_store_of_an_older_format_is_refused_and_left_as_it_is(run: Run, tmp_path: Path) -> None:
+    store = tmp_path / "old.db"
+    with contextlib.closing(sqlite3.connect(store)) as made:
+        made.execute(
+            "CREATE TABLE event (study VARCHAR(200), number INTEGER, kind VARCHAR(20), body TEXT, "
+            "measured TEXT, PRIMARY KEY (study, number))"
+        )
+        manifest = json.dumps({"name": "s", "format": 1, "versions": {"nasturtium": "0.0.9"}})
+        made.execute("INSERT INTO event VALUES ('s', 1, 'manifest', ?, '')", (manifest,))
+        made.commit()
+    content = store.read_bytes()
+    search = ("search", "iris", "--space", "mlp", "--trials", "1", "--store", str(store))
+    names = ("status", "best", "describe", "report", "resume", "finish", "check", "repair")
+    for words in (*((name, str(store)) for name in names), search):
+        code, out, err = run(*words)
+        assert (code, out) == (2, ""), words
+        assert "was written by nasturtium 0.0.9 before format 2" in err, words
+    assert store.read_bytes() == content
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("old")] == ["old.db"]
