@@ -124,3 +124,8 @@ def test_a_search_without_results_has_no_curve():
     study = study_of([])
     assert search_curve(study.history, ACCURACY) is None
     assert control_curve((), 10, 1.0) is None
+
+
+def test_a_curve_goes_on_to_a_million_trials_at_most():
+    found = control_curve((0.1, 0.2, 0.3), 1e300, 1.0)
+    assert found is not None and found.trials[-1] == 1_000_000

@@ -220,3 +220,16 @@ def test_errors_name_the_question() -> None:
         relaxation.derive(mixed, base)
     with pytest.raises(SpaceError, match="'width'"):
         relaxation.derive(mixed)
+
+
+def test_tied_questions_with_other_options_cannot_share_weights() -> None:
+    @nas.space
+    def net(choose: Any, *, inputs: Any, classes: Any) -> Any:
+        blocks = {name: nas.block(nn.Linear, 4, 4, bias) for name, bias in (("a", 1), ("b", 0))}
+        first = choose.module("first", blocks)
+        second = choose.module("second", {"a": blocks["a"]})
+        return lambda: nn.Sequential(first(), second())
+
+    space = net.using(inputs=(4,), classes=4).tie(["first", "second"])
+    with pytest.raises(SpaceError, match=r"'second' has the options a .* cannot be mixed"):
+        nas.relax(space, nas.Softmax(), None)

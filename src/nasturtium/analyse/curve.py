@@ -28,6 +28,7 @@ __all__ = ["Curve", "control_curve", "resampled", "search_curve"]
 Vector = NDArray[np.float64]
 RESAMPLES = 500
 POINTS = 200
+MOST = 1_000_000  # trials that a curve goes on to
 MEMORY = 1_000_000  # numbers that resampling may hold at a time
 TAIL = 0.05  # outside of the interval, on either side
 
@@ -121,7 +122,7 @@ def control_curve(
     size = len(draws)
     if size == 0:
         return None
-    last = max(size, int(until)) if size >= 3 else size
+    last = max(size, int(until if until < MOST else MOST)) if size >= 3 else size
     points = _thinned(np.arange(1, last + 1))
     values = np.array(draws, dtype=np.float64)
     rng = np.random.default_rng(0)

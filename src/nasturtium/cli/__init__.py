@@ -40,8 +40,14 @@ def main(arguments: list[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # names may hold what the terminal cannot show
             stream.reconfigure(errors="backslashreplace")
+    # An address in the place of an option is printed by the parser, which refuses it.
+    words = [
+        printable(word) if word.startswith("-") and "://" in word.partition("=")[0] else word
+        for word in given
+        if word != "--debug"
+    ]
     try:
-        app([word for word in given if word != "--debug"], prog_name="nasturtium")
+        app(words, prog_name="nasturtium")
     except NasturtiumError as error:
         if "--debug" in given:
             raise

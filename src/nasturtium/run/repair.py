@@ -20,7 +20,7 @@ from typing import Any, final
 from nasturtium.errors import StoreError
 from nasturtium.study.event import Event, decode
 from nasturtium.study.files import Files
-from nasturtium.study.lease import Row, lease_problem
+from nasturtium.study.lease import Row, explain, lease_problem
 from nasturtium.study.segment import SEGMENT, Goals, broken, goals_of, misfit
 from nasturtium.study.sqlite import lenient
 from nasturtium.study.store import SqlStore
@@ -134,8 +134,16 @@ def repair(store: SqlStore, name: str | None = None) -> list[str]:
             store.lease(one.study).release()  # which is refused while a driver is at work
     if not done and any(one.fault or one.sums or one.lease for one in found):
         done.append(_set_aside(store, found, stamp))
-    for one in found:
-        done += _mend(store, one)
+    for number, one in enumerate(found, 1):
+        try:
+            done += _mend(store, one)
+        except store._sql.exc.DatabaseError as error:
+            # Some damage is met by writing alone: the rows go into a new file.
+            store._undo()
+            if store.path is None:
+                raise StoreError(explain(store.url, "repaired", error)) from error
+            done.append(_salvage(store, f"{stamp}-{number}"))
+            done += _mend(store, examine(store, one.study))
     return done
 
 

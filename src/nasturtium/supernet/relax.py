@@ -149,20 +149,38 @@ class Relaxed(Reading):
         leader = self._leader(decision)
         assert isinstance(leader, OneOf)
         self.mixed[leader.name] = leader
-        parts = tuple((label, options[label]) for label in labels_of(leader))
+        parts = _parts(leader, decision, options)
         return Block(mixture, (self._relaxation, leader, parts))
 
     def join(self, decision: Subset, inputs: Mapping[str, Block], kept: Labels) -> Block:
         leader = self._leader(decision)
         assert isinstance(leader, Subset)
         self.mixed[leader.name] = leader
-        parts = tuple((label, inputs[label]) for label in labels_of(leader))
+        parts = _parts(leader, decision, inputs)
         return Block(gated, (self._relaxation, leader, tuple(inputs), parts))
 
     def _leader(self, decision: Decision) -> Decision:
         """The decision itself, or the one that it is tied to."""
         names = (decision.name,) if self._limits is None else self._limits.group(decision.name)
         return next(self._asked[name] for name in (decision.name, *names) if name in self._asked)
+
+
+def _parts(
+    leader: OneOf | Subset, decision: Decision, given: Mapping[str, Block]
+) -> tuple[tuple[str, Block], ...]:
+    """The options of a decision, as the one that it is tied to has them.
+
+    Raises:
+        SpaceError: it lacks one, so that the two cannot have the same weights.
+    """
+    labels = labels_of(leader)
+    if not set(labels) <= set(given):
+        raise SpaceError(
+            f"decision {decision.name!r} has the options {', '.join(given)} and is tied to "
+            f"{leader.name!r} with {', '.join(labels)}: they cannot be mixed with the same "
+            "weights; untie them, or give both the same options"
+        )
+    return tuple((label, given[label]) for label in labels)
 
 
 def mixture(
