@@ -13,8 +13,8 @@ import time
 from contextlib import contextmanager
 
 import pytest
+from stored import failing
 
-from nasturtium.errors import StoreError
 from nasturtium.study.event import Event
 from nasturtium.study.lease import HeldInTable, Place, lease_problem, started
 from nasturtium.study.store import MemoryStore, SqlStore
@@ -33,17 +33,6 @@ def store(path):
     store.append("a", [Event("note", {"value": 1})])
     yield store
     store.close()
-
-
-@contextmanager
-def failing(*parts):
-    """Expect a StoreError of one line that says all parts."""
-    with pytest.raises(StoreError) as raised:
-        yield
-    message = str(raised.value)
-    assert "\n" not in message
-    for part in parts:
-        assert part in message, message
 
 
 def held_by(store, place=ELSEWHERE, *, pid=1, when="0", beat=None, text=None):

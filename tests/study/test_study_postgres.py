@@ -5,31 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from contextlib import contextmanager
 
 import pytest
+from stored import failing, notes
 
 from nasturtium.contracts import check_store
 from nasturtium.errors import StoreError
-from nasturtium.study.event import Event
 from nasturtium.study.lease import HeldInTable, Place
 from nasturtium.study.store import SqlStore, folder_of
-
-
-def notes(*values):
-    return [Event("note", {"value": value}) for value in values]
-
-
-@contextmanager
-def failing(*parts):
-    """Expect a StoreError of one line that says all parts, and no password."""
-    with pytest.raises(StoreError) as raised:
-        yield
-    message = str(raised.value)
-    assert "\n" not in message
-    assert "s3cr" not in message
-    for part in parts:
-        assert part in message, message
 
 
 @pytest.fixture

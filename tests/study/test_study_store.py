@@ -16,8 +16,8 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from stored import failing, notes
 
-from nasturtium.errors import StoreError
 from nasturtium.study.event import Event
 from nasturtium.study.store import MemoryStore, SqlStore, open_store
 
@@ -26,24 +26,9 @@ def note(**content):
     return Event("note", content)
 
 
-def notes(*values):
-    return [note(value=value) for value in values]
-
-
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "study.db"
-
-
-@contextmanager
-def failing(*parts):
-    """Expect a StoreError of one line that says all parts."""
-    with pytest.raises(StoreError) as raised:
-        yield
-    message = str(raised.value)
-    assert "\n" not in message
-    for part in parts:
-        assert part in message, message
 
 
 # -- append and read ------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from nasturtium.report.panels import again, network, plots, trials
 from nasturtium.report.plot import columns, curves
 from nasturtium.run.target import check_target
 from nasturtium.study.address import printable
-from nasturtium.study.confirm import answer
+from nasturtium.study.confirm import ANSWER_ARMS, answer
 from nasturtium.study.store import SqlStore
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Trial
@@ -137,7 +137,7 @@ def page(
 
 def _data(study: Study, best: Trial | None, found: Mapping[str, Any]) -> dict[str, Any]:
     history = study.history
-    shown = list(history.where(arm=("search", "control")).best(10))
+    shown = list(history.where(arm=ANSWER_ARMS).best(10))
     if best is not None and best.number not in {trial.number for trial in shown}:
         shown.insert(0, best)
     return {

@@ -9,12 +9,11 @@ from itertools import chain
 from typing import Any, final
 
 from nasturtium.errors import StoreError
-from nasturtium.study.confirm import answer
+from nasturtium.study.confirm import ANSWER_ARMS, answer
 from nasturtium.study.event import Event
 from nasturtium.study.history import History
 from nasturtium.study.measured import Measured
 from nasturtium.study.segment import (
-    FOUND,
     Goals,
     goals_of,
     microseconds,
@@ -66,7 +65,7 @@ class Overview:
     @property
     def found(self) -> History:
         """The trials that the study's answer is from."""
-        return self.history.where(arm=FOUND)
+        return self.history.where(arm=ANSWER_ARMS)
 
 
 def overview_of(study: Study) -> Overview:

@@ -26,12 +26,20 @@ if TYPE_CHECKING:
     from nasturtium.study.history import History
     from nasturtium.study.trial import Trial
 
-__all__ = ["MOST", "Confirmed", "answer", "confirmed", "default_count", "next_candidate"]
+__all__ = [
+    "ANSWER_ARMS",
+    "MOST",
+    "Confirmed",
+    "answer",
+    "confirmed",
+    "default_count",
+    "next_candidate",
+]
 
 MOST = 5  # candidates that are confirmed unless a search says otherwise
 SHARE = 10  # one in so many trials is as many as that
 REPEATED = 2  # second estimates that equal the first before an estimator counts as exact
-ARMS = ("search", "control")
+ANSWER_ARMS = ("search", "control")  # arms that the study's answer is from
 
 
 @final
@@ -71,7 +79,7 @@ def next_candidate(history: History, count: int) -> Trial | None:
         count: how many of the best candidates are confirmed.
     """
     asked = {trial.architecture.key for trial in history.where(arm="confirm")}
-    candidates = history.where(arm=ARMS).best(count) if count > 1 else ()
+    candidates = history.where(arm=ANSWER_ARMS).best(count) if count > 1 else ()
     able = [trial for trial in candidates if history.violation(trial) == 0.0]
     if len(able) < 2 or _exact(history):
         return None
@@ -96,7 +104,7 @@ def _originals(history: History, confirmations: Sequence[Trial]) -> list[Trial]:
     wanted = {trial.architecture.key for trial in confirmations}
     top = max(trial.fidelity.cost for trial in confirmations)
     found: dict[str, Trial] = {}
-    for trial in history.where(arm=ARMS).finished:
+    for trial in history.where(arm=ANSWER_ARMS).finished:
         key = trial.architecture.key
         if key in wanted and trial.fidelity.cost == top:
             known = found.get(key)
@@ -130,7 +138,7 @@ def answer(history: History) -> Trial | None:
     Of several confirmed candidates the one with the best mean, as long as it keeps the bounds and
     no other trial was trained at a higher fidelity since; else the trial with the best estimate.
     """
-    best = history.where(arm=ARMS).best()
+    best = history.where(arm=ANSWER_ARMS).best()
     if not best:
         return None
     again = confirmed(history)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
 from nasturtium.errors import NasturtiumError, StoreError
+from nasturtium.study.confirm import ANSWER_ARMS
 from nasturtium.study.event import Event, chained
 from nasturtium.study.history import History
 from nasturtium.study.measured import Measured
@@ -27,7 +28,6 @@ __all__ = ["BEST", "SEGMENT", "Goals", "Pending", "Segment", "goals_of", "misfit
 
 SEGMENT = 8192  # events
 BEST = 5  # trials of a segment and fidelity that may be among the best of the study
-FOUND = ("search", "control")  # arms that the study's answer is from
 
 
 class Pending(NamedTuple):
@@ -175,7 +175,7 @@ class Segment:
                     made.cut.append(trial.arm)
                 if trial.state == "finished":
                     made.measured.add(trial)
-                    if trial.arm in FOUND:
+                    if trial.arm in ANSWER_ARMS:
                         groups.setdefault(group_of(trial), []).append(trial)
                         places[trial.number] = event_asked, number
                     elif trial.arm == "confirm":

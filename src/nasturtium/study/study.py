@@ -15,7 +15,7 @@ from nasturtium.architecture import Architecture
 from nasturtium.errors import StoreError, StrategyError
 from nasturtium.notebook import lines
 from nasturtium.study.answer import checked, plain_curve, plain_numbers, readable
-from nasturtium.study.confirm import answer, next_candidate
+from nasturtium.study.confirm import ANSWER_ARMS, answer, next_candidate
 from nasturtium.study.event import Event
 from nasturtium.study.files import Files
 from nasturtium.study.history import History
@@ -437,7 +437,7 @@ class Study:
     @property
     def front(self) -> tuple[Trial, ...]:
         """The finished trials of search and control that no other beats in all objectives."""
-        return self.history.where(arm=("search", "control")).front()
+        return self.history.where(arm=ANSWER_ARMS).front()
 
     def report(self, path: str | Path = "report.html", **options: Any) -> Path:
         """Write the study as one HTML page (see :func:`nasturtium.report.page.report`)."""
