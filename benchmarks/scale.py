@@ -49,7 +49,7 @@ def manifest(name: str) -> dict[str, Any]:
         "strategy": "random",
         "estimator": "train",
         "objectives": ["accuracy"],
-        "within": [],
+        "constraints": [],
         "trials": 100,
         "hours": None,
         "control": 0.0,
@@ -67,7 +67,7 @@ def manifest(name: str) -> dict[str, Any]:
         "estimator": {"name": "Train"},
         "recipe": {"epochs": 1},
         "objectives": [{"metric": "accuracy", "goal": "max", "bound": None}],
-        "within": [],
+        "constraints": [],
         "control": 0.0,
         "ordered": True,
         "call": call,
@@ -116,7 +116,7 @@ def act(what: str, path: Path) -> None:
     from nasturtium.run.names import made
 
     store = nas.SqlStore(path)
-    space = nas.zoo.nasbench201.taking(inputs=(1, 8, 8), classes=10)
+    space = nas.zoo.nasbench201.bind_known(inputs=(1, 8, 8), classes=10)
     study = nas.Study(space, made("strategy", what), store=store, name="scale")
     trial = study.ask()
     assert trial is not None

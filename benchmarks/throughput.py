@@ -132,11 +132,11 @@ def main() -> None:
     workloads = [("digits 8x8, mobilenet, 5 epochs", nas.load("digits"), nas.zoo.mobilenet, 5)]
     images = fashion(2000)
     if images is not None:
-        cells = nas.zoo.nasbench201.using(cells=1)
+        cells = nas.zoo.nasbench201.bind(cells=1)
         name = "fashion 28x28 x 2,000, nasbench201 (1 cell), 2 epochs"
         workloads.append((name, images, cells, 2))
     rows = [
-        compare(name, task, space.using(**task.facts), options.trials, epochs, seed)
+        compare(name, task, space.bind(**task.facts), options.trials, epochs, seed)
         for seed in range(options.repeats)
         for name, task, space, epochs in workloads
     ]

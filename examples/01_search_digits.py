@@ -2,7 +2,7 @@
 
 The same as on the command line:
 
-    nasturtium search digits --trials 24 --recipe epochs=6 --within "params<50k"
+    nasturtium search digits --trials 24 --recipe epochs=6 --constraint "params<50k"
     nasturtium finish study.db --recipe epochs=60 --export digits.onnx
 """
 
@@ -17,7 +17,7 @@ folder = Path(tempfile.mkdtemp() if SMOKE else ".")
 
 study = nas.search(
     "digits",
-    within=("params<50k",),
+    constraints=("params<50k",),
     trials=2 if SMOKE else 24,
     recipe="epochs=1" if SMOKE else "epochs=6",
     executor="here" if SMOKE else None,  # None: measured, all cores
@@ -29,7 +29,7 @@ print(f"trial {best.number}: validation accuracy {best.metrics['accuracy']:.4f}"
 for name, value in best.architecture.items():
     print(f"  {name} = {value}")
 
-finished = nas.finish(study, recipe="epochs=1" if SMOKE else "epochs=60")
+finished = nas.retrain(study, recipe="epochs=1" if SMOKE else "epochs=60")
 print(f"test accuracy {finished.metrics['accuracy']:.4f}, {finished.metrics['params']:,.0f} params")
 
 file = finished.export(folder / ("digits.pt2" if SMOKE else "digits.onnx"))

@@ -2,7 +2,7 @@
 
 From the command line:
 
-    nasturtium search digits --estimator examples/04_own_estimator.py:Robust --objectives max:robust
+    nasturtium search digits --estimator examples/04_own_estimator.py:Robust --objective max:robust
 """
 
 import os

@@ -10,7 +10,7 @@ import os
 
 import nasturtium as nas
 from nasturtium.bench.base import Benchmark
-from nasturtium.run.race import race
+from nasturtium.comparison.race import race
 from nasturtium.study.trial import FULL
 
 

@@ -175,7 +175,7 @@ class Life:
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
-        if killing.gone(found := marked(self.mark), within=10.0):
+        if killing.gone(found := marked(self.mark), constraints=10.0):
             return []
         left = [pid for pid in found if killing.state(pid) not in (None, "Z")]
         for pid in left:

@@ -50,7 +50,9 @@ def test_the_python_of_a_page_runs(page: Path, tmp_path: Path) -> None:
     # The same with one trial of one epoch: that it runs is what is tested here.
     code = re.sub(r"trials=\d+", "trials=1, executor='here', numerics='threads=1', control=0", code)
     code = re.sub(r"epochs=\d+", "epochs=1", code)
-    code = code.replace("gather(study)", "gather(study, top=1, seeds=1, spread=0)")
+    code = code.replace(
+        "collect_evidence(study)", "collect_evidence(study, top=1, seeds=1, spread=0)"
+    )
     (tmp_path / "page.py").write_text(code)
     _run(["page.py"], tmp_path)
 

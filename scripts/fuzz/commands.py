@@ -75,7 +75,7 @@ WORDS: Mapping[str, Sequence[str]] = {
             "accuracy | params | min:loss | max:x | rmse | accuracy<1 | : | max: | "
             "loss>0.1 | min:accuracy | latency | accuracy,params | auc"
         ),
-        "within": (
+        "constraints": (
             "params<1M | params<1 | params< | <5 | params<-1 | params<nan | x<1 | "
             "latency<5ms | params<1e999 | params<1k<2k | accuracy>0.1 | params>1 | "
             "flops<1T"

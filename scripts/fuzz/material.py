@@ -19,7 +19,7 @@ from torch import nn
 
 from fuzz.watch import Case, Guard
 from nasturtium.run.names import NAMES, resolve
-from nasturtium.study import lease
+from nasturtium.study.stores import lease
 from nasturtium.task.sources import load
 from nasturtium.task.task import Task
 from nasturtium.train.fit import Fitted, fit
@@ -35,12 +35,12 @@ def warm() -> None:
     """Import what commands import, once for all processes."""
     for name in (
         "nasturtium.report.page",
-        "nasturtium.run.evidence",
-        "nasturtium.run.finish",
-        "nasturtium.run.deliver",
-        "nasturtium.run.repair",
-        "nasturtium.run.race",
-        "nasturtium.run.show",
+        "nasturtium.retraining.evidence",
+        "nasturtium.retraining.retrain",
+        "nasturtium.retraining.model_card",
+        "nasturtium.study.stores.repair",
+        "nasturtium.comparison.race",
+        "nasturtium.run.progress",
         "nasturtium.space.zoo.recipes",
         "sqlalchemy.dialects.postgresql.psycopg",
         "sqlalchemy.dialects.sqlite",
@@ -148,7 +148,7 @@ def make(folder: Path, seed: int, guard: Guard) -> None:
             ],
             *quiet,
             *["--executor", "here", "--numerics", "threads=1", "--store", "s.db", "--name", "t"],
-            *["--objectives", "accuracy", "--objectives", "params", "--within", "params<1M"],
+            *["--objective", "accuracy", "--objective", "params", "--constraint", "params<1M"],
         ),
     ):
         answer = case.command(*words)

@@ -10,12 +10,12 @@ import numpy as np
 from fuzz.hostile import text, word
 from fuzz.material import copy_files, copy_store
 from fuzz.watch import REFUSED, SECRET, Case, Problem
+from nasturtium.run.load_options import load_options
 from nasturtium.run.names import NAMES, made
-from nasturtium.run.options import load_options
-from nasturtium.run.reopen import parted
+from nasturtium.run.open_study import parted
 from nasturtium.run.search import _numerics, told_recipe
-from nasturtium.study.address import printable
-from nasturtium.study.store import SqlStore
+from nasturtium.study.stores.address import printable
+from nasturtium.study.stores.sql import SqlStore
 from nasturtium.study.trial import parse_bound, parse_objective
 from nasturtium.task.sources import load
 from nasturtium.train.recipe import Recipe

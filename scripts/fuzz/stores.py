@@ -18,7 +18,7 @@ from fuzz.material import EVIL, copy_files, copy_store
 from fuzz.watch import Case, Problem
 from nasturtium.errors import StoreError
 from nasturtium.study.event import chained
-from nasturtium.study.store import SqlStore
+from nasturtium.study.stores.sql import SqlStore
 
 __all__ = ["run"]
 
@@ -34,8 +34,8 @@ READING = (
     ("describe", "s.db:s", "--replay"),
     ("report", "s.db:s", "--out", "page.html"),
     ("report", "s.db:s", "--out", "page.html"),
-    ("evidence", "s.db:s", "--recall"),
-    ("evidence", "s.db:s", "--recall", "--json"),
+    ("evidence", "s.db:s", "--saved"),
+    ("evidence", "s.db:s", "--saved", "--json"),
     ("check", "s.db"),
     ("check", "s.db"),
 )

@@ -18,7 +18,7 @@ from weakref import WeakSet
 
 from nasturtium.cli import main
 from nasturtium.errors import NasturtiumError
-from nasturtium.study.store import SqlStore
+from nasturtium.study.stores.sql import SqlStore
 
 ROOT = Path(__file__).resolve().parents[2]
 MARKER = "PWNED"  # a file that hostile payloads make

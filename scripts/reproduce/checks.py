@@ -25,7 +25,7 @@ HEAD = "| space | pixels | options | networks | seconds |\n|---|---|---|---|---|
 
 def tried(name: str, inputs: tuple[int, ...], classes: int, samples: int) -> tuple[str, int]:
     """How many options and networks were built and run, for one space at one size."""
-    space = getattr(nas.zoo, name).using(inputs=inputs, classes=classes)
+    space = getattr(nas.zoo, name).bind(inputs=inputs, classes=classes)
     report = space.check(samples=samples)
     if isinstance(space, ChoiceSpace):
         return str(report.options), report.networks

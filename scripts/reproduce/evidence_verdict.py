@@ -24,8 +24,8 @@ from random import Random
 import numpy as np
 from scipy.stats import ttest_ind
 
+from nasturtium.analyse.retrained import Network
 from nasturtium.analyse.selection import pools, select
-from nasturtium.analyse.trained import Network
 from nasturtium.analyse.verdict import judge
 from nasturtium.bench.nasbench201 import NASBench201
 from nasturtium.errors import EstimateError

@@ -31,9 +31,9 @@ from scipy.stats import t, ttest_ind
 
 from nasturtium.bench.accelnasbench import accelnasbench
 from nasturtium.bench.nasbench201 import NASBench201
-from nasturtium.run.simulate import simulate
+from nasturtium.comparison.replay import simulate
 from nasturtium.space.choice import space
-from nasturtium.strategy.lemonade import Lemonade
+from nasturtium.strategy.lemonade import LEMONADE
 from nasturtium.strategy.nsga2 import NSGA2
 from nasturtium.strategy.random import RandomSearch
 from nasturtium.study.study import Study
@@ -169,8 +169,8 @@ def on_tables(runs: int) -> None:
             "NSGA-II, crowding": evolve(selection="crowding"),
             "NSGA-II, hypervolume": evolve(selection="hypervolume"),
             "NSGA-II, reference": evolve(selection="reference"),
-            "LEMONADE": Lemonade(population, cheap),
-            "LEMONADE, no cheap": Lemonade(population),
+            "LEMONADE": LEMONADE(population, cheap),
+            "LEMONADE, no cheap": LEMONADE(population),
         }
         base = np.zeros(runs)
         for label, strategy in strategies.items():

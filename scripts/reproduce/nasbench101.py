@@ -15,7 +15,7 @@ import numpy as np
 from scipy.stats import t
 
 from nasturtium.bench.nasbench101 import NASBench101
-from nasturtium.run.race import race
+from nasturtium.comparison.race import race
 from nasturtium.strategy.asha import ASHA
 from nasturtium.strategy.bohb import BOHB
 from nasturtium.strategy.evolution import RegularizedEvolution

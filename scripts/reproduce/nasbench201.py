@@ -20,12 +20,12 @@ from pathlib import Path
 import numpy as np
 
 from nasturtium.bench.nasbench201 import NASBench201
-from nasturtium.run.race import race
-from nasturtium.run.simulate import simulate
+from nasturtium.comparison.race import race
+from nasturtium.comparison.replay import simulate
 from nasturtium.strategy.evolution import RegularizedEvolution
 from nasturtium.strategy.local import LocalSearch
 from nasturtium.strategy.random import RandomSearch
-from nasturtium.strategy.reinforce import Reinforce
+from nasturtium.strategy.reinforce import REINFORCE
 from nasturtium.strategy.tournament import TournamentEvolution
 from nasturtium.study.strategy import Strategy
 from nasturtium.train.seeds import mix
@@ -34,8 +34,8 @@ STRATEGIES: dict[str, Strategy] = {
     "RS": RandomSearch(),
     "REA(10,3)": RegularizedEvolution(10, 3),
     "REA(30,10)": RegularizedEvolution(30, 10),
-    "REINFORCE .01": Reinforce(learning_rate=0.01),
-    "REINFORCE .1": Reinforce(learning_rate=0.1),
+    "REINFORCE .01": REINFORCE(learning_rate=0.01),
+    "REINFORCE .1": REINFORCE(learning_rate=0.1),
     "local search": LocalSearch("first", starts=10),
     "tournament(10,3)": TournamentEvolution(10, 3),
 }

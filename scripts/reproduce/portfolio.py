@@ -24,8 +24,8 @@ from nasturtium.bench.base import Benchmark
 from nasturtium.bench.nasbench101 import NASBench101
 from nasturtium.bench.nasbench201 import NASBench201
 from nasturtium.bench.nasbenchmacro import NASBenchMacro
+from nasturtium.comparison.race import race
 from nasturtium.proxy.scores import LABEL_FREE, NAMES
-from nasturtium.run.race import race
 from nasturtium.strategy.evolution import RegularizedEvolution
 from nasturtium.strategy.local import LocalSearch
 from nasturtium.strategy.portfolio import Portfolio
@@ -85,8 +85,8 @@ def ablations(bench: Benchmark) -> dict[str, Strategy]:
         "the process alone": Portfolio(evidence=free, surrogates=("process",)),
         "the network alone": Portfolio(evidence=free, surrogates=("network",)),
         "a forest alone": Portfolio(evidence=free, surrogates=("forest",)),
-        "never in doubt": Portfolio(evidence=free, doubt=-1.0),
-        "always in doubt": Portfolio(evidence=free, doubt=1.0),
+        "never in doubt": Portfolio(evidence=free, min_skill=-1.0),
+        "always in doubt": Portfolio(evidence=free, min_skill=1.0),
         "draws instead of improvement": Portfolio(evidence=free, acquisition="thompson"),
         "without fresh draws": Portfolio(evidence=free, fresh=0),
         "uniform draws, no mutants": Portfolio(evidence=free, mutants=1, fresh=200),

@@ -18,13 +18,13 @@ import numpy as np
 from scipy.stats import spearmanr, t
 
 from nasturtium.bench.nasbench201 import NASBench201
+from nasturtium.comparison.race import race
 from nasturtium.predict.boosting import Boosting
 from nasturtium.predict.forest import Forest
 from nasturtium.predict.gcn import GCN
 from nasturtium.predict.gp import GP
 from nasturtium.predict.graph import dense, paths
 from nasturtium.predict.mlp import MLPEnsemble
-from nasturtium.run.race import race
 from nasturtium.strategy.bananas import BANANAS
 from nasturtium.strategy.bayes import BayesianOptimization
 from nasturtium.strategy.bohb import BOHB, KDE

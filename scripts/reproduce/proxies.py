@@ -28,13 +28,13 @@ from PIL import Image
 from scipy.stats import spearmanr
 
 import nasturtium as nas
+from nasturtium.atomic_write import replace_file
 from nasturtium.bench.base import table
 from nasturtium.bench.nasbench201 import NAMES as EDGES
 from nasturtium.bench.nasbench201 import PROXIES, ROWS
 from nasturtium.proxy.scores import NAMES
 from nasturtium.space.zoo.nasbench201 import OPS
-from nasturtium.strategy.scored import Scores
-from nasturtium.task.durable import replace_file
+from nasturtium.strategy.zero_cost import ZeroCostProxies
 
 EXAMPLES = 32
 EVERY = 100  # networks between savings
@@ -65,7 +65,7 @@ def cells() -> list[nas.Architecture]:
 
 def fill(out: Path) -> None:
     torch.set_num_threads(1)
-    space = nas.zoo.nasbench201.using(inputs=(3, 32, 32), classes=10)
+    space = nas.zoo.nasbench201.bind(inputs=(3, 32, 32), classes=10)
     everything = cells()
     forms: dict[object, list[int]] = {}
     for row, cell in enumerate(everything):
@@ -78,7 +78,7 @@ def fill(out: Path) -> None:
         with np.load(out) as held:
             made = {name: held[name].copy() for name in NAMES}
             done = held["done"].copy()
-    every = Scores(*batch()).on(space)
+    every = ZeroCostProxies(*batch()).on(space)
     heard = every.only(("naswot",))
     start, count = time.monotonic(), 0
     for place, rows in enumerate(order):

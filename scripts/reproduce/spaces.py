@@ -53,7 +53,7 @@ def flops_of(space, architecture, inputs):
 
 
 def tried(name, samples, flops, inputs, classes):
-    space = getattr(nas.zoo, name).taking(inputs=inputs, classes=classes)
+    space = getattr(nas.zoo, name).bind_known(inputs=inputs, classes=classes)
     rng = Random(0)
     decides = isinstance(space, ChoiceSpace)
     size = space.size(paths=10_000) if decides else None

@@ -18,7 +18,7 @@ from unittest.mock import patch
 import numpy as np
 
 import nasturtium as nas
-from nasturtium.strategy.curve import Ends
+from nasturtium.strategy.early_stopping import Ends
 
 WAYS = {
     "predicted": Ends.rank,
@@ -29,7 +29,7 @@ WAYS = {
 
 
 def searched(bench: nas.NASBench201, way: str, trials: int, seed: int) -> nas.Study:
-    strategy = nas.Portfolio(hope=0.0 if way == "none" else 0.05)
+    strategy = nas.Portfolio(stop_below=0.0 if way == "none" else 0.05)
     study, rng = nas.Study(bench.space, strategy, seed=seed), Random(seed)
     with patch.object(Ends, "rank", WAYS[way]):
         for _ in range(trials):

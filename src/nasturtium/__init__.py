@@ -30,6 +30,8 @@ if TYPE_CHECKING:  # what type checkers and editors see of the table below
     from nasturtium.blocks import Block as Block
     from nasturtium.blocks import block as block
     from nasturtium.blocks import chain as chain
+    from nasturtium.comparison.race import Race as Race
+    from nasturtium.comparison.race import race as race
     from nasturtium.decision import Decision as Decision
     from nasturtium.decision import OneOf as OneOf
     from nasturtium.decision import Range as Range
@@ -41,23 +43,21 @@ if TYPE_CHECKING:  # what type checkers and editors see of the table below
     from nasturtium.errors import StoreError as StoreError
     from nasturtium.errors import StrategyError as StrategyError
     from nasturtium.errors import TaskError as TaskError
+    from nasturtium.estimate.combined import Combined as Combined
     from nasturtium.estimate.hardware import Hardware as Hardware
     from nasturtium.estimate.tabular import Tabular as Tabular
-    from nasturtium.estimate.together import Together as Together
     from nasturtium.estimate.train import Train as Train
-    from nasturtium.run.classifier import NasturtiumClassifier as NasturtiumClassifier
-    from nasturtium.run.deliver import deliver as deliver
-    from nasturtium.run.evidence import gather as gather
-    from nasturtium.run.evidence import recall as recall
-    from nasturtium.run.executor import Executor as Executor
-    from nasturtium.run.executor import Here as Here
-    from nasturtium.run.executor import Processes as Processes
-    from nasturtium.run.finish import Finished as Finished
-    from nasturtium.run.finish import finish as finish
-    from nasturtium.run.race import Race as Race
-    from nasturtium.run.race import race as race
+    from nasturtium.execute.executor import Executor as Executor
+    from nasturtium.execute.executor import Here as Here
+    from nasturtium.execute.executor import Processes as Processes
+    from nasturtium.retraining.evidence import collect_evidence as collect_evidence
+    from nasturtium.retraining.evidence import load_evidence as load_evidence
+    from nasturtium.retraining.model_card import export_with_card as export_with_card
+    from nasturtium.retraining.retrain import Retrained as Retrained
+    from nasturtium.retraining.retrain import retrain as retrain
     from nasturtium.run.search import resume as resume
     from nasturtium.run.search import search as search
+    from nasturtium.sklearn import NasturtiumClassifier as NasturtiumClassifier
     from nasturtium.space.base import Space as Space
     from nasturtium.space.choice import ChoiceSpace as ChoiceSpace
     from nasturtium.space.choose import Reading as Reading
@@ -72,28 +72,28 @@ if TYPE_CHECKING:  # what type checkers and editors see of the table below
     from nasturtium.strategy.evolution import RegularizedEvolution as RegularizedEvolution
     from nasturtium.strategy.halving import Hyperband as Hyperband
     from nasturtium.strategy.halving import SuccessiveHalving as SuccessiveHalving
-    from nasturtium.strategy.lemonade import Lemonade as Lemonade
+    from nasturtium.strategy.lemonade import LEMONADE as LEMONADE
     from nasturtium.strategy.local import LocalSearch as LocalSearch
-    from nasturtium.strategy.median import MedianStop as MedianStop
+    from nasturtium.strategy.median_stopping import MedianStop as MedianStop
     from nasturtium.strategy.npenas import NPENAS as NPENAS
     from nasturtium.strategy.nsga2 import NSGA2 as NSGA2
     from nasturtium.strategy.optuna import Optuna as Optuna
     from nasturtium.strategy.portfolio import Portfolio as Portfolio
     from nasturtium.strategy.random import RandomSearch as RandomSearch
-    from nasturtium.strategy.reinforce import Reinforce as Reinforce
+    from nasturtium.strategy.reinforce import REINFORCE as REINFORCE
     from nasturtium.strategy.tournament import TournamentEvolution as TournamentEvolution
     from nasturtium.study.estimator import Estimator as Estimator
     from nasturtium.study.history import History as History
-    from nasturtium.study.store import MemoryStore as MemoryStore
-    from nasturtium.study.store import SqlStore as SqlStore
-    from nasturtium.study.store import Store as Store
+    from nasturtium.study.job import Job as Job
+    from nasturtium.study.stores.sql import MemoryStore as MemoryStore
+    from nasturtium.study.stores.sql import SqlStore as SqlStore
+    from nasturtium.study.stores.sql import Store as Store
     from nasturtium.study.strategy import Strategy as Strategy
     from nasturtium.study.study import Study as Study
     from nasturtium.study.trial import Fidelity as Fidelity
     from nasturtium.study.trial import Objective as Objective
     from nasturtium.study.trial import Proposal as Proposal
     from nasturtium.study.trial import Trial as Trial
-    from nasturtium.study.work import Job as Job
     from nasturtium.supernet.relax import relax as relax
     from nasturtium.supernet.relaxation import Relaxation as Relaxation
     from nasturtium.supernet.relaxation import Softmax as Softmax
@@ -115,30 +115,30 @@ _HOME = {
     "Block": "blocks",
     "ChoiceSpace": "space.choice",
     "Classifier": "space.ops",
+    "Combined": "estimate.combined",
     "Decision": "decision",
     "EstimateError": "errors",
     "Estimator": "study.estimator",
     "Evidence": "analyse.evidence",
-    "Executor": "run.executor",
+    "Executor": "execute.executor",
     "ExportError": "errors",
     "Fidelity": "study.trial",
-    "Finished": "run.finish",
     "GraphSpace": "space.graph",
     "Hardware": "estimate.hardware",
-    "Here": "run.executor",
+    "Here": "execute.executor",
     "History": "study.history",
     "Hyperband": "strategy.halving",
-    "Job": "study.work",
-    "Lemonade": "strategy.lemonade",
+    "Job": "study.job",
+    "LEMONADE": "strategy.lemonade",
     "LocalSearch": "strategy.local",
-    "MedianStop": "strategy.median",
-    "MemoryStore": "study.store",
+    "MedianStop": "strategy.median_stopping",
+    "MemoryStore": "study.stores.sql",
     "NASBench101": "bench.nasbench101",
     "NASBench201": "bench.nasbench201",
     "NASBenchMacro": "bench.nasbenchmacro",
     "NPENAS": "strategy.npenas",
     "NSGA2": "strategy.nsga2",
-    "NasturtiumClassifier": "run.classifier",
+    "NasturtiumClassifier": "sklearn",
     "NasturtiumError": "errors",
     "Numerics": "train.numerics",
     "Objective": "study.trial",
@@ -147,21 +147,22 @@ _HOME = {
     "PoolBenchmark": "bench.pool",
     "PoolSpace": "space.pool",
     "Portfolio": "strategy.portfolio",
-    "Processes": "run.executor",
+    "Processes": "execute.executor",
     "Proposal": "study.trial",
-    "Race": "run.race",
+    "REINFORCE": "strategy.reinforce",
+    "Race": "comparison.race",
     "RandomSearch": "strategy.random",
     "Range": "decision",
     "Reading": "space.choose",
     "Recipe": "train.recipe",
     "RegularizedEvolution": "strategy.evolution",
-    "Reinforce": "strategy.reinforce",
     "Relaxation": "supernet.relaxation",
+    "Retrained": "retraining.retrain",
     "Softmax": "supernet.relaxation",
     "Space": "space.base",
     "SpaceError": "errors",
-    "SqlStore": "study.store",
-    "Store": "study.store",
+    "SqlStore": "study.stores.sql",
+    "Store": "study.stores.sql",
     "StoreError": "errors",
     "Strategy": "study.strategy",
     "StrategyError": "errors",
@@ -172,23 +173,22 @@ _HOME = {
     "Tabular": "estimate.tabular",
     "Task": "task.task",
     "TaskError": "errors",
-    "Together": "estimate.together",
     "TournamentEvolution": "strategy.tournament",
     "Train": "estimate.train",
     "Trial": "study.trial",
     "accelnasbench": "bench.accelnasbench",
     "block": "blocks",
     "chain": "blocks",
+    "collect_evidence": "retraining.evidence",
     "dartscells": "bench.dartscells",
-    "deliver": "run.deliver",
-    "finish": "run.finish",
-    "gather": "run.evidence",
+    "export_with_card": "retraining.model_card",
     "load": "task.sources",
-    "race": "run.race",
-    "recall": "run.evidence",
+    "load_evidence": "retraining.evidence",
+    "race": "comparison.race",
     "recipe": "space.recipe",
     "relax": "supernet.relax",
     "resume": "run.search",
+    "retrain": "retraining.retrain",
     "search": "run.search",
 }
 

@@ -187,7 +187,7 @@ class Architecture(Mapping[str, Value]):
         return "\n".join([self.space, *(f"  {line}" for line in self._lines())])
 
     def _lines(self) -> list[str]:
-        from nasturtium.fold import answers
+        from nasturtium.display.decisions import answers
 
         return answers(self)
 
@@ -197,6 +197,6 @@ class Architecture(Mapping[str, Value]):
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
-        from nasturtium.notebook import lines
+        from nasturtium.display.notebook import lines
 
         return lines(self.space, self._lines())

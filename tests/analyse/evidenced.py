@@ -5,8 +5,8 @@ from __future__ import annotations
 from random import Random
 
 import nasturtium as nas
+from nasturtium.analyse.retrained import Network, Training
 from nasturtium.analyse.selection import pools, select
-from nasturtium.analyse.trained import Network, Training
 
 
 class Unsaid(nas.Strategy):

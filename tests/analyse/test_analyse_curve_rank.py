@@ -13,8 +13,8 @@ from scipy.stats import kendalltau
 
 import nasturtium as nas
 from nasturtium.analyse.curve import Curve, control_curve, search_curve
+from nasturtium.analyse.normal_scores import normal_scores
 from nasturtium.analyse.rank import kendall, rank_correlation
-from nasturtium.analyse.scores import normal_scores
 
 ACCURACY = nas.Objective("accuracy")
 numbers = st.lists(st.integers(-3, 3), min_size=2, max_size=12)

@@ -62,7 +62,7 @@ def test_how_latency_was_measured_is_said(loads: tuple[float, ...] | None, words
     beside = ["latency_spread", "host_load"] if loads is not None else ["latency_spread"]
     hardware = {"name": "Hardware", "wanted": ["latency"], "metrics": ["latency", *beside]}
     manifest = MANIFEST | {
-        "estimator": {"name": "Together", "parts": [hardware, {"name": "Train"}]},
+        "estimator": {"name": "Combined", "parts": [hardware, {"name": "Train"}]},
         "machine": {"cores": 2},
     }
     done = trials(*({"latency": 1.0, "host_load": load} for load in loads or ()))

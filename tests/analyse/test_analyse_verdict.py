@@ -10,7 +10,7 @@ from evidenced import Unsaid, drawn, study_of, trained
 
 import nasturtium as nas
 from nasturtium.analyse.contrast import Contrast
-from nasturtium.analyse.scores import normal_scores
+from nasturtium.analyse.normal_scores import normal_scores
 from nasturtium.analyse.selection import pools, select
 from nasturtium.analyse.verdict import Verdict, judge
 
@@ -174,7 +174,7 @@ def test_less_is_better_where_the_metric_says_so():
         t.architecture.key: t.metrics["loss"]
         for t in (*chosen.search, *chosen.control, *chosen.spread)
     }
-    from nasturtium.analyse.trained import Network
+    from nasturtium.analyse.retrained import Network
 
     networks = {key: Network(key, 0, (value,), {}, 1.0) for key, value in found.items()}
     verdict = judge(parted, chosen, networks, sign=-1.0)

@@ -22,8 +22,9 @@ from nasturtium.bench.nasbench201 import NASBench201
 from nasturtium.bench.nasbenchmacro import NASBenchMacro
 from nasturtium.errors import EstimateError, SpaceError
 from nasturtium.space.zoo.nasbench201 import from_string, same_graph
+from nasturtium.study.context import StudyContext
+from nasturtium.study.job import Job
 from nasturtium.study.trial import Fidelity
-from nasturtium.study.work import Job, Setting
 
 DATA = os.environ.get("NASTURTIUM_DATA")
 tables = pytest.mark.skipif(DATA is None, reason="NASTURTIUM_DATA names no folder of tables")
@@ -171,12 +172,12 @@ def test_estimator_draws_by_trial_and_benchmarks_travel():
     bench = NASBench201("cifar10", epochs=200)
     estimator = pickle.loads(pickle.dumps(bench.estimator()))
     cell = bench.space.sample(Random(0))
-    setting = Setting("study", 0, bench.space)
+    context = StudyContext("study", 0, bench.space)
 
     def job(number):
         from nasturtium.study.trial import Proposal
 
-        return Job(number, Proposal(cell), setting)
+        return Job(number, Proposal(cell), context)
 
     values = [estimator.estimate(job(number))["accuracy"] for number in range(20)]
     assert values == [estimator.estimate(job(number))["accuracy"] for number in range(20)]

@@ -11,16 +11,20 @@ import torch
 from torch import nn
 
 import nasturtium as nas
-from nasturtium.contracts import check_estimator, check_space, check_store, check_strategy
+from nasturtium.contracts.estimators import check_estimator
 from nasturtium.contracts.law import alike
+from nasturtium.contracts.spaces import check_space
+from nasturtium.contracts.stores import check_store
+from nasturtium.contracts.strategies import check_strategy
 from nasturtium.estimate.hardware import Hardware
 from nasturtium.predict.mlp import MLPEnsemble
 from nasturtium.run.names import NAMES, made
 from nasturtium.space.zoo import SPACES
+from nasturtium.study.context import StudyContext
 from nasturtium.study.event import encode
-from nasturtium.study.store import MemoryStore, SqlStore
+from nasturtium.study.job import Job
+from nasturtium.study.stores.sql import MemoryStore, SqlStore
 from nasturtium.study.trial import Proposal
-from nasturtium.study.work import Job, Setting
 
 # -- what is shipped ------------------------------------------------------------------------------
 
@@ -82,12 +86,12 @@ def test_stores(make, durable):
     ids=lambda estimator: type(estimator).__name__,
 )
 def test_estimators(estimator):
-    check_estimator(estimator, nas.zoo.nasbench201.using(cells=1, inputs=(3, 8, 8), classes=2))
+    check_estimator(estimator, nas.zoo.nasbench201.bind(cells=1, inputs=(3, 8, 8), classes=2))
 
 
 def test_an_estimator_on_a_given_job():
-    space = nas.zoo.nasbench201.using(cells=1, inputs=(3, 8, 8), classes=2)
-    job = Job(5, Proposal(space.sample(random.Random(0))), Setting("mine", 0, space))
+    space = nas.zoo.nasbench201.bind(cells=1, inputs=(3, 8, 8), classes=2)
+    job = Job(5, Proposal(space.sample(random.Random(0))), StudyContext("mine", 0, space))
     check_estimator(nas.Tabular(lambda architecture: {"accuracy": 0.5}), job)
 
 
@@ -268,7 +272,7 @@ class Broken(nas.Space):
     def canonical(self, architecture):
         return self._or("canonical", lambda architecture: architecture.key)(architecture)
 
-    def using(self, **arguments):
+    def bind(self, **arguments):
         return self
 
     def describe(self):
@@ -357,10 +361,10 @@ class Counting(Estimate):
 
 
 class Preparing(Estimate):
-    def prepare(self, work):
-        path = work.setting.files.temporary()
+    def prepare(self, preparation):
+        path = preparation.context.files.temporary()
         path.write_text("made again")
-        work.keep(path)
+        preparation.keep(path)
 
 
 class Nameless(Estimate):

@@ -55,7 +55,7 @@ def test_a_convolution_in_closed_form(group, ins, outs, kernel, stride, height, 
 @pytest.mark.parametrize("name", PLANNED)
 @pytest.mark.parametrize("inputs", [(1, 8, 8), (3, 33, 32)])
 def test_blocks_cost_what_the_network_costs(name, inputs):
-    space = getattr(nas.zoo, name).using(inputs=inputs, classes=7, **ARGUMENTS.get(name, {}))
+    space = getattr(nas.zoo, name).bind(inputs=inputs, classes=7, **ARGUMENTS.get(name, {}))
     rng, counter = Random(3), Counter()
     for _ in range(3):
         architecture = space.sample(rng)
@@ -67,7 +67,7 @@ def test_blocks_cost_what_the_network_costs(name, inputs):
 @pytest.mark.parametrize("name", CELLS)
 @pytest.mark.parametrize("inputs", [(1, 9, 13), (3, 65, 70)])
 def test_cells_that_read_two_others_cost_what_the_network_costs(name, inputs):
-    space = getattr(nas.zoo, name).using(inputs=inputs, classes=7, channels=8, **CELLS[name])
+    space = getattr(nas.zoo, name).bind(inputs=inputs, classes=7, channels=8, **CELLS[name])
     rng, counter = Random(3), Counter()
     for _ in range(3):
         architecture = space.sample(rng)

@@ -22,7 +22,7 @@ FAMILY = {
 
 def cost_of(scale, side, counter):
     inputs = (3, side, side)
-    space = efficientnet.using(width=scale.width, depth=scale.depth, inputs=inputs, classes=1000)
+    space = efficientnet.bind(width=scale.width, depth=scale.depth, inputs=inputs, classes=1000)
     return counter.count(space.plan(B0), inputs)
 
 

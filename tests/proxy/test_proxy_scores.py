@@ -100,7 +100,7 @@ def test_the_module_is_left_as_it_is_and_the_score_is_the_same_again(name):
 
 
 def test_synflow_prefers_larger_cells():
-    space = nas.zoo.nasbench201.using(inputs=(3, 8, 8), classes=4, cells=1, channels=4)
+    space = nas.zoo.nasbench201.bind(inputs=(3, 8, 8), classes=4, cells=1, channels=4)
     cells = [space.sample(Random(seed)) for seed in range(40)]
     x = torch.zeros(1, 3, 8, 8)
     scores, sizes = [], []
@@ -127,7 +127,7 @@ def test_messages():
 
 
 def test_scores_together_are_the_scores_alone():
-    net = nas.zoo.nasbench201.using(cells=1, inputs=(3, 8, 8), classes=2).build(
+    net = nas.zoo.nasbench201.bind(cells=1, inputs=(3, 8, 8), classes=2).build(
         nas.Architecture("nasbench201", dict.fromkeys(EDGES, "nor_conv_3x3")), seed=0
     )
     x, y = drawn(6, 3, 8, 8), torch.tensor([0, 1, 0, 1, 0, 1])

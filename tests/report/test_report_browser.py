@@ -9,7 +9,7 @@ import pytest
 import nasturtium as nas
 from nasturtium.report.page import report
 
-SPACE = nas.zoo.nasbench201.using(inputs=(1, 8, 8), cells=1, channels=4)
+SPACE = nas.zoo.nasbench201.bind(inputs=(1, 8, 8), cells=1, channels=4)
 READY = "return document.body.dataset.ready"
 POINTS = """
 return [...document.querySelectorAll('#front-plot .scatterlayer .trace')].map(
@@ -25,7 +25,7 @@ return [...document.querySelectorAll('#table tbody tr[data-row]')].map(
 
 
 def grown(count: int, name: str) -> nas.Study:
-    study = nas.Study(SPACE, nas.RegularizedEvolution(8, 3), name=name, within=("params<90k",))
+    study = nas.Study(SPACE, nas.RegularizedEvolution(8, 3), name=name, constraints=("params<90k",))
     rng = Random(0)
     for number in range(count):
         trial = study.ask("control" if number % 10 == 9 else "search")

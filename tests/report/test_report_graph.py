@@ -70,7 +70,7 @@ def test_a_tensor_that_is_handed_through_keeps_its_other_readers():
 )
 def test_costs_of_the_boxes_add_up_to_those_of_the_network(name, inputs):
     arguments = {"cells": 2} if name == "nasbench201" else {}
-    space = getattr(nas.zoo, name).using(inputs=inputs, **arguments)
+    space = getattr(nas.zoo, name).bind(inputs=inputs, **arguments)
     for seed in range(3):
         network = space.skeleton(space.sample(Random(seed)))
         drawn, cost = graph(network, inputs), count(network, inputs)
@@ -92,7 +92,7 @@ def test_too_many_boxes_are_closed_to_modules():
 
 
 def test_the_picture_is_an_svg_with_shapes_and_costs():
-    space = nas.zoo.nasbench201.using(cells=1)
+    space = nas.zoo.nasbench201.bind(cells=1)
     architecture = space.decide(lambda decision: "nor_conv_3x3")
     picture = ElementTree.fromstring(draw(space.skeleton(architecture), (3, 32, 32)))
     text = " ".join(picture.itertext())

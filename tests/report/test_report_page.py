@@ -15,7 +15,7 @@ from nasturtium.errors import StoreError
 from nasturtium.report import page as module
 from nasturtium.report.page import page, report
 
-SPACE = nas.zoo.nasbench201.using(inputs=(1, 8, 8), cells=1, channels=4)
+SPACE = nas.zoo.nasbench201.bind(inputs=(1, 8, 8), cells=1, channels=4)
 
 
 @pytest.fixture(autouse=True)
@@ -130,12 +130,12 @@ def test_a_finished_network_is_told_from_the_notes_or_as_given():
 
 
 def test_several_objectives_and_bounds():
-    found = ran(study(objectives=("accuracy", "params"), within=("accuracy>60%",)))
+    found = ran(study(objectives=("accuracy", "params"), constraints=("accuracy>60%",)))
     words = words_of(page(found))
     assert "as much accuracy as possible and as few parameters as possible" in words
     assert "at least 60 % accuracy" in words
     assert "The Pareto front has 1 network: no other" in words
-    broken = ran(study(within=("accuracy>95%",)))
+    broken = ran(study(constraints=("accuracy>95%",)))
     assert "It breaks accuracy>0.95: no trial met every bound" in words_of(page(broken))
 
 
@@ -164,7 +164,7 @@ def test_an_older_manifest_may_lack_anything():
         "space": {"name": "nasbench201", "arguments": {"cells": "1"}, "decisions": 6},
         "strategy": {"name": "RandomSearch"},
         "estimator": {
-            "name": "Together",
+            "name": "Combined",
             "free": False,
             "parts": [{"name": "Train", "keep": True}],
         },

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nasturtium as nas
+from nasturtium.report.format import kind_of, listed, measured, short, span
 from nasturtium.report.plot import columns, curves
-from nasturtium.report.words import kind_of, listed, measured, short, span
 
 
 @nas.space
@@ -23,7 +23,7 @@ def study(**options) -> nas.Study:
 
 
 def test_columns_hold_every_trial_and_no_number_that_is_not_finite():
-    found = study(within=("params<10",))
+    found = study(constraints=("params<10",))
     found.tell(found.ask(), {"accuracy": 0.5, "params": 5, "loss": float("nan")}, seconds=2)
     found.fail(found.ask("control"), "it broke")
     found.tell(found.ask(), {"accuracy": 0.9, "params": 50})

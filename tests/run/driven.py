@@ -17,7 +17,7 @@ from random import Random
 from typing import Any
 
 import nasturtium as nas
-from nasturtium.task.durable import replace_file
+from nasturtium.atomic_write import replace_file
 
 PAUSE = 0.012  # seconds of each of a trial's three steps
 TRIALS = 36
@@ -84,7 +84,7 @@ def nothing(*args: object) -> None:
 
 def arm_driver(death: Death) -> None:
     from nasturtium.study.files import Files
-    from nasturtium.study.store import SqlStore
+    from nasturtium.study.stores.sql import SqlStore
 
     own = os.getpid()
     around(SqlStore, "append", lambda *_: death("append", own), lambda *_: death("appended", own))
@@ -151,21 +151,21 @@ class Prepared(nas.Strategy):
         self._death = death
         self._twin = nas.RegularizedEvolution(population=6, sample=3)
 
-    def prepare(self, work: Any) -> None:
-        if work.prepared is not None:
-            assert work.prepared.read_text() == "5"
+    def prepare(self, preparation: Any) -> None:
+        if preparation.prepared is not None:
+            assert preparation.prepared.read_text() == "5"
             return
-        assert work.checkpoint is not None
-        done = int(work.checkpoint.read_text()) if work.checkpoint.exists() else 0
+        assert preparation.checkpoint is not None
+        done = int(preparation.checkpoint.read_text()) if preparation.checkpoint.exists() else 0
         while done < 5:
             done += 1
             note(self._side, "prepare", done)
-            replace_file(work.checkpoint, str(done).encode())
+            replace_file(preparation.checkpoint, str(done).encode())
             self._death("prepare", os.getpid())
-        path = work.setting.files.temporary()
+        path = preparation.context.files.temporary()
         path.write_text(str(done))
-        work.keep(path)
-        assert not work.checkpoint.exists()
+        preparation.keep(path)
+        assert not preparation.checkpoint.exists()
 
     def propose(self, state: Any, history: Any, rng: Any) -> nas.Proposal:
         return self._twin.propose(state, history, rng)
@@ -246,10 +246,11 @@ class Littering(nas.Estimator):
 
 def quick(store: str, side: str, point: str, executor: nas.Executor, lag: int, **more: Any) -> Any:
     """A study without torch: the loop of a search, with all that may be killed in it."""
-    from nasturtium.run.drive import Drive
-    from nasturtium.study.lease import Lease
-    from nasturtium.study.store import open_store
-    from nasturtium.study.work import Setting, Work
+    from nasturtium.run.loop import SearchLoop
+    from nasturtium.study.context import StudyContext
+    from nasturtium.study.preparation import Preparation
+    from nasturtium.study.stores.lease import Lease
+    from nasturtium.study.stores.sql import open_store
 
     death = Death(side, point)
     if point and __name__ == "__main__":
@@ -264,12 +265,12 @@ def quick(store: str, side: str, point: str, executor: nas.Executor, lag: int, *
         study.files.tidy("s", known if study.manifest else None)
         if not study.manifest:
             study.log("manifest", {"name": "s"})
-        setting = Setting("s", 3, little, None, study.files, prepared=study.prepared)
-        policy.prepare(Work(setting, "strategy", lambda data: study.log("prepared", data)))
+        context = StudyContext("s", 3, little, None, study.files, prepared=study.prepared)
+        policy.prepare(Preparation(context, "strategy", lambda data: study.log("prepared", data)))
         estimator = more.pop("estimator", Counted)(side, more.pop("pause", PAUSE), death)
-        drive = Drive(
+        drive = SearchLoop(
             study,
-            setting,
+            context,
             executor,
             lease,
             trials=more.pop("trials", TRIALS),
@@ -280,7 +281,7 @@ def quick(store: str, side: str, point: str, executor: nas.Executor, lag: int, *
             watch=lambda trial: None,
         )
         print("ready", flush=True)
-        executor.start(setting, estimator)
+        executor.start(context, estimator)
         drive.run()
         return study
     finally:

@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 from random import Random
 
-from nasturtium.study.store import SqlStore
+from nasturtium.study.stores.sql import SqlStore
 
 DRIVEN = Path(__file__).with_name("driven.py")
 

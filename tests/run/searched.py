@@ -14,9 +14,9 @@ import numpy as np
 from driven import Death, around, note, nothing
 
 import nasturtium as nas
+from nasturtium import atomic_write
 from nasturtium.run import search as steps
-from nasturtium.study.store import SqlStore
-from nasturtium.task import durable
+from nasturtium.study.stores.sql import SqlStore
 from nasturtium.train.fit import fit
 from nasturtium.train.loop import Loop
 
@@ -51,7 +51,7 @@ def armed(side: str, death: Death) -> None:
         if "checkpoints" in str(folder):
             death("half", own)
 
-    around(durable.os, "replace", lambda source, target: half_written(target), nothing)
+    around(atomic_write.os, "replace", lambda source, target: half_written(target), nothing)
     around(SqlStore, "append", lambda store, name, events: death(events[0].kind, own), nothing)
 
 
@@ -82,7 +82,7 @@ def main(case: str, store: str, side: str, point: str) -> None:
             estimator=nas.Train(nas.Recipe(epochs=3, lr=0.05), keep=True),
             **common,
         )
-        finished = nas.finish(study, data=data, recipe=nas.Recipe(epochs=4, lr=0.05))
+        finished = nas.retrain(study, data=data, recipe=nas.Recipe(epochs=4, lr=0.05))
         print("finished", finished.reused, finished.metrics, flush=True)
         return
     steps.tune.__defaults__ = (0.4,)  # type: ignore[attr-defined]

@@ -18,13 +18,14 @@ import pytest
 import nasturtium as nas
 from nasturtium.cli import main
 from nasturtium.errors import StoreError
-from nasturtium.run.overview import overview_in, overview_of
-from nasturtium.run.reopen import manifest_in, reopen
-from nasturtium.run.summary import rows as rows_of
-from nasturtium.run.summary import summary
-from nasturtium.study import segment, store, summing
+from nasturtium.report.text.overview import overview_in, overview_of
+from nasturtium.report.text.summary import rows as rows_of
+from nasturtium.report.text.summary import summary
+from nasturtium.run.open_study import manifest_in, reopen
+from nasturtium.study import segment, summing
 from nasturtium.study.event import chained
-from nasturtium.study.store import SqlStore
+from nasturtium.study.stores import sql
+from nasturtium.study.stores.sql import SqlStore
 
 HOSTILE = [
     None,
@@ -66,7 +67,7 @@ def sound(tmp_path_factory):
         strategy="random",
         estimator="hardware",
         objectives=("params", "min:macs"),
-        within=("params<9k",),
+        constraints=("params<9k",),
         trials=8,
         control=0,
         executor="here",
@@ -327,7 +328,7 @@ def test_status_and_best_import_no_torch(path):
 def test_sums_say_the_same_as_the_whole_log_wherever_it_ends(sound, tmp_path, monkeypatch):
     events = list(SqlStore(sound, read_only=True).read("s"))
     for size in (3, 7):
-        for module in (segment, store, summing):
+        for module in (segment, sql, summing):
             monkeypatch.setattr(module, "SEGMENT", size)
         for end in range(2, len(events) + 1, 2):
             log = SqlStore(tmp_path / f"{size}-{end}.db")

@@ -18,10 +18,10 @@ from typer.testing import CliRunner
 import nasturtium as nas
 from nasturtium.cli import app
 from nasturtium.report.head import head
-from nasturtium.run.deliver import card
-from nasturtium.run.reopen import reopen
-from nasturtium.study.store import open_store
-from nasturtium.study.work import Setting
+from nasturtium.retraining.model_card import card
+from nasturtium.run.open_study import reopen
+from nasturtium.study.context import StudyContext
+from nasturtium.study.stores.sql import open_store
 
 SHORT: dict[str, Any] = {
     "recipe": "epochs=1",
@@ -87,7 +87,7 @@ def test_options_of_the_data_are_kept_with_the_study(tmp_path: Path) -> None:
     assert len(again.history.finished) == 3
     read = reopen(open_store(store))  # as the command line finishes
     read.space, read.task = study.space, None
-    finished = nas.finish(read, recipe="epochs=30,lr=0.05")
+    finished = nas.retrain(read, recipe="epochs=30,lr=0.05")
     assert finished.task.fingerprint == again.task.fingerprint
     assert finished.metrics["accuracy"] > 0.8  # 8 bits would not tell 300 from 380
     test = finished.task.test
@@ -140,7 +140,7 @@ def test_missing_values_and_layouts_from_search() -> None:
     assert study.task is not None
     assert study.task.inputs == (2, 32)
     assert len(study.history.finished) == 2
-    assert nas.finish(study, recipe="epochs=1").metrics["accuracy"] >= 0
+    assert nas.retrain(study, recipe="epochs=1").metrics["accuracy"] >= 0
 
 
 def doubled() -> AbstractContextManager[None]:
@@ -172,7 +172,7 @@ def test_the_state_of_torch_changes_nothing(
 ) -> None:
     def run() -> list[float]:
         study = nas.search("iris", space=flat, store=None, **SHORT)
-        finished = nas.finish(study, recipe="epochs=1")
+        finished = nas.retrain(study, recipe="epochs=1")
         finished.export(tmp_path / "net.pt2")
         assert next(finished.model.parameters()).dtype == torch.float32
         return [*(trial.metrics["loss"] for trial in study.history), finished.metrics["loss"]]
@@ -189,14 +189,16 @@ def test_damaged_data_of_workers_are_made_again(tmp_path: Path) -> None:
     study = nas.search((x, np.arange(60) % 2), space=flat, store=tmp_path / "s.db", **SHORT)
     assert study.files is not None
     assert study.task is not None
-    setting = Setting("s", 0, flat, study.task, study.files)
-    file = setting.packed()["task"] / "train_inputs.npy"
+    context = StudyContext("s", 0, flat, study.task, study.files)
+    file = context.packed()["task"] / "train_inputs.npy"
     content = bytearray(file.read_bytes())
     content[-64:] = bytes(64)
     file.write_bytes(bytes(content))
-    task = Setting.unpacked(setting.packed()).task  # a driver that starts again, and its worker
+    task = StudyContext.unpacked(
+        context.packed()
+    ).task  # a driver that starts again, and its worker
     assert task is not None
     assert np.array_equal(task.train.inputs, study.task.train.inputs)
     header = file.with_name("task.json")
     header.write_text(header.read_text().replace('"format": 2', '"format": 1'))  # older data
-    assert Setting.unpacked(setting.packed()).task is not None
+    assert StudyContext.unpacked(context.packed()).task is not None

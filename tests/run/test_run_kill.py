@@ -29,7 +29,7 @@ from killing import (
 )
 
 import nasturtium as nas
-from nasturtium.study.store import SqlStore
+from nasturtium.study.stores.sql import SqlStore
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/stat").exists(), reason="processes are looked at through /proc"

@@ -36,7 +36,7 @@ def test_data_that_do_not_fit_are_searched_alike(
     plain = searched(data, tmp_path / "plain.db")
     assert plain.task is not None
     assert mapped_file(plain.task.train.inputs) is None
-    for module in ("run.search", "run.finish", "train.evaluate", "task.storage"):
+    for module in ("run.search", "retraining.retrain", "train.evaluate", "task.storage"):
         monkeypatch.setattr(f"nasturtium.{module}.memory_budget", lambda: 100)
     streams: list[int] = []
     made = Stream.__init__
@@ -55,7 +55,7 @@ def test_data_that_do_not_fit_are_searched_alike(
     monkeypatch.setattr("nasturtium.task.folder._decode", None)  # nothing is decoded again
     study = searched(data, tmp_path / "study.db", trials=3)
     assert len(study.history.finished) == 3
-    finished = nas.finish(study, recipe="epochs=1")
+    finished = nas.retrain(study, recipe="epochs=1")
     assert 0 < finished.metrics["accuracy"] <= 1
     assert any(path.name.endswith("-whole") for path in files.iterdir())
     with pytest.raises(nas.TaskError, match="pass cache=folder"):

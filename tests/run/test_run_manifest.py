@@ -104,7 +104,7 @@ def test_what_is_another_in_every_run_is_no_part_of_it() -> None:
             self.deep = deep
 
     def of(value: object) -> dict[str, Any]:
-        return manifest(own=nas.zoo.nasbench201.using(inputs=value))
+        return manifest(own=nas.zoo.nasbench201.bind(inputs=value))
 
     old, new = of(object()), of(object())
     assert old["space"]["arguments"]["inputs"] == "<object object>"
@@ -124,7 +124,7 @@ def test_the_call_is_kept_as_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         space="own.py:net(layers=2)",
         strategy=nas.RandomSearch(),
         objectives=("accuracy", nas.Objective("params", "min")),
-        within=("params<5k", nas.Objective("latency", "min", 5.0)),
+        constraints=("params<5k", nas.Objective("latency", "min", 5.0)),
         watch=print,
         executor="here",
     )["call"]
@@ -132,5 +132,5 @@ def test_the_call_is_kept_as_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert call["space"] == f"{tmp_path / 'own.py'}:net(layers=2)"  # from any folder
     assert call["strategy"] == "?"
     assert call["objectives"] == ["accuracy", "min:params"]
-    assert call["within"] == ["params<5k", "latency<5"]
+    assert call["constraints"] == ["params<5k", "latency<5"]
     assert not {"watch", "executor"} & set(call)

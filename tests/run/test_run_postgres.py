@@ -12,10 +12,10 @@ import pytest
 
 import nasturtium as nas
 from nasturtium.cli import main
-from nasturtium.run.deliver import card
-from nasturtium.run.finish import finished
-from nasturtium.run.reopen import reopen
-from nasturtium.study.store import SqlStore
+from nasturtium.retraining.model_card import card
+from nasturtium.retraining.retrain import finished
+from nasturtium.run.open_study import reopen
+from nasturtium.study.stores.sql import SqlStore
 
 
 class Slow(nas.Estimator):

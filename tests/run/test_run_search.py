@@ -19,9 +19,9 @@ import torch
 from torch import nn
 
 import nasturtium as nas
-from nasturtium.estimate.together import Together
+from nasturtium.estimate.combined import Combined
 from nasturtium.run import search as steps
-from nasturtium.study.store import SqlStore
+from nasturtium.study.stores.sql import SqlStore
 from nasturtium.train.fit import fit
 from nasturtium.train.loop import Loop
 from nasturtium.train.weights import load_weights
@@ -136,7 +136,7 @@ def wider(choose: Any, *, inputs: Any, classes: int) -> Any:
         ("data", {"data": data(1)}),
         ("strategy", {"strategy": nas.RegularizedEvolution(population=2, sample=2)}),
         ("objectives", {"objectives": ("params",)}),
-        ("within", {"within": ("params<300",)}),
+        ("constraints", {"constraints": ("params<300",)}),
         ("control", {"control": 0.5}),
         ("ordered", {"ordered": False}),
     ],
@@ -199,7 +199,7 @@ def test_bounds_on_counts_reject_before_anything_is_estimated() -> None:
         seen.append(job.number)
         return {"score": float(job.architecture["width"])}  # type: ignore[arg-type]
 
-    study = scored(look=look, within=("params<200",))
+    study = scored(look=look, constraints=("params<200",))
     assert len(seen) == len(study.history.finished)
     assert all(trial.metrics["params"] < 200 for trial in study.history.finished)
     rejected = [trial for trial in study.history if trial.state == "rejected"]
@@ -225,9 +225,9 @@ def test_bounds_on_free_estimates_reject_before_anything_is_estimated() -> None:
         return {"score": float(job.architecture["width"])}  # type: ignore[arg-type]
 
     seen: list[int] = []
-    estimator = Together(Look(look), Depth())
+    estimator = Combined(Look(look), Depth())
     more: dict[str, Any] = {"strategy": nas.RandomSearch(), "trials": 12}
-    study = scored(estimator=estimator, within=("depthness<10", "params<999"), **more)
+    study = scored(estimator=estimator, constraints=("depthness<10", "params<999"), **more)
     assert len(seen) == len([trial for trial in study.history if trial.state != "rejected"])
     assert {trial.architecture["width"] for trial in study.history.finished} == {4, 8}
     errors = {trial.state: str(trial.error) for trial in study.history if trial.error}
@@ -241,12 +241,12 @@ class Drawn(nas.Estimator):
     def __init__(self, name: str) -> None:
         self.metrics = (name,)
 
-    def prepare(self, work: Any) -> None:
-        if work.prepared is None:
-            path = work.setting.files.temporary()
+    def prepare(self, preparation: Any) -> None:
+        if preparation.prepared is None:
+            path = preparation.context.files.temporary()
             path.write_text(self.metrics[0])
-            work.keep(path)
-        self.found = work.prepared.read_text()
+            preparation.keep(path)
+        self.found = preparation.prepared.read_text()
 
     def estimate(self, job: nas.Job) -> Mapping[str, float]:
         return {self.metrics[0]: float(self.found == self.metrics[0])}
@@ -254,7 +254,7 @@ class Drawn(nas.Estimator):
 
 def test_each_of_two_estimators_of_one_class_has_a_prepared_file_of_its_own(tmp_path: Path) -> None:
     def call(trials: int) -> nas.Study:
-        estimator = Together(Drawn("score"), Together(Drawn("one"), Drawn("two")))
+        estimator = Combined(Drawn("score"), Combined(Drawn("one"), Drawn("two")))
         return scored(estimator=estimator, store=tmp_path / "study.db", trials=trials)
 
     call(1)
@@ -279,7 +279,7 @@ def test_bounds_that_nothing_meets_are_said_at_once(monkeypatch: pytest.MonkeyPa
         nas.StrategyError,
         match=r"none of [\d,]+ random architectures meets params<10; the nearest had params 83",
     ):
-        scored(within=("params<10",))
+        scored(constraints=("params<10",))
     assert time.monotonic() - begin < 10.0
 
 
@@ -305,7 +305,7 @@ def test_a_latency_bound_rejects_after_the_measurement_without_training(
         return {"score": 1.0}
 
     monkeypatch.setattr(hardware, "measure", measured)
-    study = scored(look=look, within=("latency<100ms",), strategy=nas.RandomSearch())
+    study = scored(look=look, constraints=("latency<100ms",), strategy=nas.RandomSearch())
     rejected = [trial for trial in study.history if trial.state == "rejected"]
     assert rejected
     assert all(trial.metrics["latency"] >= 100 for trial in rejected)
@@ -355,7 +355,7 @@ def test_a_training_that_diverges_or_takes_too_long_fails() -> None:
         ({"estimator": 3}, nas.EstimateError, "estimator=3 is no estimator; expected a name or"),
         ({"executor": 3}, nas.EstimateError, "executor=3 is no executor"),
         ({"objectives": ("acuracy",)}, nas.StrategyError, "did you mean 'accuracy'"),
-        ({"within": ("energy<3",)}, nas.EstimateError, "nothing gives the metric 'energy'"),
+        ({"constraints": ("energy<3",)}, nas.EstimateError, "nothing gives the metric 'energy'"),
         ({"numerics": "fast"}, nas.EstimateError, "write e.g. threads=1,precision=bf16"),
         ({"numerics": "thread=1"}, nas.EstimateError, "threads"),
         ({"recipe": "epoch=1"}, nas.EstimateError, "epochs"),
@@ -415,8 +415,8 @@ def test_a_removed_study_leaves_nothing_to_its_namesake(tmp_path: Path) -> None:
     store = tmp_path / "s.db"
     study = scored(store=store, name="s", trials=2, control=0.0)
     assert study.files is not None
-    setting = steps.Setting("s", 0, study.space, study.task, study.files)
-    job = nas.Job(0, study.history[0].proposal, setting)
+    context = steps.StudyContext("s", 0, study.space, study.task, study.files)
+    job = nas.Job(0, study.history[0].proposal, context)
     outcome = {"metrics": {"score": 77.0}, "curve": [], "files": {}, "error": None}
     left = {"job": job.digest, **outcome, "seconds": 0.0, "cpu_seconds": 0.0}
     for path in tmp_path.glob("s.db*"):
@@ -473,8 +473,8 @@ def test_a_promotion_is_the_uninterrupted_longer_training_bit_for_bit() -> None:
     study = promoted(estimator=nas.Train(nas.Recipe(epochs=3, lr=0.05), keep=True))
     last = study.history[2]
     assert [len(trial.curve) for trial in study.history] == [1, 2, 3]
-    setting = steps.Setting("s", 0, study.space)
-    job = nas.Job(0, study.history[0].proposal, setting)
+    context = steps.StudyContext("s", 0, study.space)
+    job = nas.Job(0, study.history[0].proposal, context)
     assert study.task is not None
     whole = fit(
         study.space.build(last.architecture, seed=job.seed("init")),

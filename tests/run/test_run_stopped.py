@@ -14,13 +14,14 @@ from nasturtium.analyse.curve import search_curve
 from nasturtium.analyse.selection import pools
 from nasturtium.errors import StrategyError
 from nasturtium.report.page import page
-from nasturtium.run.show import _opening, standing
-from nasturtium.run.suit import merged, trained
-from nasturtium.run.summary import rows, summary
+from nasturtium.report.text.standing import standing
+from nasturtium.report.text.summary import rows, summary
+from nasturtium.run.defaults import merged, trained
+from nasturtium.run.progress import _opening
 from nasturtium.strategy.asha import ASHA
 from nasturtium.strategy.bohb import BOHB
 from nasturtium.strategy.halving import Hyperband, SuccessiveHalving
-from nasturtium.strategy.median import MedianStop
+from nasturtium.strategy.median_stopping import MedianStop
 from nasturtium.train.loop import Loop
 
 EPOCHS = 10
@@ -253,7 +254,7 @@ def test_a_fidelity_is_whole_examples_and_pixels():
 
 
 def test_a_study_of_which_every_trial_was_stopped():
-    study = nas.Study(kinds.using(inputs=(4,), classes=2), nas.RandomSearch())
+    study = nas.Study(kinds.bind(inputs=(4,), classes=2), nas.RandomSearch())
     for _ in range(3):
         study.tell(study.ask(), {"accuracy": 0.9}, stopped=True)
     with pytest.raises(StrategyError) as raised:
@@ -269,7 +270,7 @@ def test_a_study_of_which_every_trial_was_stopped():
 
 
 def test_draws_beside_which_others_were_stopped_are_no_control():
-    study = nas.Study(kinds.using(inputs=(4,), classes=2), nas.RandomSearch())
+    study = nas.Study(kinds.bind(inputs=(4,), classes=2), nas.RandomSearch())
     trials = [study.ask() for _ in range(3)]
     assert study.count("uniform") == 3
     for trial, stopped in zip(trials, (False, False, True), strict=True):

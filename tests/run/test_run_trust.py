@@ -16,7 +16,7 @@ import nasturtium as nas
 from nasturtium.cli import main
 from nasturtium.run.trust import Source, state_folder
 from nasturtium.study.event import Event
-from nasturtium.study.store import SqlStore
+from nasturtium.study.stores.sql import SqlStore
 
 Run = Callable[..., "tuple[int, str, str]"]
 
@@ -64,7 +64,7 @@ def events(tmp_path_factory: pytest.TempPathFactory) -> list[Event]:
         "iris", space="mlp", recipe="epochs=1", trials=2, control=0, executor="here", store=path,
         strategy="random", name="s",
     )  # fmt: skip
-    nas.finish(study, recipe="epochs=1")
+    nas.retrain(study, recipe="epochs=1")
     log = SqlStore(path)
     found = list(log.read("s"))
     log.close()
@@ -113,7 +113,7 @@ READING = [
     ("best", "study.db", "--json"),
     ("describe", "study.db"),
     ("describe", "study.db", "--replay"),
-    ("evidence", "study.db", "--recall"),
+    ("evidence", "study.db", "--saved"),
     ("report", "study.db"),
 ]
 WORKING = [
@@ -171,7 +171,7 @@ def mine(run: Run, tmp_path: Path) -> Iterator[Path]:
     (tmp_path / "helping_it.py").write_text("widths = (4, 8)\n")
     file = tmp_path / "mine.py"
     file.write_text(FILE.format(first="from helping_it import widths", widths="widths"))
-    words = ("--estimator", "hardware", "--objectives", "params", "--executor", "here", "-q")
+    words = ("--estimator", "hardware", "--objective", "params", "--executor", "here", "-q")
     code, _, err = run("search", "iris", "--space", "mine.py:net", "--trials", 2, *words)
     assert code == 0, err
     yield file

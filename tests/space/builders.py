@@ -244,7 +244,7 @@ def spaces(draw: Any) -> nas.ChoiceSpace:
     """Spaces of random builders, some of them under limits, none of them empty."""
     from hypothesis import assume
 
-    space = drawn.using(program=draw(programs()))
+    space = drawn.bind(program=draw(programs()))
     try:
         checked(space)
     except SpaceError as error:

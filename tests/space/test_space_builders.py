@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import nasturtium as nas
-from nasturtium.contracts import check_space
+from nasturtium.contracts.spaces import check_space
 from nasturtium.cost.count import count
 from nasturtium.decision import OneOf, Range, Subset
 from nasturtium.errors import Rejected, SpaceError

@@ -120,7 +120,7 @@ def test_a_walk_meets_everything_once(name: str) -> None:
 
 
 def network_of(space: nas.ChoiceSpace) -> nas.ChoiceSpace:
-    return space.taking(inputs=(3, 32, 32), classes=3)
+    return space.bind_known(inputs=(3, 32, 32), classes=3)
 
 
 @pytest.mark.parametrize("name", [n for n in ALL if not n.startswith(("anynet", "regnet"))])
@@ -167,22 +167,22 @@ def test_spaces_that_are_not_importable_travel_by_value() -> None:
     def local(choose: Any, *, scale: int = 1) -> Any:
         return nas.block(nn.Linear, offset, scale * choose("width", (1, 2)))
 
-    space = local.using(scale=5).where(lambda architecture: architecture["width"] == 2)
+    space = local.bind(scale=5).where(lambda architecture: architecture["width"] == 2)
     twin = cloudpickle.loads(cloudpickle.dumps(space))
     (only,) = twin.every()
     assert twin.build(only).weight.shape == (10, 3)
-    by_reference = len(pickle.dumps(nas.zoo.nasbench201.using(cells=1)))
+    by_reference = len(pickle.dumps(nas.zoo.nasbench201.bind(cells=1)))
     assert by_reference < 300
 
 
 def test_using_binds_arguments_and_keeps_records() -> None:
-    small = nas.zoo.nasbench201.using(cells=1, channels=4, classes=3, inputs=(1, 28, 28))
+    small = nas.zoo.nasbench201.bind(cells=1, channels=4, classes=3, inputs=(1, 28, 28))
     architecture = nas.zoo.nasbench201.sample(Random(0))
     with torch.no_grad():
         assert small.build(architecture).eval()(torch.zeros(2, 1, 28, 28)).shape == (2, 3)
-    assert small.taking(classes=7, layers=3).arguments["classes"] == 3
+    assert small.bind_known(classes=7, layers=3).arguments["classes"] == 3
     with pytest.raises(SpaceError, match=r"takes no argument 'cell'; did you mean 'cells'\?"):
-        nas.zoo.nasbench201.using(cell=1)
+        nas.zoo.nasbench201.bind(cell=1)
 
 
 def test_the_same_question_has_the_same_answer() -> None:
@@ -265,7 +265,7 @@ def test_builders_that_return_something_else() -> None:
         module.build(module.sample(Random(0)))
     with pytest.raises(SpaceError, match=r"'number' returned built a int; expected an nn\.Module"):
         number.build(number.sample(Random(0)))
-    with pytest.raises(SpaceError, match=r"needs 'tokens'; give it with space\.using\(tokens="):
+    with pytest.raises(SpaceError, match=r"needs 'tokens'; give it with space\.bind\(tokens="):
         nas.space(needing).sample(Random(0))
     with pytest.raises(SpaceError, match=r"@nas\.space got 3; it decorates a function"):
         nas.space(3)  # type: ignore[call-overload]

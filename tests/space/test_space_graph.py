@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 import nasturtium as nas
 from nasturtium.architecture import Architecture
-from nasturtium.contracts import check_space
+from nasturtium.contracts.spaces import check_space
 from nasturtium.errors import Rejected, SpaceError, StrategyError
 from nasturtium.space.graph import GraphSpace
 from nasturtium.space.nodes import Graph, Node
 from nasturtium.strategy.bananas import BANANAS
 from nasturtium.strategy.local import LocalSearch
-from nasturtium.study.store import MemoryStore
+from nasturtium.study.stores.sql import MemoryStore
 from nasturtium.study.study import Study
 from nasturtium.supernet.relax import relax
 from nasturtium.supernet.relaxation import Softmax
@@ -148,7 +148,7 @@ def test_a_space_that_cannot_grow_says_why():
     with pytest.raises(SpaceError, match=r"none of 1000 mutations applies .*more than 4 nodes"):
         CHAINS.growing(4, 4).sample(Random(0))
     with pytest.raises(SpaceError, match="no argument 'mots'; did you mean 'most'"):
-        CHAINS.using(mots=3)
+        CHAINS.bind(mots=3)
     with pytest.raises(SpaceError, match="at least one mutation, and the least and most steps"):
         CHAINS.growing(3, 2)
     with pytest.raises(SpaceError, match=r"no record of a graph: 'n0' is 3; expected"):

@@ -117,7 +117,7 @@ def test_restricted_ranges_stay_on_the_grid_and_in_the_type() -> None:
         assert architecture["whole"] in (24, 32, 40, 48, 56)
         assert type(architecture["real"]) is float
     assert part.restrict(whole=(30, 99)).restrict(whole=40).sample(Random(0))["whole"] == 40
-    regnet = nas.zoo.regnet.using(inputs=(3, 32, 32), classes=10)
+    regnet = nas.zoo.regnet.bind(inputs=(3, 32, 32), classes=10)
     drawn = regnet.restrict(w0=(20, 64)).sample(Random(0))
     assert regnet.decide(regnet.replay(drawn)) == drawn
 

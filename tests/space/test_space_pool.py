@@ -50,7 +50,7 @@ def test_pools_travel():
     assert again.mutate(pool.architectures[3], Random(2)) == pool.mutate(
         pool.architectures[3], Random(2)
     )
-    assert pool.using() is pool and pool.describe() == {"name": "grid", "rows": 36, "near": 4}
+    assert pool.bind() is pool and pool.describe() == {"name": "grid", "rows": 36, "near": 4}
 
 
 def test_pools_refuse():
@@ -63,7 +63,7 @@ def test_pools_refuse():
         PoolSpace("grid", GRID, BITS[:5])
     pool = PoolSpace("grid", GRID, BITS)
     with pytest.raises(SpaceError, match="cannot bind inputs to"):
-        pool.using(inputs=(3, 8, 8))
+        pool.bind(inputs=(3, 8, 8))
     with pytest.raises(SpaceError, match="cannot build a network"):
         pool.build(pool.architectures[0])
 

@@ -81,11 +81,11 @@ def test_sizes_beyond_floats() -> None:
         choose.subset("any", tuple(range(1500)))
         return nas.block(nn.Identity)
 
-    size = huge.using(number=350).size(paths=50)
+    size = huge.bind(number=350).size(paths=50)
     truth = (10**350 + 10**351) * 2**1500
     assert size.low <= truth <= size.high
     assert str(size).startswith("about 10^80")
-    assert str(huge.using(number=400).size(paths=5)) == "10^852 (exact)"
+    assert str(huge.bind(number=400).size(paths=5)) == "10^852 (exact)"
 
 
 def test_a_continuous_range_in_a_rare_branch() -> None:

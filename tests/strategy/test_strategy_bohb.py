@@ -9,7 +9,7 @@ import pytest
 from searching import layered, mean_best, searched, worth
 
 import nasturtium as nas
-from nasturtium.contracts import check_strategy
+from nasturtium.contracts.strategies import check_strategy
 from nasturtium.decision import OneOf, Range
 from nasturtium.errors import StrategyError
 from nasturtium.space.pool import PoolSpace

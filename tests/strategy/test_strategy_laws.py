@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import pytest
 
-from nasturtium.contracts import check_strategy
+from nasturtium.contracts.strategies import check_strategy
 from nasturtium.strategy.asha import ASHA
 from nasturtium.strategy.evolution import RegularizedEvolution
 from nasturtium.strategy.halving import Hyperband, SuccessiveHalving
-from nasturtium.strategy.lemonade import Lemonade
+from nasturtium.strategy.lemonade import LEMONADE
 from nasturtium.strategy.local import LocalSearch
-from nasturtium.strategy.median import MedianStop
+from nasturtium.strategy.median_stopping import MedianStop
 from nasturtium.strategy.nsga2 import NSGA2
-from nasturtium.strategy.reinforce import Reinforce
+from nasturtium.strategy.reinforce import REINFORCE
 from nasturtium.strategy.tournament import TournamentEvolution
 
 ONE = [
     LocalSearch(),
     LocalSearch("best", 2),
     TournamentEvolution(8, 3),
-    Reinforce(),
-    Reinforce(0.5, "sgd", entropy=0.01, reward="hard"),
+    REINFORCE(),
+    REINFORCE(0.5, "sgd", entropy=0.01, reward="hard"),
     SuccessiveHalving(count=9, least=1 / 9),
     Hyperband(LocalSearch("first", 2), least=1 / 9),
-    ASHA(Reinforce(), least=1 / 9, schedule="prefix"),
+    ASHA(REINFORCE(), least=1 / 9, schedule="prefix"),
     ASHA(RegularizedEvolution(5, 2), least=1 / 9),
     MedianStop(ASHA(TournamentEvolution(4, 2), least=1 / 9)),
 ]
@@ -31,7 +31,7 @@ MANY = [
     NSGA2(8),
     NSGA2(8, 3, selection="hypervolume"),
     NSGA2(8, selection="reference"),
-    Lemonade(5),
+    LEMONADE(5),
     LocalSearch("first", 1),
 ]
 

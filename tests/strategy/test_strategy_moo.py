@@ -11,7 +11,7 @@ from moocore import hypervolume
 
 from nasturtium.errors import StrategyError
 from nasturtium.space.choice import space
-from nasturtium.strategy.lemonade import Lemonade, Terrain, density
+from nasturtium.strategy.lemonade import LEMONADE, Terrain, density
 from nasturtium.strategy.nsga2 import NSGA2
 from nasturtium.strategy.random import RandomSearch
 from nasturtium.study.study import Study
@@ -30,8 +30,8 @@ def zdt1(architecture):
     return {"f0": first, "f1": g * (1 - math.sqrt(first / g))}
 
 
-def search(strategy, trials, seed=0, values=zdt1, objectives=("min:f0", "min:f1"), within=()):
-    study = Study(cube, strategy, objectives=objectives, within=within, seed=seed)
+def search(strategy, trials, seed=0, values=zdt1, objectives=("min:f0", "min:f1"), constraints=()):
+    study = Study(cube, strategy, objectives=objectives, constraints=constraints, seed=seed)
     for _ in range(trials):
         trial = study.ask()
         study.tell(trial, values(trial.architecture))
@@ -101,7 +101,7 @@ def test_auto_is_volume_for_three_objectives():
 
 
 def test_nsga2_finds_its_way_into_bounds():
-    study = search(NSGA2(10), 300, within=("f1<1.5",))
+    study = search(NSGA2(10), 300, constraints=("f1<1.5",))
     late = [study.history.violation(trial) for trial in study.history.finished[-50:]]
     early = [study.history.violation(trial) for trial in study.history.finished[:50]]
     assert np.mean(late) < 0.2 * np.mean(early)
@@ -166,7 +166,7 @@ def test_lemonade_draws_where_it_is_thin():
 
 
 def test_lemonade_keeps_the_front():
-    study = search(Lemonade(10), 200)
+    study = search(LEMONADE(10), 200)
     state = study.state
     assert {trial.number for trial in state.members} <= {t.number for t in study.history.finished}
     best = {study.history.vector(trial) for trial in study.front}
@@ -176,7 +176,7 @@ def test_lemonade_keeps_the_front():
     assert state.vectors.tolist() == [list(study.history.vector(t)) for t in state.members]
 
 
-@pytest.mark.parametrize("strategy", [NSGA2(8), Lemonade(5), NSGA2(8, selection="reference")])
+@pytest.mark.parametrize("strategy", [NSGA2(8), LEMONADE(5), NSGA2(8, selection="reference")])
 def test_nothing_is_proposed_twice_while_there_is_more(strategy):
     @space
     def small(choose):
@@ -205,15 +205,15 @@ def test_lemonade_beats_random_search():
 
     goals = ("min:f1", "min:f0")
     random = [area(search(RandomSearch(), 300, s, values, goals)) for s in range(5)]
-    for strategy in (Lemonade(20, cheap), Lemonade(20)):
+    for strategy in (LEMONADE(20, cheap), LEMONADE(20)):
         ours = [area(search(strategy, 300, s, values, goals)) for s in range(5)]
         assert np.mean(ours) > max(random)
 
 
 def test_lemonade_refuses():
     with pytest.raises(StrategyError, match="at least one cheap one"):
-        search(Lemonade(3), 4, objectives=("min:f0",))
+        search(LEMONADE(3), 4, objectives=("min:f0",))
     with pytest.raises(StrategyError, match=r"gave 3 numbers; the study has 1 cheap objectives"):
-        search(Lemonade(3, lambda architecture: (1.0, 2.0, 3.0)), 5)
+        search(LEMONADE(3, lambda architecture: (1.0, 2.0, 3.0)), 5)
     with pytest.raises(StrategyError, match="at least 1"):
-        Lemonade(0)
+        LEMONADE(0)

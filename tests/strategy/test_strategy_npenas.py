@@ -6,7 +6,7 @@ import pytest
 from searching import mean_best, searched, without_equals
 
 import nasturtium as nas
-from nasturtium.contracts import check_strategy
+from nasturtium.contracts.strategies import check_strategy
 from nasturtium.errors import StrategyError
 from nasturtium.predict.gcn import GCN
 from nasturtium.predict.gp import GP

@@ -6,7 +6,7 @@ import pytest
 from searching import layered, mean_best, searched, worth
 
 import nasturtium as nas
-from nasturtium.contracts import check_strategy
+from nasturtium.contracts.strategies import check_strategy
 from nasturtium.errors import StrategyError
 from nasturtium.space.choice import space
 from nasturtium.strategy.optuna import Optuna, _told

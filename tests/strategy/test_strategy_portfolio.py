@@ -11,14 +11,14 @@ from searching import layered, mean_best, searched, without_equals
 
 import nasturtium as nas
 from nasturtium.bench.nasbench201 import NASBench201
-from nasturtium.contracts import check_strategy
+from nasturtium.comparison.race import race
+from nasturtium.contracts.strategies import check_strategy
 from nasturtium.errors import StrategyError
-from nasturtium.run.race import race
 from nasturtium.strategy.bayes import BayesianOptimization
+from nasturtium.strategy.model_selection import RECENT, Surrogate, SurrogatePool
 from nasturtium.strategy.portfolio import Portfolio
-from nasturtium.strategy.probation import RECENT, Desk, Learner
 from nasturtium.study.event import encode
-from nasturtium.study.store import MemoryStore
+from nasturtium.study.stores.sql import MemoryStore
 from nasturtium.study.study import Study
 
 SMALL = {"mutants": 15, "fresh": 5}
@@ -76,8 +76,8 @@ def test_surrogates_that_predict_nothing_give_way_to_evolution():
     def noise(architecture):
         return int(architecture.key[:8], 16) / 2**32
 
-    def mutants(metric, doubt):
-        study = searched(Portfolio(doubt=doubt, **SMALL), 50, metric=metric)
+    def mutants(metric, min_skill):
+        study = searched(Portfolio(min_skill=min_skill, **SMALL), 50, metric=metric)
         skills = [learner.skill for learner in study._state.learners.values()]
         return study, max(skills)
 
@@ -107,8 +107,8 @@ def test_cells_are_read_by_a_network_too():
 
 def test_surrogates_take_turns_unless_one_is_clearly_worse():
     came = [float(place) for place in range(40)]
-    good, also, bad = (Learner(said=s, came=came) for s in (came, [*came[1:], 0.0], came[::-1]))
-    desk = Desk(learners={"process": good, "network": also, "forest": bad})
+    good, also, bad = (Surrogate(said=s, came=came) for s in (came, [*came[1:], 0.0], came[::-1]))
+    desk = SurrogatePool(learners={"process": good, "network": also, "forest": bad})
     turns = []
     for place in range(4):
         desk.points.place = place
@@ -117,9 +117,9 @@ def test_surrogates_take_turns_unless_one_is_clearly_worse():
 
 
 def test_skill_is_the_rank_correlation_of_predictions_made_before():
-    learner = Learner(said=[1.0, 2.0, 3.0, 4.0], came=[10.0, 20.0, 30.0, 40.0])
+    learner = Surrogate(said=[1.0, 2.0, 3.0, 4.0], came=[10.0, 20.0, 30.0, 40.0])
     assert learner.skill == 0.0  # too few to tell
-    learner = Learner(said=[1.0, 2.0, 3.0, 4.0, 5.0], came=[10.0, 20.0, 30.0, 50.0, 40.0])
+    learner = Surrogate(said=[1.0, 2.0, 3.0, 4.0, 5.0], came=[10.0, 20.0, 30.0, 50.0, 40.0])
     assert learner.skill == pytest.approx(0.9)
 
 
@@ -140,7 +140,7 @@ def test_two_objectives_are_both_improved():
 
 
 def test_counts_are_evidence_on_bound_spaces():
-    cells = nas.zoo.nasbench201.using(inputs=(3, 8, 8), classes=2, cells=1)
+    cells = nas.zoo.nasbench201.bind(inputs=(3, 8, 8), classes=2, cells=1)
     study = searched(
         Portfolio(**SMALL), 12, where=cells,
         metric=lambda a: sum(op == "nor_conv_3x3" for op in a.values()) + Random(a.key).random(),
@@ -150,7 +150,7 @@ def test_counts_are_evidence_on_bound_spaces():
 
 
 def test_spaces_without_decisions_are_left_to_evolution():
-    grown = nas.zoo.evonet.using(inputs=(3, 8, 8), classes=2)
+    grown = nas.zoo.evonet.bind(inputs=(3, 8, 8), classes=2)
     study = searched(Portfolio(**SMALL), 30, where=grown, metric=lambda a: float(len(a)))
     assert sum(trial.proposal.parent is not None for trial in study.history) >= 5
 

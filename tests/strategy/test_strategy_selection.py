@@ -15,7 +15,7 @@ from moocore import hypervolume
 from nasturtium.space.choice import space
 from nasturtium.strategy.pareto import contributions, crowding, fronts, largest
 from nasturtium.strategy.reference import Scale, directions, directions_for, nearest, niched
-from nasturtium.strategy.vary import blended, stepped, varied
+from nasturtium.strategy.variation import blended, stepped, varied
 
 
 def by_hand(losses, violations):

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from nasturtium.bench.nasbench201 import NASBench201
+from nasturtium.comparison.race import race
 from nasturtium.decision import OneOf, Range, Subset
 from nasturtium.errors import StrategyError
-from nasturtium.run.race import race
 from nasturtium.space.choice import space
 from nasturtium.space.pool import PoolSpace
 from nasturtium.strategy.evolution import RegularizedEvolution
@@ -21,7 +21,7 @@ from nasturtium.strategy.local import LocalSearch
 from nasturtium.strategy.random import RandomSearch
 from nasturtium.strategy.reinforce import (
     BINS,
-    Reinforce,
+    REINFORCE,
     binned,
     choices,
     gradient,
@@ -133,7 +133,7 @@ def test_a_neighbour_that_failed_is_settled_by_its_first_trial():
 def test_local_search_needs_neighbours():
     class Blind(PoolSpace.__mro__[1]):
         name = "blind"
-        sample = mutate = cross = build = canonical = using = describe = None
+        sample = mutate = cross = build = canonical = bind = describe = None
 
     with pytest.raises(StrategyError, match=r"'blind' has no neighbours\(\)"):
         Study(Blind(), LocalSearch()).ask()
@@ -226,7 +226,7 @@ def test_gradient_against_differences():
 def test_adam_is_torchs():
     import torch
 
-    strategy, rng = Reinforce(learning_rate=0.05, entropy=0.01), Random(0)
+    strategy, rng = REINFORCE(learning_rate=0.05, entropy=0.01), Random(0)
     state = strategy.start()
     theirs = torch.zeros(3, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.Adam([theirs], lr=0.05)
@@ -250,7 +250,7 @@ def test_only_active_decisions_are_learned():
             choose("width", (1, 2, 3))
         return lambda: None
 
-    study = Study(nested, Reinforce(learning_rate=0.3))
+    study = Study(nested, REINFORCE(learning_rate=0.3))
     for _ in range(80):
         trial = study.ask()
         study.tell(trial, {"accuracy": trial.architecture.get("width", 0) / 3})
@@ -276,7 +276,7 @@ def test_every_kind_of_decision_has_options():
 
 
 def test_rewards_under_bounds_are_mnasnets():
-    soft, hard = Reinforce(), Reinforce(reward="hard")
+    soft, hard = REINFORCE(), REINFORCE(reward="hard")
     slow, fast = Objective("latency", "min", bound=10.0), Objective("accuracy", "max", bound=0.5)
     assert soft._factor(slow, 20.0) == pytest.approx(2**-0.07)
     assert soft._factor(slow, 5.0) == pytest.approx(2**0.07)
@@ -298,8 +298,8 @@ def test_reinforce_stays_within_a_bound_on_losses_and_negative_scores(goal, sign
             choose(f"on{place}", (0, 1))
         return lambda: None
 
-    strategy, metric = Reinforce(reward=reward), goal[4:]
-    study = Study(switches, strategy, objectives=(goal,), within=("size<3.5",), seed=1)
+    strategy, metric = REINFORCE(reward=reward), goal[4:]
+    study = Study(switches, strategy, objectives=(goal,), constraints=("size<3.5",), seed=1)
     sizes, values = [], []
     for _ in range(300):
         trial = study.ask()
@@ -315,10 +315,10 @@ def test_reinforce_stays_within_a_bound_on_losses_and_negative_scores(goal, sign
 def test_reinforce_refuses():
     pool = PoolSpace("two", [{"k": 1}, {"k": 3}], np.eye(2))
     with pytest.raises(StrategyError, match="asks none"):
-        Study(pool, Reinforce()).ask()
+        Study(pool, REINFORCE()).ask()
     for named in ({"learning_rate": 0.0}, {"optimizer": "lion"}, {"reward": "mild"}, {"decay": 1}):
         with pytest.raises(StrategyError, match="expected"):
-            Reinforce(**named)
+            REINFORCE(**named)
 
 
 # -- rows of NAS-Bench-201 (fast: fewer runs, wider by their standard errors) ----------------------
@@ -332,8 +332,8 @@ ORACLE = {  # mean at 50, 100, 150 trials, CIFAR-10, without noise
 VALIDATION = {  # mean and deviation of 500 runs at 100 trials, CIFAR-10, 12 epochs
     "random": (RandomSearch(), 93.71, 0.36),
     "rea": (RegularizedEvolution(10, 3), 93.91, 0.41),
-    "reinforce .01": (Reinforce(0.01), 93.81, 0.34),
-    "reinforce .1": (Reinforce(0.1), 93.94, 0.37),
+    "reinforce .01": (REINFORCE(0.01), 93.81, 0.34),
+    "reinforce .1": (REINFORCE(0.1), 93.94, 0.37),
 }
 
 

@@ -33,7 +33,7 @@ from nasturtium.strategy.surrogate import (
     winsorised,
 )
 
-CELLS = nas.zoo.nasbench201.using(inputs=(3, 32, 32), classes=10)
+CELLS = nas.zoo.nasbench201.bind(inputs=(3, 32, 32), classes=10)
 
 
 def test_columns_are_answers_tallies_and_counts():
@@ -92,7 +92,7 @@ def test_columns_grow_with_what_was_finished():
 def test_spaces_without_decisions_are_refused():
     class Odd(nas.Space):
         name = "odd"
-        sample = mutate = cross = build = canonical = using = describe = lambda *_: None
+        sample = mutate = cross = build = canonical = bind = describe = lambda *_: None
 
     with pytest.raises(StrategyError, match=r"Odd 'odd' asks none\. Use RegularizedEvolution"):
         Encoding(Odd())
@@ -116,7 +116,7 @@ def test_evidence_has_to_be_finite(evidence):
 
 
 def test_what_breaks_a_bound_lies_below_what_keeps_it():
-    study = nas.Study(layered, RandomSearch(), within=("latency<5",))
+    study = nas.Study(layered, RandomSearch(), constraints=("latency<5",))
     for accuracy, latency in ((0.5, 4.0), (0.9, 10.0), (0.7, 3.0), (0.8, 6.0)):
         study.tell(study.ask(), {"accuracy": accuracy, "latency": latency})
     points = Points()

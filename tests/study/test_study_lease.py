@@ -16,8 +16,8 @@ import pytest
 from stored import failing
 
 from nasturtium.study.event import Event
-from nasturtium.study.lease import HeldInTable, Place, lease_problem, started
-from nasturtium.study.store import MemoryStore, SqlStore
+from nasturtium.study.stores.lease import HeldInTable, Place, lease_problem, started
+from nasturtium.study.stores.sql import MemoryStore, SqlStore
 
 ELSEWHERE = Place("elsewhere", "boot", "pid:[1]")
 
@@ -55,8 +55,8 @@ HOLDING = """
 import sys
 from nasturtium.errors import StoreError
 from nasturtium.study.event import Event
-from nasturtium.study.lease import HeldInTable, Place
-from nasturtium.study.store import SqlStore
+from nasturtium.study.stores.lease import HeldInTable, Place
+from nasturtium.study.stores.sql import SqlStore
 store = SqlStore(sys.argv[1])
 lease = HeldInTable(store, "a", float(sys.argv[2]), Place(*sys.argv[3:]) if sys.argv[3:] else None)
 lease.acquire()
@@ -237,7 +237,7 @@ class Broken:
 
 def test_the_heart_stops_with_its_driver(path):
     """A lease that nobody gave back does not keep a process alive."""
-    store = f"from nasturtium.study.store import SqlStore; SqlStore({str(path)!r}).lease('a')"
+    store = f"from nasturtium.study.stores.sql import SqlStore; SqlStore({str(path)!r}).lease('a')"
     subprocess.run([sys.executable, "-c", store], timeout=30, check=True)
     SqlStore(path).lease("a").release()
 

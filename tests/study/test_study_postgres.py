@@ -9,10 +9,10 @@ import time
 import pytest
 from stored import failing, notes
 
-from nasturtium.contracts import check_store
+from nasturtium.contracts.stores import check_store
 from nasturtium.errors import StoreError
-from nasturtium.study.lease import HeldInTable, Place
-from nasturtium.study.store import SqlStore, folder_of
+from nasturtium.study.stores.lease import HeldInTable, Place
+from nasturtium.study.stores.sql import SqlStore, folder_of
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ import pytest
 from stored import failing, notes
 
 from nasturtium.study.event import Event
-from nasturtium.study.store import MemoryStore, SqlStore, open_store
+from nasturtium.study.stores.sql import MemoryStore, SqlStore, open_store
 
 
 def note(**content):
@@ -259,7 +259,7 @@ def test_a_full_disk_keeps_everything_before(path):
 APPENDING = """
 import sys
 from nasturtium.study.event import Event
-from nasturtium.study.store import SqlStore
+from nasturtium.study.stores.sql import SqlStore
 store, value = SqlStore(sys.argv[1]), int(sys.argv[2])
 while True:
     batch = [Event("note", {"value": value + i, "of": value}) for i in range(3)]

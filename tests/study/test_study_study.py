@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import nasturtium as nas
 from nasturtium.errors import StoreError, StrategyError
 from nasturtium.study.event import Event
-from nasturtium.study.store import MemoryStore, SqlStore
+from nasturtium.study.stores.sql import MemoryStore, SqlStore
 from nasturtium.study.study import _key
 from nasturtium.study.trial import Outcome
 
@@ -69,7 +69,7 @@ STRATEGIES = [
 by_name = pytest.mark.parametrize(
     "strategy", STRATEGIES, ids=[type(strategy).__name__ for strategy in STRATEGIES]
 )
-BOUNDED = {"within": ("size<9",), "screen": lambda a: {"size": float(a["width"] + len(a))}}
+BOUNDED = {"constraints": ("size<9",), "screen": lambda a: {"size": float(a["width"] + len(a))}}
 
 
 def value(architecture):
@@ -247,7 +247,7 @@ def test_a_screen_rejects_before_it_becomes_work():
 
 def test_bounds_that_nothing_meets(tmp_path, monkeypatch):
     monkeypatch.setattr("nasturtium.study.study.REJECTIONS", 2_000)
-    options = {"within": ("size<0.5", "size>0.1"), "screen": lambda a: {"size": 7.0}}
+    options = {"constraints": ("size<0.5", "size>0.1"), "screen": lambda a: {"size": 7.0}}
     study = nas.Study(toy, nas.RandomSearch(), store=tmp_path / "study.db", **options)
     with pytest.raises(StrategyError) as raised:
         study.ask()
@@ -279,7 +279,7 @@ def test_bounds_that_nothing_meets(tmp_path, monkeypatch):
     ],
 )
 def test_an_answer_that_is_none_is_a_failed_trial(metrics, reason):
-    study = nas.Study(toy, nas.RandomSearch(), within=("size<9",))
+    study = nas.Study(toy, nas.RandomSearch(), constraints=("size<9",))
     study.tell(study.ask(), metrics, seconds=2.0)
     (trial,) = study.history
     assert (trial.state, trial.error, trial.metrics) == ("failed", reason, {})
@@ -389,7 +389,7 @@ def test_an_error_of_the_strategy_leaves_the_study_as_it_was():
                 raise ValueError("three is too many")
             return nas.Proposal(history.space.sample(rng))
 
-    study = nas.Study(toy, Fragile(), within=("size<0",), screen=lambda a: {"size": 1.0})
+    study = nas.Study(toy, Fragile(), constraints=("size<0",), screen=lambda a: {"size": 1.0})
     with pytest.raises(ValueError, match="three is too many"):
         study.ask()
     assert len(study.history) == 0 and list(study.store.read("study")) == []

@@ -15,7 +15,7 @@ from torch.nn import functional
 import nasturtium as nas
 from nasturtium.errors import EstimateError
 from nasturtium.space.ops import ConvBNReLU
-from nasturtium.supernet.share import pieces
+from nasturtium.supernet.slicing import parameter_specs
 from nasturtium.supernet.supernet import Supernet
 
 
@@ -86,12 +86,12 @@ class Merged(nn.Module):
         return out
 
 
-NB201 = nas.zoo.nasbench201.using(cells=1, channels=4, classes=4, inputs=(3, 8, 8))
-ELASTIC = elastic.using(classes=4, inputs=(3, 8, 8))
-MOBILENET = nas.zoo.mobilenet.using(
-    blocks=2, multiplier=0.25, classes=4, inputs=(3, 8, 8)
-).restrict({"*.depth": (1, 2)})
-ANYNET = nas.zoo.anynet.using(stages=2, classes=4, inputs=(3, 8, 8)).restrict(
+NB201 = nas.zoo.nasbench201.bind(cells=1, channels=4, classes=4, inputs=(3, 8, 8))
+ELASTIC = elastic.bind(classes=4, inputs=(3, 8, 8))
+MOBILENET = nas.zoo.mobilenet.bind(blocks=2, multiplier=0.25, classes=4, inputs=(3, 8, 8)).restrict(
+    {"*.depth": (1, 2)}
+)
+ANYNET = nas.zoo.anynet.bind(stages=2, classes=4, inputs=(3, 8, 8)).restrict(
     {"*.depth": (1, 2), "*.width": (8, 24, 48)}
 )
 SPACES = {"nasbench201": NB201, "elastic": ELASTIC, "mobilenet": MOBILENET, "anynet": ANYNET}
@@ -155,7 +155,9 @@ def test_gradients_reach_exactly_the_active_weights(supernet: Supernet) -> None:
     supernet.zero_grad()
     functional.cross_entropy(supernet(x, architecture), y).backward()
     asked = {
-        place.piece for place in pieces(supernet.space.build(architecture)) if place.piece.parameter
+        place.piece
+        for place in parameter_specs(supernet.space.build(architecture))
+        if place.piece.parameter
     }
     store = supernet._store
     counters = store.counters()
@@ -191,7 +193,7 @@ def test_shared_gradients_are_those_of_the_extracted_network() -> None:
         functional.cross_entropy(supernet(x, architecture), y).backward()
         alone = supernet.extract(architecture)
         functional.cross_entropy(alone(x), y).backward()
-        for place in pieces(alone):
+        for place in parameter_specs(alone):
             grad = place.home[place.name].grad
             if place.piece.parameter and grad is not None:
                 part = supernet._store.part(place.piece)

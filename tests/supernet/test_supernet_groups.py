@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import nasturtium as nas
-from nasturtium.supernet.share import Piece, cut, cut_in, pieces
+from nasturtium.supernet.slicing import ParameterSpec, cut, cut_in, parameter_specs
 from nasturtium.supernet.store import Store
 from nasturtium.supernet.supernet import Supernet
 
@@ -24,9 +24,9 @@ def conv(outputs: int, group: int, kernel: int = 1, inputs: int | None = None) -
     return nn.Conv2d(inputs, outputs, kernel, bias=False, groups=inputs // group)
 
 
-def kept(*modules: nn.Module) -> tuple[Store, list[Piece]]:
+def kept(*modules: nn.Module) -> tuple[Store, list[ParameterSpec]]:
     """A store for networks with one layer each, called ``layer``, and the layers' weights."""
-    met = [[place.piece for place in pieces(module, "layer")] for module in modules]
+    met = [[place.piece for place in parameter_specs(module, "layer")] for module in modules]
     store = Store()
     store.reserve([piece for network in met for piece in network])
     store.allocate(torch.device("cpu"))
@@ -148,7 +148,7 @@ def test_wider_groups_that_are_met_later_leave_what_was_learnt() -> None:
     with torch.no_grad():
         store["layer.weight"].normal_()
     before = [store.part(piece)().clone() for piece in (large, small)]
-    (wider,) = [place.piece for place in pieces(conv(16, 8), "layer")]
+    (wider,) = [place.piece for place in parameter_specs(conv(16, 8), "layer")]
     assert not store.holds(wider)
     store.reserve([wider])
     store.allocate(torch.device("cpu"))
@@ -164,10 +164,10 @@ def test_wider_groups_that_are_met_later_leave_what_was_learnt() -> None:
 SMALL: dict[str, Any] = {"*.depth": (1, 2), "*.width": (8, 16, 40, 64)}
 SPACES = {
     **{
-        name: getattr(nas.zoo, name).using(stages=2, inputs=(3, 8, 8), classes=4).restrict(SMALL)
+        name: getattr(nas.zoo, name).bind(stages=2, inputs=(3, 8, 8), classes=4).restrict(SMALL)
         for name in ("anynet", "anynet_b", "anynet_c", "anynet_d", "anynet_e")
     },
-    "regnet": nas.zoo.regnet.using(stages=2, squeeze=0.25, inputs=(3, 8, 8), classes=4).restrict(
+    "regnet": nas.zoo.regnet.bind(stages=2, squeeze=0.25, inputs=(3, 8, 8), classes=4).restrict(
         depth=(3, 5), w0=(8, 24), wa=(8.0, 12.0), group=(8, 24)
     ),
 }
@@ -188,7 +188,7 @@ def test_every_sampled_network_runs_on_one_store(name: str) -> None:
         assert out.shape == (2, 4)
         out.sum().backward()
         ordinary = dict(space.skeleton(architecture).named_parameters())
-        for place in pieces(supernet._bound(architecture).module):
+        for place in parameter_specs(supernet._bound(architecture).module):
             if place.piece.parameter:
                 tensor = place.home[place.name]
                 assert tensor.shape == ordinary[place.piece.path].shape

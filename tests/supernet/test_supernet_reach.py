@@ -14,7 +14,7 @@ import nasturtium as nas
 from nasturtium.errors import SpaceError
 from nasturtium.supernet.supernet import Supernet
 
-NB201 = nas.zoo.nasbench201.using(cells=1, channels=4, classes=4, inputs=(3, 8, 8))
+NB201 = nas.zoo.nasbench201.bind(cells=1, channels=4, classes=4, inputs=(3, 8, 8))
 
 
 @nas.space

@@ -17,7 +17,7 @@ from nasturtium.space.ops import ConvBNReLU
 from nasturtium.supernet.relax import Mixture, relax
 from nasturtium.supernet.relaxation import Relaxation, Softmax
 
-NB201 = nas.zoo.nasbench201.using(cells=1, channels=4, classes=4, inputs=(3, 8, 8))
+NB201 = nas.zoo.nasbench201.bind(cells=1, channels=4, classes=4, inputs=(3, 8, 8))
 
 
 class Net(nn.Module):
@@ -109,7 +109,7 @@ def test_alpha_and_weights_learn_and_are_apart() -> None:
 
 def test_cells_share_alpha_and_options_keep_their_paths() -> None:
     relaxation = Softmax(seed=1)
-    network = relax(NB201.using(cells=2), relaxation)
+    network = relax(NB201.bind(cells=2), relaxation)
     assert [p.shape for p in relaxation.parameters()] == [(5,)] * 6
     assert sum(isinstance(m, Mixture) for m in network.modules()) == 36
     ordinary = NB201.build(NB201.sample(Random(0)))
@@ -123,7 +123,7 @@ def test_cells_share_alpha_and_options_keep_their_paths() -> None:
 
 def test_a_builder_that_is_told_what_is_joined_is_asked_for_everything() -> None:
     """DARTS: operations are asked of joined states only, and all of them are mixed."""
-    space = nas.zoo.darts.using(channels=4, layers=3, relaxed=True, classes=4, inputs=(3, 8, 8))
+    space = nas.zoo.darts.bind(channels=4, layers=3, relaxed=True, classes=4, inputs=(3, 8, 8))
     relaxation = Softmax()
     network = relax(space, relaxation, space.sample(Random(0)))
     assert sum(p.shape == (8,) for p in relaxation.parameters()) == 2 * 14
@@ -230,6 +230,6 @@ def test_tied_questions_with_other_options_cannot_share_weights() -> None:
         second = choose.module("second", {"a": blocks["a"]})
         return lambda: nn.Sequential(first(), second())
 
-    space = net.using(inputs=(4,), classes=4).tie(["first", "second"])
+    space = net.bind(inputs=(4,), classes=4).tie(["first", "second"])
     with pytest.raises(SpaceError, match=r"'second' has the options a .* cannot be mixed"):
         nas.relax(space, nas.Softmax(), None)

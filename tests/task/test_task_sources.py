@@ -11,7 +11,8 @@ from PIL import Image
 from torch.utils.data import DataLoader, TensorDataset
 
 from nasturtium.errors import TaskError
-from nasturtium.task.sources import BUNDLED, load
+from nasturtium.task.read import BUNDLED
+from nasturtium.task.sources import load
 
 
 def draw(

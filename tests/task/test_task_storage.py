@@ -13,10 +13,10 @@ from nasturtium.errors import TaskError
 from nasturtium.task import folder as folder_module
 from nasturtium.task import storage
 from nasturtium.task.make import make_task
+from nasturtium.task.merge import joined
 from nasturtium.task.sources import load
 from nasturtium.task.storage import mapped_file, memory_budget, spans
 from nasturtium.task.task import Task
-from nasturtium.task.whole import joined
 
 
 def pictures(root: Path, per_class: int = 6, side: int = 8) -> Path:

@@ -90,6 +90,6 @@ def test_a_search_for_balanced_accuracy() -> None:
     found = [trial.metrics["balanced_accuracy"] for trial in study.history.finished]
     assert study.best.metrics["balanced_accuracy"] == max(found) > 0.5
     assert study.manifest["recipe"]["balance"] is True
-    finished = nas.finish(study)
+    finished = nas.retrain(study)
     assert finished.recipe.balance
     assert 0 < finished.metrics["balanced_accuracy"] <= 1

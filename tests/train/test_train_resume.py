@@ -16,7 +16,8 @@ from nasturtium.task.sources import load
 from nasturtium.task.task import Task
 from nasturtium.train.checkpoint import Checkpoint
 from nasturtium.train.evaluate import evaluate
-from nasturtium.train.fit import Fitted, Progress, TimeLimit, fit
+from nasturtium.train.fit import Fitted, Progress, fit
+from nasturtium.train.loop import TimeLimit
 from nasturtium.train.numerics import Numerics
 from nasturtium.train.recipe import Recipe
 

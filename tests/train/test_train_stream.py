@@ -14,7 +14,8 @@ from nasturtium.task.augment import Augment
 from nasturtium.task.make import make_task
 from nasturtium.task.task import Task
 from nasturtium.train.evaluate import Batches, evaluate
-from nasturtium.train.fit import Fitted, TimeLimit, fit
+from nasturtium.train.fit import Fitted, fit
+from nasturtium.train.loop import TimeLimit
 from nasturtium.train.numerics import Numerics
 from nasturtium.train.recipe import Recipe
 from nasturtium.train.stream import Stream

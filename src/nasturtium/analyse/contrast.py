@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 from scipy.stats import t as student
 
-from nasturtium.analyse.scores import normal_scores
+from nasturtium.analyse.normal_scores import normal_scores
 from nasturtium.analyse.selection import Pools
 
 __all__ = ["Contrast"]

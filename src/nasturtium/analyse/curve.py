@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
-from nasturtium.analyse.scores import normal_scores
+from nasturtium.analyse.normal_scores import normal_scores
 from nasturtium.study.history import SPENT, History
 from nasturtium.study.trial import Objective
 

@@ -1,6 +1,6 @@
 """The evidence of a study: whether its answer can be believed, and whether it was worth the cost.
 
-The record is made by :func:`~nasturtium.analyse.weigh.weigh` from a study's history and the
+The record is made by :func:`~nasturtium.analyse.assemble.weigh` from a study's history and the
 networks that were trained in full, and is plain JSON as well (:meth:`Evidence.to_json`). Values of
 the metric are in its own units (accuracy: 0 to 1); an interval is ``low`` to ``high``, at 90 %;
 what could not be found out is ``null``, with the reason in words beside it.
@@ -67,14 +67,14 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from nasturtium.analyse.checklist import Item
+from nasturtium.analyse.cost_benefit import CostBenefit
 from nasturtium.analyse.curve import Curve
 from nasturtium.analyse.prospect import Prospect
 from nasturtium.analyse.rank import Rank
+from nasturtium.analyse.summary import sentences
 from nasturtium.analyse.verdict import Verdict
-from nasturtium.analyse.words import sentences
-from nasturtium.analyse.worth import Worth
+from nasturtium.display.notebook import lines
 from nasturtium.errors import StrategyError
-from nasturtium.notebook import lines
 
 __all__ = ["Evidence"]
 
@@ -118,7 +118,7 @@ class Evidence:
     references: tuple[Row, ...]
     rank: Rank
     rank_top: Rank
-    worth: Worth
+    worth: CostBenefit
     checklist: tuple[Item, ...]
     prospect: Prospect
     apart: Row | None = None
@@ -180,7 +180,7 @@ class Evidence:
             references=tuple(data["references"]),
             rank=Rank.from_json(data["rank"]["whole"]),
             rank_top=Rank.from_json(data["rank"]["top"]),
-            worth=Worth.from_json(data["worth"]),
+            worth=CostBenefit.from_json(data["worth"]),
             checklist=tuple(Item(**item) for item in data["checklist"]),
             prospect=Prospect(**data["prospect"]),
             apart=data["apart"],

@@ -157,7 +157,7 @@ def _mobilenets(shape: tuple[int, int, int], classes: int, params: int) -> Itera
         def build(
             scale: int, blocks: int = blocks, architecture: Architecture = architecture
         ) -> nn.Module:
-            bound = mobilenet.using(
+            bound = mobilenet.bind(
                 inputs=shape,
                 classes=classes,
                 blocks=blocks,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import final
 
-from nasturtium.analyse.trained import MEASURED
+from nasturtium.analyse.retrained import MEASURED
 from nasturtium.study.history import SPENT, History
 from nasturtium.study.trial import Objective, Trial
 

@@ -33,8 +33,8 @@ from scipy.stats import mannwhitneyu, norm
 from scipy.stats import t as student
 
 from nasturtium.analyse.contrast import Contrast
+from nasturtium.analyse.retrained import Network
 from nasturtium.analyse.selection import Pools, Selection
-from nasturtium.analyse.trained import Network
 
 __all__ = ["LEVEL", "MARGIN", "POWER", "Verdict", "judge"]
 

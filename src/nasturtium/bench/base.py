@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from nasturtium.architecture import Architecture
     from nasturtium.space.base import Space
-    from nasturtium.study.work import Job
+    from nasturtium.study.job import Job
 
 __all__ = ["Benchmark", "Query", "choice", "columns", "locate", "meta", "table"]
 

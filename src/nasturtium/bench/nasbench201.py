@@ -90,7 +90,7 @@ class NASBench201(Benchmark):
         self.dataset = dataset
         self.name = f"nasbench201-{dataset}"
         size = 16 if dataset == "in16" else 32
-        self.space = nasbench201.using(inputs=(3, size, size), classes=classes)
+        self.space = nasbench201.bind(inputs=(3, size, size), classes=classes)
         self.metrics = ("accuracy", "seconds", "params", "macs")
         self.noisy = fitness == "validation" and epochs == 200
         self.fidelities = (Fidelity(epochs=12 / 200), FULL) if self.noisy else (FULL,)

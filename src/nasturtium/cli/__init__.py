@@ -21,7 +21,7 @@ from nasturtium.cli.race import race
 from nasturtium.cli.repair import check, repair
 from nasturtium.cli.search import resume, search
 from nasturtium.errors import NasturtiumError
-from nasturtium.study.address import printable
+from nasturtium.study.stores.address import printable
 
 __all__ = ["app", "main"]
 

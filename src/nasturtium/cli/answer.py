@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nasturtium.run.names import NAMES
-from nasturtium.study.address import printable
+from nasturtium.study.stores.address import printable
 
 if TYPE_CHECKING:
-    from nasturtium.run.finish import Finished
-    from nasturtium.run.show import Show
+    from nasturtium.retraining.retrain import Retrained
+    from nasturtium.run.progress import ProgressView
     from nasturtium.study.study import Study
 
 __all__ = [
@@ -80,11 +80,11 @@ def going_on() -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def shown(quiet: bool, trials: int, hours: float | None) -> Show:
+def shown(quiet: bool, trials: int, hours: float | None) -> ProgressView:
     """How progress is shown: a panel on a terminal, lines elsewhere, nothing if quiet."""
     from rich.console import Console
 
-    from nasturtium.run.show import Lines, Panel, Silent
+    from nasturtium.run.progress import Lines, Panel, Silent
 
     if quiet:
         return Silent(trials, hours)
@@ -94,7 +94,7 @@ def shown(quiet: bool, trials: int, hours: float | None) -> Show:
 
 def tell(study: Study, as_json: bool) -> None:
     """Answer with what a search found."""
-    from nasturtium.run.summary import address, rows, summary
+    from nasturtium.report.text.summary import address, rows, summary
 
     if as_json:
         typer.echo(json.dumps(summary(study)))
@@ -106,9 +106,9 @@ def tell(study: Study, as_json: bool) -> None:
     typer.echo(plain(f"\nnext: nasturtium finish {where} --export {export}"))
 
 
-def tell_finished(done: Finished, files: list[dict[str, Any]], as_json: bool) -> None:
+def tell_finished(done: Retrained, files: list[dict[str, Any]], as_json: bool) -> None:
     """Answer with a finished network and the files it was written to."""
-    from nasturtium.run.summary import in_words
+    from nasturtium.report.text.summary import in_words
 
     if as_json:
         told = {

@@ -13,7 +13,7 @@ from nasturtium.cli.answer import Json, Quiet, StoreName, Trust, going_on, plain
 
 if TYPE_CHECKING:
     from nasturtium.analyse.prospect import Prospect
-    from nasturtium.analyse.trained import Training
+    from nasturtium.analyse.retrained import Training
 
 __all__ = ["evidence", "report"]
 
@@ -40,20 +40,20 @@ def evidence(
     data: Annotated[
         str | None, typer.Option(help="the data; those of the study, read again, if not given")
     ] = None,
-    recall: Annotated[
-        bool, typer.Option("--recall", help="train nothing, tell what is known so far", metavar="")
+    saved: Annotated[
+        bool, typer.Option("--saved", help="train nothing, tell what is known so far", metavar="")
     ] = False,
     trust: Trust = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Say whether a search was worth it: against its random control and reference networks."""
-    from nasturtium.run.reopen import found, reopen
+    from nasturtium.run.open_study import found, reopen
 
-    opened = reopen(*found(study), with_space=True, own=not recall, trust=trust)
+    opened = reopen(*found(study), with_space=True, own=not saved, trust=trust)
     with going_on():
-        from nasturtium.run import evidence as gathering
-        from nasturtium.run.show import training_in_words
+        from nasturtium.retraining.evidence import collect_evidence, load_evidence
+        from nasturtium.run.progress import training_in_words
 
         def watch(training: Training, done: int, wanted: int) -> None:
             if not quiet:
@@ -65,9 +65,9 @@ def evidence(
                 print(prospect, file=sys.stderr)
 
         told = (
-            gathering.recall(opened)
-            if recall
-            else gathering.gather(
+            load_evidence(opened)
+            if saved
+            else collect_evidence(
                 opened,
                 top=top,
                 seeds=seeds,
@@ -93,8 +93,8 @@ def report(
     """Write a study as one HTML page, which opens offline: the answer, evidence, every trial."""
     from nasturtium.errors import NasturtiumError
     from nasturtium.report.page import report as write
-    from nasturtium.run.evidence import recall
-    from nasturtium.run.reopen import found, manifest_in, parted, reopen, replay
+    from nasturtium.retraining.evidence import load_evidence
+    from nasturtium.run.open_study import found, manifest_in, parted, reopen, replay
 
     store, name = found(study, read_only=True)
     try:
@@ -105,7 +105,7 @@ def report(
         command: str | None = replay(manifest_in(store, opened.name), parted(study)[0])
     except NasturtiumError:
         command = None
-    path = write(opened, out, evidence=recall(opened), command=command)
+    path = write(opened, out, evidence=load_evidence(opened), command=command)
     if as_json:
         typer.echo(json.dumps({"path": str(path), "bytes": path.stat().st_size}))
         return

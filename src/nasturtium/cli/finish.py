@@ -11,7 +11,7 @@ import typer
 from nasturtium.cli.answer import Json, Quiet, StoreName, Trust, going_on, shown, tell_finished
 
 if TYPE_CHECKING:
-    from nasturtium.run.finish import Finished
+    from nasturtium.retraining.retrain import Retrained
     from nasturtium.study.study import Study
 
 __all__ = ["export", "finish"]
@@ -64,17 +64,17 @@ def finish(
     quiet: Quiet = False,
 ) -> None:
     """Train the best architecture in full, measure it on the test split, and export it."""
-    from nasturtium.run.deliver import check_paths
-    from nasturtium.run.reopen import found, reopen
+    from nasturtium.retraining.model_card import check_paths
+    from nasturtium.run.open_study import found, reopen
 
     if export is not None:
         check_paths(export, int8=int8)
     opened = reopen(*found(study), with_space=True, trust=trust)
     with going_on(), shown(quiet, 0, None) as show, warnings.catch_warnings():
-        from nasturtium.run.finish import finish
+        from nasturtium.retraining.retrain import retrain
 
         warnings.showwarning = _noted
-        done = finish(
+        done = retrain(
             opened,
             trial=trial,
             recipe=recipe,
@@ -110,25 +110,25 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write the network that was finished last to a file, compared with it before it is kept."""
-    from nasturtium.run.deliver import check_paths
-    from nasturtium.run.reopen import found, reopen
+    from nasturtium.retraining.model_card import check_paths
+    from nasturtium.run.open_study import found, reopen
 
     check_paths(path, int8=int8)
     opened = reopen(*found(study), with_space=True, trust=trust)
     with going_on():
-        from nasturtium.run.finish import finished
+        from nasturtium.retraining.retrain import finished
 
         done = finished(opened, trial=trial, data=data)
         files = _export(opened, done, path, int8)
     tell_finished(done, files, as_json)
 
 
-def _export(study: Study, done: Finished, path: Path | None, int8: bool) -> list[dict[str, Any]]:
-    from nasturtium.run.deliver import deliver
+def _export(study: Study, done: Retrained, path: Path | None, int8: bool) -> list[dict[str, Any]]:
+    from nasturtium.retraining.model_card import export_with_card
 
     if path is None:
         return []
-    delivered = deliver(study, done, path, int8=int8)
+    delivered = export_with_card(study, done, path, int8=int8)
     return [
         *(file.to_json() for file in delivered.files),
         {"path": str(delivered.card), "format": "card", "bytes": delivered.card.stat().st_size},

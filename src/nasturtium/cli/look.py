@@ -12,16 +12,16 @@ import typer
 
 from nasturtium.cli.answer import Json, StoreName, Trust, completing, plain, print_rows, print_table
 from nasturtium.errors import StoreError
-from nasturtium.study.address import printable
+from nasturtium.study.stores.address import printable
 
 __all__ = ["best", "describe", "spaces", "status"]
 
 
 def status(study: StoreName, as_json: Json = False) -> None:
     """Say how far a study is, also while it runs; of a store, every study."""
-    from nasturtium.run.overview import overview_in
-    from nasturtium.run.reopen import found, manifest_in
-    from nasturtium.run.summary import rows, summary
+    from nasturtium.report.text.overview import overview_in
+    from nasturtium.report.text.summary import rows, summary
+    from nasturtium.run.open_study import found, manifest_in
 
     log, name = found(study, read_only=True)
     names = (name,) if name is not None else log.studies()
@@ -46,9 +46,9 @@ def best(
     as_json: Json = False,
 ) -> None:
     """Show the best architecture of a study, decision by decision."""
-    from nasturtium.run.overview import overview_in, overview_of
-    from nasturtium.run.reopen import found, manifest_in, reopen
-    from nasturtium.run.summary import metrics_in_words, trial_to_json
+    from nasturtium.report.text.overview import overview_in, overview_of
+    from nasturtium.report.text.summary import metrics_in_words, trial_to_json
+    from nasturtium.run.open_study import found, manifest_in, reopen
     from nasturtium.study.segment import BEST
 
     log, name = found(study, read_only=True)
@@ -76,7 +76,7 @@ def best(
 
 def spaces(as_json: Json = False) -> None:
     """List the search spaces that come with nasturtium."""
-    from nasturtium.run.describe import listed
+    from nasturtium.cli.describe import listed
 
     found = listed()
     if as_json:
@@ -112,7 +112,7 @@ def describe(
     as_json: Json = False,
 ) -> None:
     """Describe a space (size, paper, decisions, an example drawn) or how a study was made."""
-    from nasturtium.run.describe import is_study, of_space, of_study, shape_in
+    from nasturtium.cli.describe import is_study, of_space, of_study, shape_in
 
     if not replay and not is_study(what):
         told: Mapping[str, Any] = of_space(
@@ -132,11 +132,11 @@ def describe(
             f"nasturtium report {shlex.quote(printable(what))} draws its best network in a page"
         )
     else:
-        from nasturtium.run import reopen
+        from nasturtium.run import open_study
 
-        manifest = reopen.manifest_in(*reopen.found(what, read_only=True))
+        manifest = open_study.manifest_in(*open_study.found(what, read_only=True))
         if replay:
-            typer.echo(reopen.replay(manifest, reopen.parted(what)[0], trust=trust))
+            typer.echo(open_study.replay(manifest, open_study.parted(what)[0], trust=trust))
             return
         told = manifest if as_json else of_study(manifest)
     if as_json:

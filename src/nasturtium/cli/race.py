@@ -38,7 +38,7 @@ def race(
     objectives: Annotated[
         list[str], typer.Option(help="metrics to make large or small; repeat for several")
     ] = ["accuracy"],  # noqa: B006 - typer copies it
-    within: Annotated[
+    constraints: Annotated[
         list[str], typer.Option(help="bounds to keep, e.g. params<0.5M; repeat for several")
     ] = [],  # noqa: B006
     seed: Annotated[int, typer.Option(help="the whole race is keyed by it")] = 0,
@@ -46,9 +46,9 @@ def race(
     as_json: Json = False,
 ) -> None:
     """Race strategies on a table of results that somebody measured: same budget, many seeds."""
+    from nasturtium.atomic_write import check_target
+    from nasturtium.comparison.race import race as run
     from nasturtium.run.names import made
-    from nasturtium.run.race import race as run
-    from nasturtium.run.target import check_target
 
     if plot is not None:
         check_target("the plot", plot)
@@ -65,7 +65,7 @@ def race(
             workers=workers,
             lanes=lanes,
             objectives=tuple(objectives),
-            within=tuple(within),
+            constraints=tuple(constraints),
             seed=seed,
         )
     if plot is not None:

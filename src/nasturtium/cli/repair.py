@@ -14,8 +14,8 @@ __all__ = ["check", "repair"]
 
 def check(study: StoreName) -> None:
     """Compare every event and kept file of a store with its digest; changes nothing."""
-    from nasturtium.run.reopen import found
-    from nasturtium.run.repair import examine
+    from nasturtium.run.open_study import found
+    from nasturtium.study.stores.repair import examine
 
     store, name = found(study, read_only=True)
     names = store.studies() if name is None else (name,)
@@ -36,8 +36,8 @@ def check(study: StoreName) -> None:
 
 def repair(study: StoreName) -> None:
     """Keep what holds of a damaged store, and set the rest aside; nothing is deleted."""
-    from nasturtium.run.reopen import found
-    from nasturtium.run.repair import repair
+    from nasturtium.run.open_study import found
+    from nasturtium.study.stores.repair import repair
 
     done = repair(*found(study))
     for line in done or ["nothing is damaged, and nothing was changed"]:

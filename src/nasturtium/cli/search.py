@@ -71,13 +71,16 @@ def search(
     objectives: Annotated[
         list[str],
         typer.Option(
+            "--objective",
             help="metrics to make large or small, the first decides single questions; repeat it "
-            "for more: --objectives accuracy --objectives latency"
+            "for more: --objective accuracy --objective latency",
         ),
     ] = ["accuracy"],  # noqa: B006 - typer's form of a repeatable option
-    within: Annotated[
+    constraints: Annotated[
         list[str],
-        typer.Option(help='bounds to keep, e.g. "latency<5ms"; repeat it for more'),
+        typer.Option(
+            "--constraint", help='constraints to meet, e.g. "latency<5ms"; repeat it for more'
+        ),
     ] = [],  # noqa: B006
     trials: Annotated[
         int,
@@ -155,7 +158,7 @@ def search(
             strategy=strategy,
             estimator=estimator,
             objectives=tuple(objectives),
-            within=tuple(within),
+            constraints=tuple(constraints),
             trials=trials,
             hours=hours,
             control=control,
@@ -187,7 +190,7 @@ def resume(
     quiet: Quiet = False,
 ) -> None:
     """Go on with a study, with the settings that it was started with."""
-    from nasturtium.run.reopen import found, manifest_in
+    from nasturtium.run.open_study import found, manifest_in
 
     log, name = found(study)
     manifest = manifest_in(log, name)

@@ -12,7 +12,7 @@ from nasturtium.architecture import Architecture
 from nasturtium.bench.base import Benchmark
 from nasturtium.contracts.law import alike, law, leaves_randomness_alone
 from nasturtium.errors import EstimateError
-from nasturtium.run.luggage import packed
+from nasturtium.execute.serialize import packed
 from nasturtium.study.trial import Fidelity
 
 __all__ = ["check_benchmark"]

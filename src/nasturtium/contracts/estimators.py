@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from nasturtium.contracts.law import alike, law, leaves_randomness_alone, unchanged
 from nasturtium.space.base import Space
+from nasturtium.study.context import StudyContext
 from nasturtium.study.estimator import Estimator
 from nasturtium.study.files import Files
+from nasturtium.study.job import Job
+from nasturtium.study.preparation import Preparation
 from nasturtium.study.trial import Proposal
-from nasturtium.study.work import Job, Setting, Work
 from nasturtium.train.epochs import whole_epochs
 
 if TYPE_CHECKING:
@@ -69,38 +71,38 @@ def check_estimator(
     )
     with tempfile.TemporaryDirectory() as folder:
         if isinstance(given, Job):
-            setting, numbered = given.setting, [(given.number, given.proposal)]
+            context, numbered = given.context, [(given.number, given.proposal)]
         else:
             rng = Random(seed)
-            setting = Setting("contract", seed, given, task, Files(Path(folder) / "files"))
+            context = StudyContext("contract", seed, given, task, Files(Path(folder) / "files"))
             numbered = [(number, Proposal(given.sample(rng))) for number in range(samples)]
-        _check_prepare(estimator, setting)
+        _check_prepare(estimator, context)
         for number, proposal in numbered:
             with unchanged(estimator), leaves_randomness_alone(name, torch=False):
-                first = _numbers(estimator, _job(given, number, proposal, setting))
-            second = _numbers(estimator, _job(given, number, proposal, setting))
+                first = _numbers(estimator, _job(given, number, proposal, context))
+            second = _numbers(estimator, _job(given, number, proposal, context))
             _check_same(name, "a second time", first, second, measured)
             sent = _sent(estimator)
-            third = _numbers(sent, _job(given, number, proposal, setting))
+            third = _numbers(sent, _job(given, number, proposal, context))
             _check_same(name, "in a worker process", first, third, measured)
-            _check_end(estimator, _job(given, number, proposal, setting))
+            _check_end(estimator, _job(given, number, proposal, context))
 
 
-def _job(given: Space | Job, number: int, proposal: Proposal, setting: Setting) -> Job:
-    if setting.files is not None:
-        setting.files.clear(setting.study, number)  # no checkpoint of the job before
+def _job(given: Space | Job, number: int, proposal: Proposal, context: StudyContext) -> Job:
+    if context.files is not None:
+        context.files.clear(context.study, number)  # no checkpoint of the job before
     if isinstance(given, Job):
-        return Job(number, proposal, setting, given.parent_weights, given.resumed, given.origin)
-    return Job(number, proposal, setting)
+        return Job(number, proposal, context, given.parent_weights, given.resumed, given.origin)
+    return Job(number, proposal, context)
 
 
-def _check_prepare(estimator: Estimator, setting: Setting) -> None:
+def _check_prepare(estimator: Estimator, context: StudyContext) -> None:
     name = type(estimator).__name__
     logged: list[Any] = []
     with unchanged(estimator), leaves_randomness_alone(f"{name}.prepare", torch=False):
-        estimator.prepare(Work(setting, "estimator", logged.append))
+        estimator.prepare(Preparation(context, "estimator", logged.append))
     prepared = len(logged)
-    estimator.prepare(Work(setting, "estimator", logged.append))
+    estimator.prepare(Preparation(context, "estimator", logged.append))
     law(
         len(logged) == prepared,
         f"{name}.prepare worked again though its file was there; look at work.prepared first",

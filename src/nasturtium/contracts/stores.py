@@ -10,7 +10,7 @@ from nasturtium.architecture import Architecture
 from nasturtium.contracts.law import law
 from nasturtium.errors import StoreError
 from nasturtium.study.event import Event
-from nasturtium.study.store import Store
+from nasturtium.study.stores.sql import Store
 from nasturtium.study.trial import Fidelity, Outcome, Proposal, Trial
 
 __all__ = ["check_store"]

@@ -14,7 +14,7 @@ from nasturtium.contracts.spaces import check_member
 from nasturtium.space.base import Space
 from nasturtium.space.choice import ChoiceSpace
 from nasturtium.study.event import decode, encode
-from nasturtium.study.store import MemoryStore
+from nasturtium.study.stores.sql import MemoryStore
 from nasturtium.study.strategy import Strategy
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Objective, Trial, parse_objective
@@ -175,7 +175,7 @@ class _Runs:
             self.space,
             self.strategy,
             objectives=self.goals,
-            within=(Objective("contract", "min", bound=14.5),),
+            constraints=(Objective("contract", "min", bound=14.5),),
             store=store or MemoryStore(),
             seed=self.seed if seed is None else seed,
             screen=self._screen,

@@ -123,7 +123,7 @@ def measured(cost_of: Callable[[Scale], Cost]) -> Callable[[CompoundScaling], fl
         >>> counter = Counter()
         >>> def cost_of(scale):
         ...     inputs = (3, scale.side(224), scale.side(224))
-        ...     space = nas.zoo.efficientnet.using(
+        ...     space = nas.zoo.efficientnet.bind(
         ...         width=scale.width, depth=scale.depth, inputs=inputs, classes=1000
         ...     )
         ...     return counter.count(space.plan(B0), inputs)

@@ -11,7 +11,7 @@ from typing import final
 from nasturtium.cost.latency import measure, measure_onnx
 from nasturtium.errors import EstimateError
 from nasturtium.study.estimator import Estimator
-from nasturtium.study.work import Job
+from nasturtium.study.job import Job
 
 __all__ = ["COUNTS", "Hardware"]
 
@@ -62,7 +62,7 @@ class Hardware(Estimator):
         self.device = device
 
     def estimate(self, job: Job) -> Mapping[str, float]:
-        inputs = job.setting.inputs
+        inputs = job.context.inputs
         found: dict[str, float] = {}
         if set(COUNTS) & set(self.wanted):
             cost = job.cost()

@@ -8,7 +8,7 @@ from typing import final
 from nasturtium.architecture import Architecture
 from nasturtium.errors import EstimateError
 from nasturtium.study.estimator import Estimator
-from nasturtium.study.work import Job
+from nasturtium.study.job import Job
 
 __all__ = ["Tabular"]
 

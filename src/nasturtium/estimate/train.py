@@ -8,7 +8,7 @@ from typing import final
 
 from nasturtium.errors import StoreError
 from nasturtium.study.estimator import Estimator
-from nasturtium.study.work import Job
+from nasturtium.study.job import Job
 from nasturtium.train.checkpoint import Checkpoint
 from nasturtium.train.fit import Progress, fit
 from nasturtium.train.recipe import Recipe
@@ -74,10 +74,10 @@ class Train(Estimator):
             data=fidelity.data,
             resolution=fidelity.resolution,
             complete=fidelity.schedule == "complete",
-            numerics=job.setting.numerics,
+            numerics=job.context.numerics,
             checkpoint=checkpoint,
             progress=listen,
-            time_limit=job.setting.time_limit,
+            time_limit=job.context.time_limit,
         )
         job.curve = [dict(point) for point in fitted.curve]
         job.end(stopped=fitted.stopped == "progress")

@@ -10,9 +10,9 @@ from itertools import pairwise
 
 from torch import nn
 
+from nasturtium.report.format import short
 from nasturtium.report.graph import Box, Graph, graph
 from nasturtium.report.layout import Plan, plan
-from nasturtium.report.words import short
 
 __all__ = ["draw", "picture", "rows"]
 

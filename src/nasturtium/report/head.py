@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from nasturtium.report.words import COUNTED, kind_of, listed, short
+from nasturtium.report.format import COUNTED, kind_of, listed, short
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Objective
 

@@ -14,18 +14,17 @@ from typing import Any, Protocol
 import numpy as np
 
 from nasturtium.analyse.evidence import Evidence
+from nasturtium.atomic_write import check_target, replace_file
 from nasturtium.errors import StoreError
 from nasturtium.report import sections
 from nasturtium.report.head import head
 from nasturtium.report.panels import again, network, plots, trials
 from nasturtium.report.plot import columns, curves
-from nasturtium.run.target import check_target
-from nasturtium.study.address import printable
-from nasturtium.study.confirm import ANSWER_ARMS, answer
-from nasturtium.study.store import SqlStore
+from nasturtium.study.confirmation import ANSWER_ARMS, answer
+from nasturtium.study.stores.address import printable
+from nasturtium.study.stores.sql import SqlStore
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Trial
-from nasturtium.task.durable import replace_file
 from nasturtium.train.fields import check_types, hints_of
 
 __all__ = ["page", "report"]
@@ -200,10 +199,12 @@ def _chosen(study: Study, final: Mapping[str, Any] | None) -> Trial | None:
 def _weighed(study: Study, given: Evidence | Mapping[str, Any] | None) -> Mapping[str, Any]:
     """The evidence that was gathered, or what the log alone says, as plain JSON."""
     if given is None:
-        from nasturtium.run.evidence import recall  # which the command line imports as well
+        from nasturtium.retraining.evidence import (
+            load_evidence,  # which the command line imports as well
+        )
 
         with np.errstate(invalid="ignore"):  # before the first success the best is -inf
-            given = recall(study)
+            given = load_evidence(study)
     return given.to_json() if isinstance(given, Evidence) else given
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from nasturtium.errors import StrategyError
-from nasturtium.report.words import kind_of, label
+from nasturtium.report.format import kind_of, label
 from nasturtium.study.history import History
 from nasturtium.study.trial import Objective, Trial, parse_objective
 

@@ -11,9 +11,9 @@ from html import escape
 from typing import Any
 
 from nasturtium.analyse.notices import notices
-from nasturtium.analyse.trained import MEASURED
-from nasturtium.report.words import kind_of, listed, many, measured, short, span
-from nasturtium.study import confirm
+from nasturtium.analyse.retrained import MEASURED
+from nasturtium.report.format import kind_of, listed, many, measured, short, span
+from nasturtium.study import confirmation
 from nasturtium.study.history import SPENT, History
 from nasturtium.study.measured import Measured
 from nasturtium.study.study import Study
@@ -69,7 +69,7 @@ def answer(study: Study, best: Trial | None, final: Mapping[str, Any] | None) ->
     elif final is not None:
         lead = f"The network that was finished is trial {best.number}: {listed(words)}"
     lead += ", as the search estimated it."
-    again = {one.trial.number: one for one in confirm.confirmed(history)}
+    again = {one.trial.number: one for one in confirmation.confirmed(history)}
     if best.number in again:
         lead += f" {_confirmed(history, again[best.number], len(again))}"
     broken = [str(b) for b in history.constraints if b.excess(best.metrics[b.metric]) > 0]
@@ -95,7 +95,7 @@ def answer(study: Study, best: Trial | None, final: Mapping[str, Any] | None) ->
     else:
         body += (
             '<p class="note">It was not trained in full yet. An estimate that was picked as the '
-            "best of many is more often too high than too low; <code>nas.finish(study)</code> "
+            "best of many is more often too high than too low; <code>nas.retrain(study)</code> "
             "trains the network in full and measures it once on the test examples.</p>"
         )
     front = study.front
@@ -110,7 +110,7 @@ def answer(study: Study, best: Trial | None, final: Mapping[str, Any] | None) ->
     return section("answer", "The answer", body + went + told)
 
 
-def _confirmed(history: History, one: confirm.Confirmed, among: int) -> str:
+def _confirmed(history: History, one: confirmation.Confirmed, among: int) -> str:
     """What the estimates of a confirmed candidate were."""
     metric = history.objectives[0].metric
     return (
@@ -121,7 +121,7 @@ def _confirmed(history: History, one: confirm.Confirmed, among: int) -> str:
 
 def study_best(study: Study) -> int | None:
     """The number of the study's best trial."""
-    found = confirm.answer(study.history)
+    found = confirmation.answer(study.history)
     return None if found is None else found.number
 
 

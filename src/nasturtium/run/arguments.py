@@ -46,10 +46,10 @@ def arguments_of(
         {'epochs': 5, 'optimizer': 'adamw', 'augment': {'flip': True}}
     """
     found: dict[str, Any] = {}
-    pieces = _pieces(text)
-    if isinstance(pieces, str):
-        raise error(f"{option} {_cut(text)} is not understood: {pieces}")
-    for piece in pieces:
+    parameter_specs = _pieces(text)
+    if isinstance(parameter_specs, str):
+        raise error(f"{option} {_cut(text)} is not understood: {parameter_specs}")
+    for piece in parameter_specs:
         name, sign, value = (part.strip() for part in piece.partition("="))
         if not sign:
             raise error(
@@ -115,7 +115,7 @@ def _shown(value: Any) -> str:
 
 def _pieces(text: str) -> list[str] | str:
     """The text divided at its outer commas, or what is wrong with it."""
-    pieces, start = [], 0
+    parameter_specs, start = [], 0
     open_: list[str] = []
     quote = ""
     place = 0
@@ -134,15 +134,15 @@ def _pieces(text: str) -> list[str] | str:
             if not open_ or open_.pop() != sign:
                 return f"{sign!r} at {_cut(text[start : place + 1])} closes nothing"
         elif sign == "," and not open_:
-            pieces.append(text[start:place])
+            parameter_specs.append(text[start:place])
             start = place + 1
         place += 1
     if quote or open_:
         return f"{quote or open_[-1]!r} is missing after {_cut(text[start:])}"
-    pieces.append(text[start:])
-    if not pieces[-1].strip():
-        pieces.pop()  # a comma at the end, or nothing
-    return pieces
+    parameter_specs.append(text[start:])
+    if not parameter_specs[-1].strip():
+        parameter_specs.pop()  # a comma at the end, or nothing
+    return parameter_specs
 
 
 def _value(text: str) -> Any:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nasturtium.atomic_write import present
 from nasturtium.errors import StoreError
 from nasturtium.study.trial import Objective
 from nasturtium.task.duplicates import duplicates
-from nasturtium.task.durable import present
 
 if TYPE_CHECKING:
     from nasturtium.space.base import Space
@@ -37,7 +37,7 @@ IDENTITY = (
     "estimator",
     "recipe",
     "objectives",
-    "within",
+    "constraints",
     "control",
     "ordered",
 )
@@ -54,7 +54,7 @@ def manifest_of(
     strategy: Strategy,
     estimator: Estimator,
     objectives: tuple[Objective, ...],
-    within: tuple[Objective, ...],
+    constraints: tuple[Objective, ...],
     given: Mapping[str, Any],
     recipe: Recipe,
     seed: int,
@@ -80,7 +80,7 @@ def manifest_of(
         "estimator": lasting(part_of(estimator)),
         "recipe": recipe.to_json(),
         "objectives": [objective.to_json() for objective in objectives],
-        "within": [bound.to_json() for bound in within],
+        "constraints": [bound.to_json() for bound in constraints],
         "control": control,
         "ordered": ordered,
         "call": _call(given),
@@ -261,7 +261,7 @@ def versions() -> dict[str, str]:
 
 def machine() -> dict[str, Any]:
     """The machine, in words."""
-    from nasturtium.run.executor import cores
+    from nasturtium.execute.executor import cores
 
     found: dict[str, Any] = {
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",

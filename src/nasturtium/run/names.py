@@ -18,6 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from nasturtium.atomic_write import present
 from nasturtium.errors import (
     EstimateError,
     NasturtiumError,
@@ -28,7 +29,6 @@ from nasturtium.errors import (
 from nasturtium.run.arguments import arguments_of
 from nasturtium.run.trust import Source
 from nasturtium.space.zoo import SPACES
-from nasturtium.task.durable import present
 from nasturtium.train.fields import check_types, hints_of
 
 if TYPE_CHECKING:
@@ -46,15 +46,15 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "evolution": "nasturtium.strategy.evolution:RegularizedEvolution",
         "halving": "nasturtium.strategy.halving:SuccessiveHalving",
         "hyperband": "nasturtium.strategy.halving:Hyperband",
-        "lemonade": "nasturtium.strategy.lemonade:Lemonade",
+        "lemonade": "nasturtium.strategy.lemonade:LEMONADE",
         "local": "nasturtium.strategy.local:LocalSearch",
-        "median": "nasturtium.strategy.median:MedianStop",
+        "median": "nasturtium.strategy.median_stopping:MedianStop",
         "npenas": "nasturtium.strategy.npenas:NPENAS",
         "nsga2": "nasturtium.strategy.nsga2:NSGA2",
         "optuna": "nasturtium.strategy.optuna:Optuna",
         "portfolio": "nasturtium.strategy.portfolio:Portfolio",
         "random": "nasturtium.strategy.random:RandomSearch",
-        "reinforce": "nasturtium.strategy.reinforce:Reinforce",
+        "reinforce": "nasturtium.strategy.reinforce:REINFORCE",
         "tournament": "nasturtium.strategy.tournament:TournamentEvolution",
     },
     "benchmark": {
@@ -73,8 +73,8 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         for name in ("autoaugment", "randaugment", "training")
     },
     "executor": {
-        "here": "nasturtium.run.executor:Here",
-        "processes": "nasturtium.run.executor:Processes",
+        "here": "nasturtium.execute.executor:Here",
+        "processes": "nasturtium.execute.executor:Processes",
     },
 }
 
@@ -95,7 +95,7 @@ BASES: Mapping[str, str] = {
     "benchmark": "nasturtium.bench.base:Benchmark",
     "estimator": "nasturtium.study.estimator:Estimator",
     "recipe": "nasturtium.space.recipe:RecipeSpace",
-    "executor": "nasturtium.run.executor:Executor",
+    "executor": "nasturtium.execute.executor:Executor",
 }
 SETTINGS = re.compile(r"\s*[\w.]+\s*=")  # epochs=5, and no name
 
@@ -198,7 +198,7 @@ def made(kind: str, text: str) -> Any:
     if kind in ("space", "recipe"):
         if not isinstance(found, base):
             raise error(_other(kind, text, found))
-        maker = found.using if arguments else (lambda: found)
+        maker = found.bind if arguments else (lambda: found)
         builder = getattr(found, "builder", None)
     elif isinstance(found, type) and issubclass(found, base):
         maker = builder = found

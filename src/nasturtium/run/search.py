@@ -23,33 +23,35 @@ from nasturtium.errors import (
     StrategyError,
     TaskError,
 )
+from nasturtium.estimate.combined import Combined
 from nasturtium.estimate.hardware import COUNTS, Hardware
-from nasturtium.estimate.together import Together
 from nasturtium.estimate.train import Train
+from nasturtium.execute.executor import Executor, Here, Processes, cores
+from nasturtium.execute.tune import Tuning, tune
 from nasturtium.run.arguments import arguments_of, goals_in
-from nasturtium.run.budget import check_budget
-from nasturtium.run.drive import Drive
-from nasturtium.run.executor import Executor, Here, Processes, cores
+from nasturtium.run.defaults import resolve_defaults, trained
+from nasturtium.run.load_options import load_options, said
+from nasturtium.run.loop import SearchLoop
 from nasturtium.run.manifest import changed, manifest_of, of_examples
 from nasturtium.run.names import made, parsed, recipe_space
-from nasturtium.run.options import load_options, said
-from nasturtium.run.reopen import admitted, manifest_in
-from nasturtium.run.show import Stage, Watch, automatic, both
-from nasturtium.run.suit import suited, trained
-from nasturtium.run.tune import Tuning, tune
+from nasturtium.run.open_study import admitted, manifest_in
+from nasturtium.run.preflight import check_budget
+from nasturtium.run.progress import Stage, Watch, automatic, both
 from nasturtium.space.base import Space
 from nasturtium.space.choice import ChoiceSpace
 from nasturtium.space.graph import GraphSpace
 from nasturtium.space.recipe import RecipeSpace
-from nasturtium.study.answer import numbers
-from nasturtium.study.confirm import default_count
+from nasturtium.study.confirmation import default_count
+from nasturtium.study.context import StudyContext
 from nasturtium.study.estimator import Estimator
 from nasturtium.study.files import Files
-from nasturtium.study.store import Store, folder_of, open_store
+from nasturtium.study.job import Job
+from nasturtium.study.preparation import Preparation
+from nasturtium.study.stores.sql import Store, folder_of, open_store
 from nasturtium.study.strategy import Strategy
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Objective, Proposal, Trial, parse_bound, parse_objective
-from nasturtium.study.work import Job, Setting, Work
+from nasturtium.study.validate import numbers
 from nasturtium.task.augment import Augment
 from nasturtium.task.sources import load as task_from
 from nasturtium.task.storage import memory_budget
@@ -83,7 +85,7 @@ def search(
     strategy: Strategy | str = "portfolio",
     estimator: Estimator | str = "train",
     objectives: Iterable[Objective | str] = ("accuracy",),
-    within: Iterable[Objective | str] = (),
+    constraints: Iterable[Objective | str] = (),
     trials: int = 100,
     hours: float | None = None,
     control: float = 0.1,
@@ -116,7 +118,7 @@ def search(
         strategy: who proposes; text such as ``"evolution(population=50)"`` gives arguments.
         estimator: what gives the metrics: ``train``, ``hardware``, or your own.
         objectives: metrics to make large or small, the first decides single questions.
-        within: bounds to keep, e.g. ``("latency<5ms", "params<50k")``.
+        constraints: bounds to keep, e.g. ``("latency<5ms", "params<50k")``.
         trials: how many candidates; ones that a free count rejects are not counted.
         hours: stop asking after so much time.
         control: uniformly drawn candidates beside the search, as a share of its trials; the
@@ -196,13 +198,13 @@ def search(
     if isinstance(asked, RecipeSpace):
         bound, recipe = joined(bound, asked), None
     goals = tuple(map(parse_objective, goals_in("objectives", objectives)))
-    bounds = tuple(map(parse_bound, goals_in("within", within)))
+    bounds = tuple(map(parse_bound, goals_in("constraints", constraints)))
     _check_goals(goals, bounds)
     again = _confirmations(confirm, trials, goals)
     settings = told_recipe(recipe, Recipe())
     worker = _estimator(estimator, settings, goals, bounds)
     _check_metrics(worker, goals, bounds)
-    policy = suited(policy, bound, task, worker, settings)
+    policy = resolve_defaults(policy, bound, task, worker, settings)
     check_budget(strategy if isinstance(strategy, str) else type(policy).__name__, policy, trials)
     log = open_store(store)
     named = name or f"{task.name}-{bound.name}-{_label(strategy)}"
@@ -213,7 +215,7 @@ def search(
             bound,
             policy,
             objectives=goals,
-            within=bounds,
+            constraints=bounds,
             store=log,
             name=named,
             seed=seed,
@@ -234,9 +236,11 @@ def search(
         files = study.files = study.files or _temporary_files(study)
         files.tidy(named, {trial.number for trial in study.history.pending} if before else None)
         study.task = task
-        setting = Setting(named, seed, bound, task, files, None, time_limit, study.prepared, bounds)
+        context = StudyContext(
+            named, seed, bound, task, files, None, time_limit, study.prepared, bounds
+        )
         runner, tuning = _ready(
-            executor, numerics, before, setting, worker, settings.batch_size, say
+            executor, numerics, before, context, worker, settings.batch_size, say
         )
         if not before:
             study.log(
@@ -249,10 +253,10 @@ def search(
                     "measured": {"started": _now()},
                 },
             )
-        _prepare(study, setting, policy, worker, say)
-        drive = Drive(
+        _prepare(study, context, policy, worker, say)
+        drive = SearchLoop(
             study,
-            setting,
+            context,
             runner,
             lease,
             trials=trials,
@@ -265,7 +269,7 @@ def search(
             reported=lambda trial: say("epoch", trial),
         )
         say("search")
-        runner.start(setting, worker, drive.heard if _stops(policy) else None)
+        runner.start(context, worker, drive.heard if _stops(policy) else None)
         drive.run()
         say("done")
         return study
@@ -350,7 +354,7 @@ def bound_space(space: Space | str, task: Task) -> Space:
             f"space={space!r} is {type(found).__name__}; expected a space: decorate the builder "
             "with @nas.space"
         )
-    return found.taking(**task.facts)
+    return found.bind_known(**task.facts)
 
 
 def joined(space: Space, recipe: RecipeSpace) -> Space:
@@ -446,7 +450,7 @@ def _estimator(
     extra = [metric for metric in COUNTS if metric not in estimator.metrics]
     if "latency" in wanted and "latency" not in estimator.metrics:
         extra.append("latency")
-    return Together(Hardware(tuple(extra)), estimator) if extra else estimator
+    return Combined(Hardware(tuple(extra)), estimator) if extra else estimator
 
 
 def _check_metrics(
@@ -474,14 +478,14 @@ def _screen(
     free += [part for part in _free(estimator) if not wanted.keys().isdisjoint(part.metrics)]
     if not free:
         return None
-    setting = Setting("screen", 0, space, task)
+    context = StudyContext("screen", 0, space, task)
 
     def screen(architecture: Any) -> Mapping[str, float]:
         found: dict[str, float] = {}
         for part in free:
             # Where one fails, the trial is asked for, and fails with the reason.
             with contextlib.suppress(Exception):
-                found |= numbers(part.estimate(Job(0, Proposal(architecture), setting)), "a bound")
+                found |= numbers(part.estimate(Job(0, Proposal(architecture), context)), "a bound")
         return found
 
     return screen
@@ -489,7 +493,7 @@ def _screen(
 
 def _free(estimator: Estimator) -> Iterator[Estimator]:
     """The parts whose estimates are free; counts are made anyway, and only those asked for."""
-    if isinstance(estimator, Together):
+    if isinstance(estimator, Combined):
         for part in estimator.parts:
             yield from _free(part)
     elif isinstance(estimator, Hardware) or type(estimator).prepare is not Estimator.prepare:
@@ -535,7 +539,7 @@ def _ready(
     executor: Executor | str | None,
     numerics: Numerics | str | None,
     before: Mapping[str, Any],
-    setting: Setting,
+    context: StudyContext,
     estimator: Estimator,
     batch_size: int,
     say: Callable[..., None],
@@ -545,10 +549,10 @@ def _ready(
     if runner is not None and not isinstance(runner, Executor):
         raise _misplaced("executor", runner, Executor)
     if before:
-        setting.numerics = Numerics.from_json(before["numerics"])
-        if numerics is not None and _numerics(numerics) != setting.numerics:
+        context.numerics = Numerics.from_json(before["numerics"])
+        if numerics is not None and _numerics(numerics) != context.numerics:
             raise StoreError(
-                f"study {setting.study!r} computes with {setting.numerics}, this call has "
+                f"study {context.study!r} computes with {context.numerics}, this call has "
                 f"{_numerics(numerics)}; they change results, so leave numerics out to go on, or "
                 "give another name"
             )
@@ -557,27 +561,27 @@ def _ready(
         return runner, {}
     tuning: Tuning | None = None
     if numerics is not None:
-        setting.numerics = _numerics(numerics)
+        context.numerics = _numerics(numerics)
     elif isinstance(runner, Here) or not _trains(estimator):
-        setting.numerics = Numerics()  # nothing is measured; small networks lose by more threads
-    if setting.numerics is None:
+        context.numerics = Numerics()  # nothing is measured; small networks lose by more threads
+    if context.numerics is None:
         say("tune")
         runner = runner or Processes()
         if isinstance(runner, Processes):
-            runner.start(setting, estimator)
-            tuning = tune(runner, setting, batch_size)
-            setting.numerics = tuning.numerics
+            runner.start(context, estimator)
+            tuning = tune(runner, context, batch_size)
+            context.numerics = tuning.numerics
             runner.workers = tuning.workers
         else:
-            setting.numerics = Numerics()
+            context.numerics = Numerics()
     elif runner is None:
-        fitting = max(1, cores() // setting.numerics.threads)
+        fitting = max(1, cores() // context.numerics.threads)
         if _trains(estimator):
             runner = Processes(fitting)
         else:  # only a worker process can be ended at a time limit
-            runner = Here() if setting.time_limit is None else Processes(1)
+            runner = Here() if context.time_limit is None else Processes(1)
     facts: dict[str, Any] = {
-        "numerics": setting.numerics.to_json(),
+        "numerics": context.numerics.to_json(),
         "executor": type(runner).__name__.lower(),
         "workers": runner.workers,
         "lag": runner.workers if runner.workers == 1 else 2 * runner.workers,
@@ -601,13 +605,13 @@ def _temporary_files(study: Study) -> Files:
 
 
 def _trains(estimator: Estimator) -> bool:
-    parts = estimator.parts if isinstance(estimator, Together) else (estimator,)
+    parts = estimator.parts if isinstance(estimator, Combined) else (estimator,)
     return any(isinstance(part, Train) for part in parts)
 
 
 def _prepare(
     study: Study,
-    setting: Setting,
+    context: StudyContext,
     strategy: Strategy,
     estimator: Estimator,
     say: Callable[..., None],
@@ -617,10 +621,10 @@ def _prepare(
         ("strategy", strategy, Strategy),
         ("estimator", estimator, Estimator),
     ):
-        parts = part.parts if isinstance(part, Together) else (part,)
+        parts = part.parts if isinstance(part, Combined) else (part,)
         if any(type(one).prepare is not base.prepare for one in parts):
             say("prepare")
-            part.prepare(Work(setting, role, lambda data: study.log("prepared", data)))
+            part.prepare(Preparation(context, role, lambda data: study.log("prepared", data)))
 
 
 def _stops(strategy: Strategy) -> bool:

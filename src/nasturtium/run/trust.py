@@ -24,7 +24,7 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Self, final
 
-from nasturtium.task.durable import replace_file
+from nasturtium.atomic_write import replace_file
 
 __all__ = ["Source", "state_folder"]
 

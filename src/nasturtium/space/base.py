@@ -53,10 +53,10 @@ class Space(ABC):
         """A form that architectures of equal networks share, where the space defines one."""
 
     @abstractmethod
-    def using(self, **arguments: Any) -> Space:
+    def bind(self, **arguments: Any) -> Space:
         """The same space under other builder arguments, e.g. ``inputs=(1, 28, 28)``."""
 
-    def taking(self, **facts: Any) -> Space:
+    def bind_known(self, **facts: Any) -> Space:
         """The space under those of a task's facts that it asks for and that are not bound yet."""
         return self
 

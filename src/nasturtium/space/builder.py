@@ -60,7 +60,7 @@ def facts_of(
             continue
         if parameter.name not in FACTS:
             raise SpaceError(
-                f"{what} needs {parameter.name!r}; give it with space.using({parameter.name}=...)"
+                f"{what} needs {parameter.name!r}; give it with space.bind({parameter.name}=...)"
             )
         facts[parameter.name] = FACTS[parameter.name]
     return facts

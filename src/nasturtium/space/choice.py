@@ -392,7 +392,7 @@ class ChoiceSpace(Space):
         """
         from nasturtium.space.check import check
 
-        bound = self.using(**asked_of(self.builder, inputs=inputs, classes=classes))
+        bound = self.bind(**asked_of(self.builder, inputs=inputs, classes=classes))
         return check(bound, inputs, classes, samples=samples, seed=seed)
 
     # -- other spaces from this one -------------------------------------------------------------
@@ -450,7 +450,7 @@ class ChoiceSpace(Space):
         """Only architectures for which ``predicate`` is true; samplers draw until one is."""
         return self._with(predicates=(*self.predicates, predicate))
 
-    def using(self, **arguments: Any) -> ChoiceSpace:
+    def bind(self, **arguments: Any) -> ChoiceSpace:
         """The same space under other builder arguments, e.g. ``layers=20`` for retraining.
 
         Raises:
@@ -459,10 +459,10 @@ class ChoiceSpace(Space):
         check_arguments(f"space {self.name!r}", self.builder, arguments)
         return self._with(arguments={**self.arguments, **arguments})
 
-    def taking(self, **facts: Any) -> ChoiceSpace:
+    def bind_known(self, **facts: Any) -> ChoiceSpace:
         """Bind those of a task's facts that the builder asks for and that are not bound yet."""
         known = {parameter.name for parameter in keywords(self.builder)} - set(self.arguments)
-        return self.using(**{name: value for name, value in facts.items() if name in known})
+        return self.bind(**{name: value for name, value in facts.items() if name in known})
 
     def describe(self) -> Mapping[str, Any]:
         """Name, arguments, limits and a fingerprint of the discovered decisions."""
@@ -563,7 +563,7 @@ def space(
     """Make a search space of a builder (a decorator, with or without arguments).
 
     The builder's first parameter is the handle it asks; its keyword parameters are filled from
-    the task's facts (``inputs``, ``classes``) or bound by ``space.using(...)``. It decides first,
+    the task's facts (``inputs``, ``classes``) or bound by ``space.bind(...)``. It decides first,
     touching no tensor, and returns a function that builds the network.
 
     Args:

@@ -22,7 +22,7 @@ from nasturtium.space.nodes import Graph
 if TYPE_CHECKING:
     from torch import nn
 
-    from nasturtium.space.growth import GrowthReport
+    from nasturtium.space.check_graph import GrowthReport
 
 __all__ = ["Facts", "GraphSpace", "Mutation"]
 
@@ -124,7 +124,7 @@ class GraphSpace(Space):
         """A form that isomorphic graphs share, and no others."""
         return Graph.of(architecture).canonical()
 
-    def using(self, **arguments: Any) -> GraphSpace:
+    def bind(self, **arguments: Any) -> GraphSpace:
         """The same space under other builder arguments.
 
         Raises:
@@ -133,9 +133,9 @@ class GraphSpace(Space):
         check_arguments(f"space {self.name!r}", self.builder, arguments)
         return self._with(arguments={**self.arguments, **arguments})
 
-    def taking(self, **facts: Any) -> GraphSpace:
+    def bind_known(self, **facts: Any) -> GraphSpace:
         known = {parameter.name for parameter in keywords(self.builder)} - set(self.arguments)
-        return self.using(**{name: value for name, value in facts.items() if name in known})
+        return self.bind(**{name: value for name, value in facts.items() if name in known})
 
     def growing(self, least: int, most: int) -> GraphSpace:
         """The same space with other numbers of mutations between the seed and a sampled graph."""
@@ -162,9 +162,9 @@ class GraphSpace(Space):
         Raises:
             SpaceError: a network does not fit; names the mutation that led to it.
         """
-        from nasturtium.space.growth import check
+        from nasturtium.space.check_graph import check
 
-        bound = self.using(**asked_of(self.builder, inputs=inputs, classes=classes))
+        bound = self.bind(**asked_of(self.builder, inputs=inputs, classes=classes))
         shape = inputs or bound.facts.get("inputs")
         if shape is None:
             raise SpaceError(

@@ -135,7 +135,7 @@ class PoolSpace(Space):
         """The form that was given to tell rows apart; else the key."""
         return architecture.key if self._canonical is None else self._canonical(architecture)
 
-    def using(self, **arguments: Any) -> PoolSpace:
+    def bind(self, **arguments: Any) -> PoolSpace:
         """Refused unless there is nothing to bind.
 
         Raises:

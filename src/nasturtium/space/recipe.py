@@ -60,7 +60,7 @@ class RecipeSpace:
         with choose.scope(RECIPE[:-1]):
             return self.ask(choose)
 
-    def using(self, **arguments: Any) -> RecipeSpace:
+    def bind(self, **arguments: Any) -> RecipeSpace:
         """The same settings under other builder arguments, e.g. ``epochs=5``.
 
         Raises:

@@ -26,7 +26,7 @@ from nasturtium.study.strategy import Strategy
 from nasturtium.study.trial import Fidelity, Proposal, Trial
 
 if TYPE_CHECKING:
-    from nasturtium.study.work import Work
+    from nasturtium.study.preparation import Preparation
 
 __all__ = ["ASHA"]
 
@@ -111,8 +111,8 @@ class ASHA(Strategy):
         self.rungs = rungs_of(least, eta, schedule, epochs)
         self._inside = Inside(self.strategy)
 
-    def prepare(self, work: Work) -> None:
-        self.strategy.prepare(work)
+    def prepare(self, preparation: Preparation) -> None:
+        self.strategy.prepare(preparation)
 
     def start(self) -> Ladder:
         return Ladder([Rung() for _ in self.rungs])

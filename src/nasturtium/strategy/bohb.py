@@ -37,7 +37,7 @@ from nasturtium.strategy.encoding import Encoding
 from nasturtium.strategy.halving import Hyperband
 from nasturtium.strategy.rungs import Schedule
 from nasturtium.strategy.surrogate import Points, argmax, first, fitted, whole
-from nasturtium.strategy.vary import at
+from nasturtium.strategy.variation import at
 from nasturtium.study.history import History
 from nasturtium.study.strategy import Strategy
 from nasturtium.study.trial import FULL, Fidelity, Proposal, Trial

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from nasturtium.predict.graph import Graph
     from nasturtium.space.base import Space
     from nasturtium.space.encode import Encoder
-    from nasturtium.strategy.scored import Scored
+    from nasturtium.strategy.zero_cost import ProxyCache
     from nasturtium.study.trial import Objective
 
     Matrix = NDArray[np.float32]
@@ -60,7 +60,7 @@ class Encoding:
     """
 
     def __init__(
-        self, space: Space, evidence: Evidence | None = None, scores: Scored | None = None
+        self, space: Space, evidence: Evidence | None = None, scores: ProxyCache | None = None
     ) -> None:
         self._pool: Matrix | None = None
         self._space: Any = space

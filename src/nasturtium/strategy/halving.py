@@ -29,7 +29,7 @@ from nasturtium.study.strategy import Strategy
 from nasturtium.study.trial import Fidelity, Proposal, Trial
 
 if TYPE_CHECKING:
-    from nasturtium.study.work import Work
+    from nasturtium.study.preparation import Preparation
 
 __all__ = ["Hyperband", "SuccessiveHalving"]
 
@@ -66,8 +66,8 @@ class SuccessiveHalving(Strategy):
         self.brackets = (_plan(count, rungs_of(least, eta, schedule, epochs), eta),)
         self._halving = Halving(self.strategy, self.brackets)
 
-    def prepare(self, work: Work) -> None:
-        self.strategy.prepare(work)
+    def prepare(self, preparation: Preparation) -> None:
+        self.strategy.prepare(preparation)
 
     def start(self) -> Brackets:
         return Brackets()
@@ -117,8 +117,8 @@ class Hyperband(Strategy):
         )
         self._halving = Halving(self.strategy, self.brackets)
 
-    def prepare(self, work: Work) -> None:
-        self.strategy.prepare(work)
+    def prepare(self, preparation: Preparation) -> None:
+        self.strategy.prepare(preparation)
 
     def start(self) -> Brackets:
         return Brackets()

@@ -28,7 +28,7 @@ import numpy as np
 
 from nasturtium.architecture import Architecture
 from nasturtium.errors import StrategyError
-from nasturtium.strategy.vary import away
+from nasturtium.strategy.variation import away
 from nasturtium.study.history import History
 from nasturtium.study.strategy import Strategy
 from nasturtium.study.trial import FULL, Proposal, Trial
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-__all__ = ["Lemonade", "Terrain", "density"]
+__all__ = ["LEMONADE", "Terrain", "density"]
 
 KERNELS = 256  # members that the density is taken from, evenly, where the front has more
 
@@ -56,7 +56,7 @@ class Front:
 
 
 @final
-class Lemonade(Strategy):
+class LEMONADE(Strategy):
     """Multi-objective evolution of the front, guided by density.
 
     The first objective is the expensive one, the others are cheap.

@@ -8,8 +8,8 @@ crowding says little: Deb & Jain (2014), NSGA-III, reference directions
 
 Implemented: constrained domination, binary tournaments on (front, crowding) in which all parents
 take turns, truncation of parents and children together; simulated binary crossover and polynomial
-mutation where a space asks for numbers (:mod:`~nasturtium.strategy.vary`), else the space's own
-crossover and mutation of one decision. A generation is counted by trials told, so workers never
+mutation where a space asks for numbers (:mod:`~nasturtium.strategy.variation`), else the space's
+own crossover and mutation of one decision. A generation is counted by trials told, so workers never
 wait for it. Deviations: where numbers are blended, a tournament asks who dominates instead of whose
 front is better (by fronts, most runs on ZDT2 lose all but one end of the front); children that were
 tried before are varied again, and in the end walk away from their parents; of equal points one
@@ -33,7 +33,7 @@ from nasturtium.architecture import Architecture
 from nasturtium.errors import Rejected, StrategyError
 from nasturtium.strategy.pareto import contributions, crowding, fronts, largest
 from nasturtium.strategy.reference import Scale, directions_for, nearest, niched
-from nasturtium.strategy.vary import away, fine, varied
+from nasturtium.strategy.variation import away, fine, varied
 from nasturtium.study.history import History
 from nasturtium.study.strategy import Strategy
 from nasturtium.study.trial import FULL, Proposal, Trial
@@ -51,7 +51,7 @@ AGAIN = 10  # variations of a child that was tried before
 Selection = Literal["auto", "crowding", "reference", "hypervolume"]
 
 
-class Worth(NamedTuple):
+class CostBenefit(NamedTuple):
     """What a tournament compares."""
 
     violation: float
@@ -59,7 +59,7 @@ class Worth(NamedTuple):
     vector: tuple[float, ...]  # objectives, larger is better
     distance: float  # to the others of its front, by crowding or volume
 
-    def loses(self, other: Worth) -> bool:
+    def loses(self, other: CostBenefit) -> bool:
         """By violation and front, then domination, then distance."""
         if self[:2] != other[:2]:
             return self[:2] > other[:2]
@@ -76,7 +76,7 @@ class Generation:
 
     seen: int = 0  # finished trials taken in, in whole generations
     parents: list[Trial] = field(default_factory=list)
-    worth: list[Worth] = field(default_factory=list)
+    worth: list[CostBenefit] = field(default_factory=list)
     place: int = 0  # trials of the history looked at
     tried: set[Architecture] = field(default_factory=set)
     numbers: bool = False  # whether the space asks for numbers, which are blended
@@ -207,7 +207,7 @@ class NSGA2(Strategy):
         state.parents = [pool[index] for index in kept]
         rank = {i: 0 if state.numbers else at for at, front in enumerate(sorted_out) for i in front}
         state.worth = [
-            Worth(violations[i], rank[i], vectors[i], apart) for i, apart in kept.items()
+            CostBenefit(violations[i], rank[i], vectors[i], apart) for i, apart in kept.items()
         ]
 
     def _by_distance(

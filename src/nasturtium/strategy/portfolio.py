@@ -13,14 +13,16 @@ Implemented:
    (:func:`~nasturtium.strategy.encoding.counts`, or the caller's), else drawn uniformly.
 2. A Gaussian process over answers, tallies and evidence, and, where cells are known as graphs, a
    graph network that orders pairs, learn from what is finished, and take turns while they predict
-   what comes (:mod:`~nasturtium.strategy.probation`). A forest can be at work as well. Zero-cost
-   scores (:mod:`~nasturtium.strategy.scored`), where they are asked for, are evidence on probation.
+   what comes (:mod:`~nasturtium.strategy.model_selection`). A forest can be at work as well.
+   Zero-cost
+   scores (:mod:`~nasturtium.strategy.zero_cost`), where they are asked for, are evidence on
+   probation.
 3. The expected improvement of mutants of the best and of fresh draws is maximised; while trials are
    pending, values are drawn from the predictions instead, so that workers spread out.
 4. A training is ended where, judged by those that ended before, it has hardly a chance to be among
    the best: time goes where the ranking is open. Such a trial is stopped, not finished: surrogates
    learn what its curve was expected to come to, and nothing else takes it for a result.
-5. Where no surrogate predicts better than ``doubt``, every other proposal is evolution's; in
+5. Where no surrogate predicts better than ``min_skill``, every other proposal is evolution's; in
    spaces that ask no decisions, which surrogates cannot read, all are (by the first objective).
 
 Rows on four tables, and what each part is worth, are in the documentation.
@@ -35,11 +37,10 @@ from typing import TYPE_CHECKING, Literal, final
 import numpy as np
 
 from nasturtium.errors import StrategyError
-from nasturtium.strategy.curve import chance_of_best
+from nasturtium.strategy.early_stopping import chance_of_best
 from nasturtium.strategy.encoding import Encoding, Evidence, counts
 from nasturtium.strategy.evolution import RegularizedEvolution
-from nasturtium.strategy.probation import EVERY, JUDGED, SURROGATES, Desk
-from nasturtium.strategy.scored import Scores
+from nasturtium.strategy.model_selection import EVERY, JUDGED, SURROGATES, SurrogatePool
 from nasturtium.strategy.surrogate import (
     Points,
     argmax,
@@ -49,6 +50,7 @@ from nasturtium.strategy.surrogate import (
     top,
     whole,
 )
+from nasturtium.strategy.zero_cost import ZeroCostProxies
 from nasturtium.study.history import History
 from nasturtium.study.strategy import Strategy
 from nasturtium.study.trial import Proposal, Trial
@@ -78,16 +80,17 @@ class Portfolio(Strategy):
         fresh: candidates from the whole space.
         evidence: what is known of an architecture before it is trained; the first number is what
             the first trials are spread over. ``counts``: parameters, multiply-accumulates and
-            activations, where they cost nothing. :class:`~nasturtium.strategy.scored.Scores`, or
+            activations, where they cost nothing. :class:`~nasturtium.strategy.zero_cost.Scores`, or
             ``scores``: these, and zero-cost scores, each on probation for the first results; they
             cost a tenth of a second or more for each candidate. ``auto``: counts, and in
             :func:`nasturtium.search` scores where trainings are long. ``none``; or a function from
             an architecture to numbers, always as many, NaN where one is not defined.
         surrogates: which of ``process``, ``network`` (of known cells alone) and ``forest`` are at
             work.
-        doubt: the rank correlation below which evolution makes every other proposal.
+        min_skill: the rank correlation below which evolution makes every other proposal.
         acquisition: ``improvement``, or ``thompson``: draws from the predictions.
-        hope: the chance of being one of the best five below which a training is ended, where there
+        stop_below: the chance of being one of the best five below which a training is ended, where
+            there
             is one objective; uniform draws, which the search is compared with, go on. 0 trains all
             to the end.
     """
@@ -97,11 +100,11 @@ class Portfolio(Strategy):
         start_with: int = 5,
         mutants: int = 100,
         fresh: int = 50,
-        evidence: str | Scores | Evidence = "auto",
+        evidence: str | ZeroCostProxies | Evidence = "auto",
         surrogates: Sequence[str] = ("process", "network"),
-        doubt: float = 0.2,
+        min_skill: float = 0.2,
         acquisition: Literal["improvement", "thompson"] = "improvement",
-        hope: float = 0.05,
+        stop_below: float = 0.05,
     ) -> None:
         whole("the portfolio", EVERY, start_with=start_with)
         whole("the portfolio", mutants=mutants)
@@ -111,32 +114,33 @@ class Portfolio(Strategy):
                 f"the portfolio got evidence={evidence!r}; expected one of {', '.join(EVIDENCE)}, "
                 "Scores(...), or a function from an architecture to numbers"
             )
-        if not surrogates or not set(surrogates) <= set(SURROGATES) or not -1 <= doubt <= 1:
+        if not surrogates or not set(surrogates) <= set(SURROGATES) or not -1 <= min_skill <= 1:
             raise StrategyError(
-                f"the portfolio got surrogates={tuple(surrogates)!r}, doubt={doubt}; expected some "
-                f"of {', '.join(SURROGATES)}, and a correlation"
+                f"the portfolio got surrogates={tuple(surrogates)!r}, min_skill={min_skill}; "
+                f"expected some of {', '.join(SURROGATES)}, and a correlation"
             )
         if acquisition not in ("improvement", "thompson"):
             raise StrategyError(
                 f"the portfolio got acquisition={acquisition!r}; expected improvement or thompson"
             )
-        if not 0 <= hope < 1:
+        if not 0 <= stop_below < 1:
             raise StrategyError(
-                f"the portfolio got hope={hope!r}; expected a chance from 0 up to, not including, 1"
+                f"the portfolio got stop_below={stop_below!r}; expected a chance from 0 up "
+                "to, not including, 1"
             )
         self.start_with = start_with
         self.mutants = mutants
         self.fresh = fresh
         self.evidence = evidence
         self.surrogates = tuple(surrogates)
-        self.doubt = doubt
+        self.min_skill = min_skill
         self.acquisition = acquisition
-        self.hope = hope
+        self.stop_below = stop_below
 
-    def start(self) -> Desk:
-        return Desk()
+    def start(self) -> SurrogatePool:
+        return SurrogatePool()
 
-    def propose(self, state: Desk, history: History, rng: Random) -> Proposal:
+    def propose(self, state: SurrogatePool, history: History, rng: Random) -> Proposal:
         if not Encoding.serves(history.space):
             return RegularizedEvolution(POPULATION, SAMPLE).propose(None, history, rng)
         points = state.points
@@ -147,12 +151,12 @@ class Portfolio(Strategy):
             state.vectors.append(history.vector(trial) if done else (points.ranks[place][1],))
         if points.place < self.start_with or len(points.trials) < EVERY:
             return self._stratum(points, history, rng)
-        state.learn(self.surrogates, self.doubt)
+        state.learn(self.surrogates, self.min_skill)
         count = len(points.trials)
         targets = state.targets(count, count)
         learner = state.followed()
         judged = len(learner.said) >= JUDGED
-        if judged and learner.skill < self.doubt and points.place % 2:
+        if judged and learner.skill < self.min_skill and points.place % 2:
             return _evolved(state, history, targets, rng)
         order = np.lexsort((np.arange(count), -targets)).tolist()
         near = candidates(
@@ -168,14 +172,14 @@ class Portfolio(Strategy):
             worth = expected_improvement(mean, spread, float(targets[state.finished()].max()))
         return near[argmax(worth, rng)].proposal()
 
-    def stops(self, state: Desk, history: History, trial: Trial) -> bool:
-        if not self.hope or trial.proposal.uniform or len(history.objectives) > 1:
+    def stops(self, state: SurrogatePool, history: History, trial: Trial) -> bool:
+        if not self.stop_below or trial.proposal.uniform or len(history.objectives) > 1:
             return False
-        return chance_of_best(history, trial, PARENTS) < self.hope
+        return chance_of_best(history, trial, PARENTS) < self.stop_below
 
     def _encoding(self, space: Space) -> Encoding:
-        given = Scores() if self.evidence == "scores" else self.evidence
-        if isinstance(given, Scores):
+        given = ZeroCostProxies() if self.evidence == "scores" else self.evidence
+        if isinstance(given, ZeroCostProxies):
             return Encoding(space, counts(space), given.on(space))
         if isinstance(given, str):
             return Encoding(space, None if given == "none" else counts(space))
@@ -198,7 +202,7 @@ class Portfolio(Strategy):
         return Proposal(chosen.architecture)
 
 
-def _evolved(state: Desk, history: History, targets: Array, rng: Random) -> Proposal:
+def _evolved(state: SurrogatePool, history: History, targets: Array, rng: Random) -> Proposal:
     """A mutant of the best of a few of the latest, as regularised evolution makes it."""
     alive = state.finished()[-POPULATION:].tolist()
     parent = state.points.trials[max(rng.choices(alive, k=SAMPLE), key=targets.__getitem__)]

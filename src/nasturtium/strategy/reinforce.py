@@ -34,7 +34,7 @@ from nasturtium.study.history import History
 from nasturtium.study.strategy import Strategy
 from nasturtium.study.trial import FULL, Objective, Proposal, Trial
 
-__all__ = ["Reinforce"]
+__all__ = ["REINFORCE"]
 
 EXPONENTS = {"soft": (-0.07, -0.07), "hard": (0.0, -1.0)}
 MOST, BINS, ATTEMPTS = 64, 16, 1000
@@ -58,7 +58,7 @@ class Policy:
 
 
 @final
-class Reinforce(Strategy):
+class REINFORCE(Strategy):
     """A policy over decisions, learned from rewards.
 
     Args:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nasturtium.space.base import Space
-    from nasturtium.strategy.curve import Ends
+    from nasturtium.strategy.early_stopping import Ends
 
     Array = NDArray[np.float64]
 

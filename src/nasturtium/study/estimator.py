@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nasturtium.study.work import Job, Work
+    from nasturtium.study.job import Job
+    from nasturtium.study.preparation import Preparation
 
 __all__ = ["Estimator"]
 
@@ -29,7 +30,7 @@ class Estimator(ABC):
     metrics: tuple[str, ...] = ()
     free: bool = False
 
-    def prepare(self, work: Work) -> None:  # noqa: B027 - optional hook
+    def prepare(self, preparation: Preparation) -> None:  # noqa: B027 - optional hook
         """Do lengthy work once, before the first estimate; files go through ``work``."""
 
     def full_epochs(self) -> int | None:

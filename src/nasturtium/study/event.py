@@ -25,9 +25,9 @@ from typing import Any, NamedTuple
 
 from nasturtium.architecture import Architecture
 from nasturtium.errors import NasturtiumError, StoreError
-from nasturtium.study.shape import OUTCOMES, TRIALS, check_measured, check_shape
-from nasturtium.study.shape import number as is_number
-from nasturtium.study.shape import times as read_times
+from nasturtium.study.event_schema import OUTCOMES, TRIALS, check_measured, check_shape
+from nasturtium.study.event_schema import number as is_number
+from nasturtium.study.event_schema import times as read_times
 from nasturtium.study.trial import Fidelity, Outcome, Proposal, State, Trial
 
 __all__ = ["Event", "chained", "decode", "encode"]

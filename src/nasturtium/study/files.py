@@ -12,9 +12,9 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any, final
 
+from nasturtium.atomic_write import replace_file, sync_folder
 from nasturtium.errors import StoreError
-from nasturtium.study.shape import OUTCOME, check_entries
-from nasturtium.task.durable import replace_file, sync_folder
+from nasturtium.study.event_schema import OUTCOME, check_entries
 
 __all__ = ["Files"]
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, final, get_args, overload
 
+from nasturtium.display.notebook import lines, table
 from nasturtium.errors import StrategyError
-from nasturtium.notebook import lines, table
 from nasturtium.study.trial import Arm, Fidelity, Objective, Outcome, State, Trial
 
 if TYPE_CHECKING:

@@ -17,11 +17,11 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
 from nasturtium.errors import NasturtiumError, StoreError
-from nasturtium.study.confirm import ANSWER_ARMS
+from nasturtium.study.confirmation import ANSWER_ARMS
 from nasturtium.study.event import Event, chained
+from nasturtium.study.event_schema import natural
 from nasturtium.study.history import History
 from nasturtium.study.measured import Measured
-from nasturtium.study.shape import natural
 from nasturtium.study.trial import Objective, Outcome, Trial
 
 __all__ = ["BEST", "SEGMENT", "Goals", "Pending", "Segment", "goals_of", "misfit"]
@@ -57,11 +57,11 @@ def goals_of(manifest: Mapping[str, Any]) -> Goals | None:
     """The goals that a manifest tells; ``None`` if it tells none."""
     try:
         objectives = tuple(Objective(**one) for one in manifest["objectives"])
-        within = tuple(Objective(**one) for one in manifest["within"])
+        constraints = tuple(Objective(**one) for one in manifest["constraints"])
     except (KeyError, TypeError, NasturtiumError):
         return None
     # The order in which a study has them: see History.
-    return Goals(objectives, within + tuple(o for o in objectives if o.bound is not None))
+    return Goals(objectives, constraints + tuple(o for o in objectives if o.bound is not None))
 
 
 def misfit(

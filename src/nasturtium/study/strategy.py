@@ -10,7 +10,7 @@ from nasturtium.study.history import History
 from nasturtium.study.trial import Proposal, Trial
 
 if TYPE_CHECKING:
-    from nasturtium.study.work import Work
+    from nasturtium.study.preparation import Preparation
 
 __all__ = ["Strategy"]
 
@@ -32,7 +32,7 @@ class Strategy(ABC):
         ...         return nas.Proposal(child, parent=best.number)
     """
 
-    def prepare(self, work: Work) -> None:  # noqa: B027 - optional hook
+    def prepare(self, preparation: Preparation) -> None:  # noqa: B027 - optional hook
         """Do lengthy work once, before the first proposal; files go through ``work``."""
 
     def start(self) -> Any:

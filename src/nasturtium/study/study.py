@@ -12,15 +12,14 @@ from random import Random
 from typing import TYPE_CHECKING, Any, final
 
 from nasturtium.architecture import Architecture
+from nasturtium.display.notebook import lines
 from nasturtium.errors import StoreError, StrategyError
-from nasturtium.notebook import lines
-from nasturtium.study.answer import checked, plain_curve, plain_numbers, readable
-from nasturtium.study.confirm import ANSWER_ARMS, answer, next_candidate
+from nasturtium.study.confirmation import ANSWER_ARMS, answer, next_candidate
 from nasturtium.study.event import Event
 from nasturtium.study.files import Files
 from nasturtium.study.history import History
 from nasturtium.study.segment import broken, misfit
-from nasturtium.study.store import Store, open_store
+from nasturtium.study.stores.sql import Store, open_store
 from nasturtium.study.strategy import Strategy
 from nasturtium.study.trial import (
     FULL,
@@ -33,6 +32,7 @@ from nasturtium.study.trial import (
     parse_bound,
     parse_objective,
 )
+from nasturtium.study.validate import checked, plain_curve, plain_numbers, readable
 
 if TYPE_CHECKING:
     from nasturtium.space.base import Space
@@ -56,7 +56,7 @@ class Study:
         space: what is searched.
         strategy: who proposes; nothing is kept on the instance.
         objectives: metrics to make large or small, e.g. ``("accuracy", "min:latency")``.
-        within: bounds to keep, e.g. ``("params<50k",)``.
+        constraints: bounds to keep, e.g. ``("params<50k",)``.
         store: a store, a path such as ``study.db``, or ``None`` for memory.
         name: the study's name within the store.
         seed: all randomness is keyed by it.
@@ -80,7 +80,7 @@ class Study:
         strategy: Strategy,
         *,
         objectives: Iterable[Objective | str] = ("accuracy",),
-        within: Iterable[Objective | str] = (),
+        constraints: Iterable[Objective | str] = (),
         store: Store | str | Path | None = None,
         name: str = "study",
         seed: int = 0,
@@ -107,7 +107,7 @@ class Study:
             raise StrategyError(
                 "a study needs at least one objective, e.g. objectives=('accuracy',)"
             )
-        self.history = History(space, goals, tuple(map(parse_bound, within)))
+        self.history = History(space, goals, tuple(map(parse_bound, constraints)))
         self.searched = self.history.where(arm="search")
         self._screen = screen
         self._trains = trains
@@ -413,7 +413,7 @@ class Study:
         """The best finished trial of search and control.
 
         Where candidates were confirmed, the one with the best mean of its estimates
-        (:mod:`nasturtium.study.confirm`); else the one with the best estimate.
+        (:mod:`nasturtium.study.confirmation`); else the one with the best estimate.
 
         Raises:
             StrategyError: none has finished.

@@ -12,7 +12,7 @@ from nasturtium.study.segment import SEGMENT, Goals, Pending, Segment, goals_of
 from nasturtium.study.trial import Trial
 
 if TYPE_CHECKING:
-    from nasturtium.study.store import SqlStore
+    from nasturtium.study.stores.sql import SqlStore
 
 __all__ = ["Summing", "rest"]
 

@@ -9,8 +9,8 @@ from difflib import get_close_matches
 from typing import Any, Literal, NamedTuple, final
 
 from nasturtium.architecture import Architecture
+from nasturtium.display.notebook import lines
 from nasturtium.errors import StrategyError
-from nasturtium.notebook import lines
 
 __all__ = [
     "FULL",

@@ -87,7 +87,7 @@ def relax(
         >>> import nasturtium as nas, torch
         >>> from nasturtium.supernet.relax import relax
         >>> from nasturtium.supernet.relaxation import Softmax
-        >>> space = nas.zoo.nasbench201.using(channels=4, cells=1)
+        >>> space = nas.zoo.nasbench201.bind(channels=4, cells=1)
         >>> alpha = Softmax()
         >>> relax(space, alpha)(torch.zeros(2, 3, 8, 8)).shape
         torch.Size([2, 10])

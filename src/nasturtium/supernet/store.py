@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from nasturtium.errors import SpaceError
-from nasturtium.supernet.share import Piece, Shape, cut, cut_in
+from nasturtium.supernet.slicing import ParameterSpec, Shape, cut, cut_in
 
 __all__ = ["Store"]
 
@@ -24,7 +24,7 @@ class _Slot:
 
     __slots__ = ("centred", "circular", "kind", "parameter", "sections", "shape")
 
-    def __init__(self, piece: Piece, sections: int, circular: bool) -> None:
+    def __init__(self, piece: ParameterSpec, sections: int, circular: bool) -> None:
         self.kind = piece.kind
         self.parameter = piece.parameter
         self.sections = sections
@@ -38,12 +38,12 @@ class _Slot:
     def widen(self, shape: Shape) -> None:
         self.shape = tuple(map(max, self.shape, shape))
 
-    def cut(self, stored: Tensor, piece: Piece) -> partial[Tensor]:
+    def cut(self, stored: Tensor, piece: ParameterSpec) -> partial[Tensor]:
         """How a piece is cut out of a tensor of this slot's shape."""
         groups = piece.groups if self.circular else 1
         return partial(cut, stored, piece.shape, self.sections, self.centred, groups)
 
-    def cut_in(self, stored: Tensor, part: Tensor, piece: Piece) -> None:
+    def cut_in(self, stored: Tensor, part: Tensor, piece: ParameterSpec) -> None:
         """Write what :meth:`cut` reads."""
         groups = piece.groups if self.circular else 1
         cut_in(stored, part, self.sections, self.centred, groups)
@@ -68,15 +68,15 @@ class Store:
         # groups share one tensor, with its width in channels per group (several if it grew).
         self._by_number: set[Family] = set()
         self._circular: dict[Family, list[int]] = {}
-        self._met: dict[str, dict[Piece, None]] = {}  # by path, until tensors are allocated
+        self._met: dict[str, dict[ParameterSpec, None]] = {}  # by path, until tensors are allocated
         self._allocated = False
 
-    def reserve(self, met: Collection[Piece]) -> None:
+    def reserve(self, met: Collection[ParameterSpec]) -> None:
         """Make room for pieces; :meth:`allocate` makes the tensors.
 
         Until then, all that was met of a path decides how it is shared; later, only what is new.
         """
-        paths: dict[str, list[Piece]] = {}
+        paths: dict[str, list[ParameterSpec]] = {}
         for piece in met:
             paths.setdefault(piece.path, []).append(piece)
         for path, new in paths.items():
@@ -85,7 +85,7 @@ class Store:
                 known.update(dict.fromkeys(new))
                 self._forget(path)
                 new = list(known)
-            families: dict[str, list[Piece]] = {}
+            families: dict[str, list[ParameterSpec]] = {}
             for piece in new:
                 if piece.convolution:
                     families.setdefault(piece.kind, []).append(piece)
@@ -102,7 +102,7 @@ class Store:
             self._by_number.discard(family)
             self._circular.pop(family, None)
 
-    def _arrange(self, family: Family, members: list[Piece]) -> None:
+    def _arrange(self, family: Family, members: list[ParameterSpec]) -> None:
         """Decide how the groupings of a convolution share, or widen what was decided."""
         wide = max(piece.shape[1] for piece in members)
         if family in self._circular:
@@ -113,7 +113,7 @@ class Store:
         grouped = [piece for piece in members if piece.groups > 1]
         if not grouped or family[0] in self._kinds:
             return
-        apart: dict[int, list[Piece]] = {}
+        apart: dict[int, list[ParameterSpec]] = {}
         for piece in members:
             apart.setdefault(piece.shape[1] if piece.groups > 1 else 0, []).append(piece)
         one = len({piece.groups for piece in grouped}) == 1
@@ -124,7 +124,7 @@ class Store:
         elif together:
             self._circular[family] = [wide]
 
-    def _place(self, piece: Piece) -> None:
+    def _place(self, piece: ParameterSpec) -> None:
         kinds = self._kinds.setdefault(piece.path, [])
         kind = self._kind(piece)
         if kind not in kinds:
@@ -138,7 +138,7 @@ class Store:
             self._slots[key] = _Slot(piece, sections, family in self._circular)
         self._slots[key].widen(piece.shape)
 
-    def _kind(self, piece: Piece) -> str:
+    def _kind(self, piece: ParameterSpec) -> str:
         family = (piece.path, piece.kind)
         if family in self._circular:
             widths = self._circular[family]
@@ -150,7 +150,7 @@ class Store:
             return f"{piece.kind} of {piece.groups} groups"
         return f"{piece.kind} of {piece.shape[1]} channels per group"
 
-    def key(self, piece: Piece) -> str | None:
+    def key(self, piece: ParameterSpec) -> str | None:
         """The name of the tensor that a piece is cut from; None where its kind was never met."""
         kinds = self._kinds.get(piece.path, [])
         kind = self._kind(piece)
@@ -158,7 +158,7 @@ class Store:
             return None
         return _named(piece.path, kinds.index(kind))
 
-    def holds(self, piece: Piece) -> bool:
+    def holds(self, piece: ParameterSpec) -> bool:
         """Whether room for a piece is reserved."""
         key = self.key(piece)
         return key is not None and self._slots[key].fits(piece.shape)
@@ -190,7 +190,7 @@ class Store:
         self._met.clear()
         return blank
 
-    def fill(self, piece: Piece, values: Tensor, blank: dict[str, Tensor]) -> None:
+    def fill(self, piece: ParameterSpec, values: Tensor, blank: dict[str, Tensor]) -> None:
         """Give those elements of a piece their values that have none yet."""
         key = self.key(piece)
         if key is None or key not in blank:
@@ -200,7 +200,7 @@ class Store:
         slot.cut_in(stored, torch.where(new, values, old), piece)
         slot.cut_in(blank[key], torch.zeros_like(new), piece)
 
-    def lacks(self, piece: Piece, blank: dict[str, Tensor]) -> bool:
+    def lacks(self, piece: ParameterSpec, blank: dict[str, Tensor]) -> bool:
         """Whether some element of a piece has no value yet."""
         key = self.key(piece)
         if key is None or key not in blank:
@@ -217,7 +217,7 @@ class Store:
                 places = torch.randint(len(known), (empty,), generator=generator)
                 stored[mask] = known[places.to(known.device)]
 
-    def part(self, piece: Piece) -> partial[Tensor]:
+    def part(self, piece: ParameterSpec) -> partial[Tensor]:
         """How a piece is cut out of its stored tensor, at once or before each use.
 
         Raises:
@@ -242,14 +242,14 @@ class Store:
             if slot.parameter
         }
 
-    def uses(self, piece: Piece, counters: dict[str, Tensor]) -> Tensor | None:
+    def uses(self, piece: ParameterSpec, counters: dict[str, Tensor]) -> Tensor | None:
         """The counts of a piece's elements; None where they are not stored."""
         key = self.key(piece)
         if key is None or not self.holds(piece):
             return None
         return self._slots[key].cut(counters[key], piece)()
 
-    def tick(self, piece: Piece, counters: dict[str, Tensor]) -> None:
+    def tick(self, piece: ParameterSpec, counters: dict[str, Tensor]) -> None:
         """Count one use of a piece's elements."""
         uses, key = self.uses(piece, counters), self.key(piece)
         if uses is not None and key is not None:
@@ -301,6 +301,6 @@ def _named(path: str, place: int) -> str:
     return path if place == 0 else f"{path}~{place + 1}"
 
 
-def _room(members: Collection[Piece]) -> int:
+def _room(members: Collection[ParameterSpec]) -> int:
     """Elements of the smallest tensor that has room for each of some pieces."""
     return prod(map(max, zip(*(piece.shape for piece in members), strict=True)))

@@ -21,10 +21,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from nasturtium.architecture import RECIPE, Architecture, Value
 from nasturtium.errors import EstimateError, SpaceError
 from nasturtium.space.choice import ChoiceSpace
-from nasturtium.supernet.share import Piece, is_statistic, pieces
+from nasturtium.supernet.coverage import survey
+from nasturtium.supernet.single_path import Network, SinglePathReading
+from nasturtium.supernet.slicing import ParameterSpec, is_statistic, parameter_specs
 from nasturtium.supernet.store import Store
-from nasturtium.supernet.survey import survey
-from nasturtium.supernet.switch import Network, Switched
 
 __all__ = ["Supernet"]
 
@@ -35,7 +35,9 @@ MUTANTS = 12  # of an architecture that needs new weights, which the survey look
 
 @final
 class Supernet(nn.Module):
-    """All architectures of a space, sharing weights by path; see :mod:`nasturtium.supernet.share`.
+    """All architectures of a space, sharing weights by path.
+
+    See :mod:`nasturtium.supernet.slicing`.
 
     The store holds the largest shapes that a survey of the space met, so its parameters stay the
     same objects and an optimiser is made once. Parameters that no architecture of a step uses
@@ -62,7 +64,7 @@ class Supernet(nn.Module):
     Example:
         >>> import nasturtium as nas, random, torch
         >>> from nasturtium.supernet.supernet import Supernet
-        >>> space = nas.zoo.nasbench201.using(channels=4, cells=1)
+        >>> space = nas.zoo.nasbench201.bind(channels=4, cells=1)
         >>> supernet = Supernet(space)
         >>> supernet(torch.zeros(2, 3, 8, 8), space.sample(random.Random(0))).shape
         torch.Size([2, 10])
@@ -121,7 +123,7 @@ class Supernet(nn.Module):
         """
         network = self.space.build(architecture.network, seed=self._seed).to(self.device)
         with torch.no_grad():
-            for place in pieces(network):
+            for place in parameter_specs(network):
                 place.home[place.name].copy_(self._store.part(place.piece)())
         return network.train(self.training)
 
@@ -179,7 +181,7 @@ class Supernet(nn.Module):
         asked = []
         for architecture in drawn:
             network = self._made(partial(self.space.build, architecture))
-            asked.append({p.piece for p in pieces(network) if p.piece.parameter})
+            asked.append({p.piece for p in parameter_specs(network) if p.piece.parameter})
             for piece in asked[-1]:
                 self._store.tick(piece, counters)
         for used in asked:
@@ -205,15 +207,15 @@ class Supernet(nn.Module):
             names of the tensors that are new objects. Where there are any, an optimiser has to be
             made anew.
         """
-        met: dict[Piece, Architecture] = {}
+        met: dict[ParameterSpec, Architecture] = {}
         for architecture in architectures:
             self._meet(architecture, met)
         self._store.reserve(met)
         return self._add(met)
 
-    def _survey(self, samples: int) -> dict[Piece, Architecture]:
+    def _survey(self, samples: int) -> dict[ParameterSpec, Architecture]:
         """Reserve room for what the space needs: by piece, an architecture that has it."""
-        met: dict[Piece, Architecture] = {}
+        met: dict[ParameterSpec, Architecture] = {}
         for architecture in survey(self.space):
             self._meet(architecture, met)
         self._store.reserve(met)
@@ -223,7 +225,7 @@ class Supernet(nn.Module):
         for _ in range(40 * samples):
             random = not near
             drawn = self.space.sample(rng) if random else self._beside(near.pop(), rng)
-            more: dict[Piece, Architecture] = {}
+            more: dict[ParameterSpec, Architecture] = {}
             self._meet(drawn, more)
             if all(map(self._store.holds, more)):
                 quiet += random
@@ -242,11 +244,11 @@ class Supernet(nn.Module):
         except SpaceError:
             return architecture
 
-    def _meet(self, architecture: Architecture, met: dict[Piece, Architecture]) -> None:
+    def _meet(self, architecture: Architecture, met: dict[ParameterSpec, Architecture]) -> None:
         for place in self._network(architecture).places():
             met.setdefault(place.piece, architecture)
 
-    def _add(self, met: Mapping[Piece, Architecture]) -> tuple[str, ...]:
+    def _add(self, met: Mapping[ParameterSpec, Architecture]) -> tuple[str, ...]:
         """Make the tensors that have room reserved, with the layers' own initial values."""
         if (needed := self._store.numel()) > self._limit:
             raise SpaceError(
@@ -258,7 +260,7 @@ class Supernet(nn.Module):
         for piece, architecture in sorted(met.items(), key=lambda item: -item[0].numel):
             if self._store.lacks(piece, blank):
                 network = self.space.build(architecture, seed=self._seed)
-                for place in pieces(network):
+                for place in parameter_specs(network):
                     tensor = place.home[place.name].detach().to(self.device)
                     self._store.fill(place.piece, tensor, blank)
         self._store.complete(blank, self._seed)
@@ -269,7 +271,7 @@ class Supernet(nn.Module):
 
     def _network(self, architecture: Architecture) -> Network:
         """The network of an architecture, its switches set, its weights not bound yet."""
-        reading = Switched(self.space, architecture.network)
+        reading = SinglePathReading(self.space, architecture.network)
         values, make = reading.read()
         network = self._networks.get(values)
         if network is None:

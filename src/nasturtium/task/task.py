@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nasturtium.atomic_write import sync_folder
 from nasturtium.errors import TaskError
-from nasturtium.task.durable import sync_folder
 from nasturtium.task.encoding import Encoding
 from nasturtium.task.split import Indices, SplitRecord
 from nasturtium.task.storage import mapped_file

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from nasturtium.task.durable import replace_file
+from nasturtium.atomic_write import replace_file
 from nasturtium.train.weights import read_tensors
 
 __all__ = ["Checkpoint"]

@@ -21,8 +21,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nasturtium.atomic_write import replace_file
 from nasturtium.errors import EstimateError
-from nasturtium.task.durable import replace_file
 
 __all__ = ["Inherited", "inherit", "load_weights", "read_tensors", "save_weights"]
 

@@ -84,7 +84,7 @@ def test_records_of_one_network_have_one_form():
 
 
 def test_squeeze_is_a_quarter_of_the_blocks_input():
-    space = anynet.using(squeeze=0.25, inputs=(3, 8, 8)).restrict({"*.width": 64, "*.depth": 1})
+    space = anynet.bind(squeeze=0.25, inputs=(3, 8, 8)).restrict({"*.width": 64, "*.depth": 1})
     network = space.build(space.sample(Random(0)), seed=0)
     assert network.stage0.block0.squeeze.reduce.out_channels == 8
     assert network.stage1.block0.squeeze.reduce.out_channels == 16
@@ -94,11 +94,11 @@ def test_squeeze_is_a_quarter_of_the_blocks_input():
 @pytest.mark.parametrize("arguments", [{"stages": 0}, {"squeeze": -0.25}])
 def test_refuses_by_name(arguments):
     with pytest.raises(SpaceError, match="space 'anynet' got stages="):
-        anynet.using(**arguments).sample(Random(0))
+        anynet.bind(**arguments).sample(Random(0))
 
 
 def test_widths_that_do_not_fit_their_groups_can_be_refused():
-    strict = anynet.using(adjust=False)
+    strict = anynet.bind(adjust=False)
     rng = Random(0)
     for _ in range(20):
         record = strict.sample(rng)

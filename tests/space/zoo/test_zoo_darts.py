@@ -32,20 +32,20 @@ PUBLISHED = {
 }
 # Millions of operations on ImageNet, as the papers print them; DARTS-V2's as users counted it.
 OPERATIONS = {"DARTS-V2": 544, "P-DARTS": 557, "PC-DARTS": 586, "PC-DARTS-ImageNet": 597}
-IMAGENET = darts.using(channels=48, layers=14, inputs=(3, 224, 224), classes=1000)
+IMAGENET = darts.bind(channels=48, layers=14, inputs=(3, 224, 224), classes=1000)
 
 
 def test_size():
     size = darts.size(paths=50)
     assert (size.value, size.exact) == (CELLS_OF_ONE_KIND**2, True)
     assert pytest.approx(1.04e9, rel=5e-3) == CELLS_OF_ONE_KIND
-    assert darts.using(relaxed=True).size(paths=50).value == (180 * 8**8) ** 2
+    assert darts.bind(relaxed=True).size(paths=50).value == (180 * 8**8) ** 2
 
 
 @pytest.mark.parametrize("name", CELLS)
 def test_published_parameters(name):
-    cifar, counter = darts.using(channels=36, layers=20, inputs=(3, 32, 32), classes=10), Counter()
-    plans = [space.plan(CELLS[name]) for space in (cifar, cifar.using(auxiliary=True), IMAGENET)]
+    cifar, counter = darts.bind(channels=36, layers=20, inputs=(3, 32, 32), classes=10), Counter()
+    plans = [space.plan(CELLS[name]) for space in (cifar, cifar.bind(auxiliary=True), IMAGENET)]
     sides = (32, 32, 224)
     costs = [counter.count(p, (3, side, side)) for p, side in zip(plans, sides, strict=True)]
     assert tuple(cost.params for cost in costs) == PUBLISHED[name]
@@ -105,7 +105,7 @@ def _all(parts, *late):
 
 
 def test_a_reading_that_joins_all_states_is_asked_for_every_operation():
-    space = darts.using(relaxed=True, inputs=(3, 16, 16), layers=3, channels=4)
+    space = darts.bind(relaxed=True, inputs=(3, 16, 16), layers=3, channels=4)
     record, network = space.read(Everything())
     assert sum(name.count(".") == 2 for name in record) == 2 * 14
     assert network(torch.randn(2, 3, 16, 16)).shape == (2, 10)
@@ -130,7 +130,7 @@ def test_a_reading_that_joins_more_than_it_answered_is_refused():
 
 
 def test_retraining():
-    space = darts.using(layers=3, channels=4, auxiliary=True, drop_path=0.5)
+    space = darts.bind(layers=3, channels=4, auxiliary=True, drop_path=0.5)
     network = space.build(CELLS["DARTS-V2"], seed=0)
     x = torch.randn(2, 3, 32, 32)
     assert [logits.shape for logits in network(x)] == [(2, 10), (2, 10)]
@@ -177,4 +177,4 @@ def test_reduction_of_any_size_sees_every_pixel(side):
 )
 def test_refuses_by_name(arguments, words):
     with pytest.raises(SpaceError, match=words):
-        darts.using(**arguments).sample(Random(0))
+        darts.bind(**arguments).sample(Random(0))

@@ -35,7 +35,7 @@ MACS = {  # torchvision's, in 10^9
 def cost_of(name, side=None):
     width, depth, published = SCALES[name]
     inputs = (3, side or published, side or published)
-    space = efficientnet.using(width=width, depth=depth, inputs=inputs, classes=1000)
+    space = efficientnet.bind(width=width, depth=depth, inputs=inputs, classes=1000)
     return Counter().count(space.plan(B0), inputs)
 
 
@@ -55,7 +55,7 @@ def test_published_macs_at_another_size():
 
 
 def test_b0_is_counted_as_it_is_built():
-    space = efficientnet.using(inputs=(3, 224, 224), classes=1000)
+    space = efficientnet.bind(inputs=(3, 224, 224), classes=1000)
     assert count(space.skeleton(B0), (3, 224, 224)) == cost_of("B0")
 
 
@@ -66,4 +66,4 @@ def test_size():
 
 def test_refuses_by_name():
     with pytest.raises(SpaceError, match="positive scales"):
-        efficientnet.using(depth=0).sample(Random(0))
+        efficientnet.bind(depth=0).sample(Random(0))

@@ -26,14 +26,14 @@ def _space(name: str) -> ChoiceSpace:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("side", [8, 28, 224])
 def test_networks_fit_images_of_every_size(name, side):
-    space = _space(name).using(inputs=(1, side, side), classes=7)
+    space = _space(name).bind(inputs=(1, side, side), classes=7)
     network = space.skeleton(space.sample(Random(side)))
     assert forward_meta(network, (1, side, side), batch=2) == (2, 7)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_oblong_images(name):
-    space = _space(name).using(inputs=(3, 20, 27), classes=7)
+    space = _space(name).bind(inputs=(3, 20, 27), classes=7)
     network = space.skeleton(space.sample(Random(0)))
     assert forward_meta(network, (3, 20, 27), batch=1) == (1, 7)
 
@@ -72,7 +72,7 @@ def _small(name: str) -> ChoiceSpace:
         "randwired": {"*.seed": (0, 2)},
         "regnet": {"depth": (4, 6), "w0": (8, 24), "wa": (8.0, 8.1), "group": (8, 16)},
     }
-    return _space(name).using(**arguments.get(name, {})).restrict(limits.get(name, {}))
+    return _space(name).bind(**arguments.get(name, {})).restrict(limits.get(name, {}))
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("anynet_")])
@@ -98,4 +98,4 @@ def test_refuses_what_is_no_image(name):
     if name in ("mlp", "nasbench201"):
         pytest.skip("takes any input")
     with pytest.raises(SpaceError, match=r"\(channels, height, width\)"):
-        _space(name).using(inputs=(64,)).sample(Random(0))
+        _space(name).bind(inputs=(64,)).sample(Random(0))

@@ -8,13 +8,13 @@ import pytest
 import torch
 
 import nasturtium as nas
-from nasturtium.contracts import check_space
+from nasturtium.contracts.spaces import check_space
 from nasturtium.errors import SpaceError
 from nasturtium.space.nodes import INPUT, Graph, Node
 from nasturtium.space.zoo.evonet import MUTATIONS, SEED, evonet, fitted
 from nasturtium.train.weights import inherit
 
-SPACE = evonet.using(inputs=(3, 12, 12), classes=5)
+SPACE = evonet.bind(inputs=(3, 12, 12), classes=5)
 
 
 def trained(space, architecture):
@@ -87,11 +87,11 @@ def test_a_larger_kernel_begins_as_the_smaller_one():
 
 
 def test_the_seed_is_a_linear_classifier():
-    network = evonet.using(stem=0).growing(0, 0)
+    network = evonet.bind(stem=0).growing(0, 0)
     record = network.sample(Random(0))
     assert Graph.of(record) == SEED
     assert [type(part).__name__ for part in network.build(record)] == ["Classifier"]
-    first = evonet.using(stem=0, inputs=(3, 8, 8)).growing(1, 1)
+    first = evonet.bind(stem=0, inputs=(3, 8, 8)).growing(1, 1)
     records = [first.sample(Random(seed)) for seed in range(20)]
     made = [node for r in records for node in Graph.of(r).values() if node.op == "conv"]
     assert made and all(node.settings[:3] == (3, 3, 3) for node in made)  # as the image has

@@ -8,35 +8,36 @@ import pytest
 import torch
 
 from nasturtium.cost.count import count, forward_meta
+from nasturtium.cost.scale import rounded
 from nasturtium.errors import SpaceError
 from nasturtium.space.zoo.mobilenet import MOBILENETV2, mobilenet
-from nasturtium.space.zoo.skeleton import fitting, rounded
+from nasturtium.space.zoo.skeleton import fitting
 
-IMAGENET = mobilenet.using(inputs=(3, 224, 224), classes=1000)
+IMAGENET = mobilenet.bind(inputs=(3, 224, 224), classes=1000)
 
 
 def test_288_choices_a_block():
     size = IMAGENET.size(paths=50)
     assert (size.value, size.method) == (288**7, "fixed")
-    assert mobilenet.using(blocks=1).size().value == 288
+    assert mobilenet.bind(blocks=1).size().value == 288
 
 
 def test_mobilenetv2_is_a_point():
-    network = IMAGENET.using(shortcut="identity").skeleton(MOBILENETV2)
+    network = IMAGENET.bind(shortcut="identity").skeleton(MOBILENETV2)
     cost = count(network, (3, 224, 224))
     assert (cost.params, cost.macs) == (3_504_872, 300_774_272)
 
 
 @pytest.mark.parametrize("side", [1])
 def test_check(side):
-    assert mobilenet.using(blocks=2).check((1, side, side), 10, samples=3).rejected == 0
+    assert mobilenet.bind(blocks=2).check((1, side, side), 10, samples=3).rejected == 0
 
 
 @pytest.mark.parametrize(
     ("side", "last"), [(8, 4), (28, 4), (32, 4), (64, 4), (65, 5), (96, 6), (224, 7)]
 )
 def test_last_map(side, last):
-    space = mobilenet.using(inputs=(3, side, side), multiplier=0.25, blocks=7)
+    space = mobilenet.bind(inputs=(3, side, side), multiplier=0.25, blocks=7)
     network = space.skeleton(space.sample(Random(0)))
     features = torch.nn.Sequential(*list(network.children())[:-1])
     assert forward_meta(features, (3, side, side))[2:] == (last, last)
@@ -45,7 +46,7 @@ def test_last_map(side, last):
 def test_width_rules():
     wide = {"block0.width": 2.0, "block1.width": 0.5}
     for rule, widths in {"base": (32, 12), "previous": (64, 32)}.items():
-        space = mobilenet.using(width_rule=rule, multiplier=1.0, blocks=2, classes=10)
+        space = mobilenet.bind(width_rule=rule, multiplier=1.0, blocks=2, classes=10)
         network = space.skeleton(space.restrict(wide).sample(Random(0)))
         blocks = [network.block0.layer0, network.block1.layer0]
         made = [dict(layer.named_modules()) for layer in blocks]
@@ -54,7 +55,7 @@ def test_width_rules():
 
 
 def test_paths_keep_their_names_whatever_the_width_skip_and_expansion():
-    space = mobilenet.using(inputs=(1, 8, 8), classes=10)
+    space = mobilenet.bind(inputs=(1, 8, 8), classes=10)
     mother = space.sample(Random(1))
     for name, values in {
         "block1.width": (0.5, 2.0),
@@ -75,12 +76,12 @@ def test_paths_keep_their_names_whatever_the_width_skip_and_expansion():
 
 
 def test_a_skip_connection_of_every_kind():
-    space = mobilenet.using(inputs=(3, 8, 8), classes=10, blocks=2)
+    space = mobilenet.bind(inputs=(3, 8, 8), classes=10, blocks=2)
     space = space.restrict({"*.skip": (1,), "block0.width": (1.0,)})
     record = space.sample(Random(3))
     x = torch.randn(2, 3, 8, 8)
     for shortcut in ("projection", "identity"):
-        network = space.using(shortcut=shortcut).build(record, seed=0).eval()
+        network = space.bind(shortcut=shortcut).build(record, seed=0).eval()
         layer = network.block0.layer0
         stem = network.stem(x)
         body = layer.get_submodule(layer.kind)(stem)
@@ -91,7 +92,7 @@ def test_a_skip_connection_of_every_kind():
 
 
 def test_trains_on_digits_at_once():
-    space = mobilenet.using(inputs=(1, 8, 8), classes=10)
+    space = mobilenet.bind(inputs=(1, 8, 8), classes=10)
     network = space.build(space.sample(Random(0)), seed=0)
     assert network(torch.randn(4, 1, 8, 8)).sum().backward() is None
     assert all(p.grad is not None for p in network.parameters())
@@ -112,7 +113,7 @@ def test_trains_on_digits_at_once():
 )
 def test_refuses_by_name(arguments, words):
     with pytest.raises(SpaceError, match=words):
-        mobilenet.using(**arguments).sample(Random(0))
+        mobilenet.bind(**arguments).sample(Random(0))
 
 
 def test_strides_that_fit():

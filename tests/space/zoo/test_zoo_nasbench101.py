@@ -23,7 +23,7 @@ from nasturtium.space.zoo.nasbench101 import (
 
 
 def test_number_of_unequal_cells():
-    forms = [nasbench101.using(vertices=v).classes() for v in (2, 3, 4, 5)]
+    forms = [nasbench101.bind(vertices=v).classes() for v in (2, 3, 4, 5)]
     assert forms == [1, 7, 91, 2532]
 
 
@@ -101,7 +101,7 @@ def test_pruning():
 
 def test_a_cell_computes_the_sum_and_the_concatenation():
     matrix = [[0, 1, 1, 1], [0, 0, 1, 1], [0, 0, 0, 1], [0, 0, 0, 0]]
-    space = nasbench101.using(vertices=4, channels=8, stacks=1, cells=1, inputs=(3, 8, 8))
+    space = nasbench101.bind(vertices=4, channels=8, stacks=1, cells=1, inputs=(3, 8, 8))
     network = space.build(from_matrix(matrix, ["maxpool3x3", "conv1x1"], 4), seed=0).eval()
     cell, x = network.stack0.cell0, torch.randn(2, 8, 8, 8)
     first = cell.vertex1(cell.enter1(x))
@@ -131,4 +131,4 @@ def test_refuses_other_matrices(matrix, ops, words):
 
 def test_refuses_by_name():
     with pytest.raises(SpaceError, match="2 to 7 vertices"):
-        nasbench101.using(vertices=8).sample(Random(0))
+        nasbench101.bind(vertices=8).sample(Random(0))

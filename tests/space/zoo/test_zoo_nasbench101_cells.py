@@ -18,7 +18,7 @@ def test_the_published_number_of_cells():
 
 
 def test_cells_are_those_of_the_space_each_once():
-    space = nasbench101.using(vertices=4)
+    space = nasbench101.bind(vertices=4)
     cells = list(distinct(4))
     forms = [space.canonical(cell) for cell in cells]
     assert len(set(forms)) == len(forms) == 91
@@ -28,7 +28,7 @@ def test_cells_are_those_of_the_space_each_once():
 
 
 def test_hashes_tell_cells_of_five_vertices_apart():
-    space = nasbench101.using(vertices=5)
+    space = nasbench101.bind(vertices=5)
     assert len({space.canonical(cell) for cell in distinct(5)}) == 2532
 
 

@@ -21,16 +21,16 @@ PUBLISHED = {"4 @ 1056": 5_289_978, "6 @ 4032": 88_753_150, "6 @ 768": 3_346_538
 
 @pytest.mark.parametrize("blocks", [1, 3, 5])
 def test_size(blocks):
-    space = nasnet.using(blocks=blocks)
+    space = nasnet.bind(blocks=blocks)
     cells = (13**2 * 2) ** blocks * prod(comb(k, 2) for k in range(2, blocks + 2))
     assert (space.size(paths=20).value, space.size(paths=20).exact) == (cells**2, True)
     cells = (13**2 * 2) ** blocks * prod(k**2 for k in range(2, blocks + 2))
-    assert space.using(distinct=False).size(paths=20).value == cells**2
+    assert space.bind(distinct=False).size(paths=20).value == cells**2
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_published_parameters(name):
-    network = nasnet.using(**NETWORKS[name]).skeleton(NASNET_A)
+    network = nasnet.bind(**NETWORKS[name]).skeleton(NASNET_A)
     assert sum(p.numel() for p in network.parameters()) == PUBLISHED[name]
     reads = NETWORKS[name]["channels"] * 24 if "channels" in NETWORKS[name] else 768
     assert network.classifier.linear.in_features == reads == int(name.split()[-1])
@@ -40,26 +40,26 @@ def test_published_macs():
     counter = Counter()
     macs = {}
     for name, given in NETWORKS.items():
-        macs[name] = counter.count(nasnet.using(**given).plan(NASNET_A), given["inputs"]).macs
+        macs[name] = counter.count(nasnet.bind(**given).plan(NASNET_A), given["inputs"]).macs
     assert round(macs["4 @ 1056"], -6) == 564_000_000
     assert round(macs["6 @ 4032"], -8) == 23_800_000_000
-    space = nasnet.using(**NETWORKS["4 @ 1056"])
+    space = nasnet.bind(**NETWORKS["4 @ 1056"])
     assert count(space.skeleton(NASNET_A), (3, 224, 224)).macs == macs["4 @ 1056"] == 563_638_816
 
 
 def test_nasnet_a():
-    assert len(nasnet.using(distinct=False).decisions(NASNET_A)) == 2 * 5 * 5
-    small = nasnet.using(distinct=False, channels=8, repeats=1, inputs=(3, 16, 16))
+    assert len(nasnet.bind(distinct=False).decisions(NASNET_A)) == 2 * 5 * 5
+    small = nasnet.bind(distinct=False, channels=8, repeats=1, inputs=(3, 16, 16))
     network = small.skeleton(NASNET_A)
     assert network.cell0.ends == [2, 3, 4, 5, 6]
     assert network.cell1.ends == [4, 5, 6]
-    network = small.using(kept=((0,), (3,))).skeleton(NASNET_A)
+    network = small.bind(kept=((0,), (3,))).skeleton(NASNET_A)
     assert network.cell0.ends == [0, 2, 3, 4, 5, 6]
     assert network.cell1.ends == [3, 4, 5, 6]
 
 
 def test_unread_states_are_the_output():
-    space = nasnet.using(channels=8, repeats=1, blocks=2, inputs=(3, 8, 8))
+    space = nasnet.bind(channels=8, repeats=1, blocks=2, inputs=(3, 8, 8))
     record = space.sample(Random(0))
     record = space.repair(
         {**record, "normal.block1.inputs": (0, 2), "normal.block1.combine": "concat"}
@@ -74,7 +74,7 @@ def test_unread_states_are_the_output():
 
 
 def test_a_kept_input_is_brought_to_the_output():
-    space = nasnet.using(channels=8, repeats=1, blocks=1, inputs=(3, 8, 8), kept=((0,), (0, 1)))
+    space = nasnet.bind(channels=8, repeats=1, blocks=1, inputs=(3, 8, 8), kept=((0,), (0, 1)))
     network = space.build(space.sample(Random(1)), seed=0).eval()
     assert network.cell0.ends == [0, 2]
     assert network.cell0.end0.conv.in_channels == 24  # the stem's map is no state of the cell
@@ -85,9 +85,9 @@ def test_a_kept_input_is_brought_to_the_output():
 
 def test_behind_a_reduction_its_older_input_may_be_read():
     given = {"channels": 8, "repeats": 2, "blocks": 1, "inputs": (3, 16, 16)}
-    space = nasnet.using(**given, bypass=True)
+    space = nasnet.bind(**given, bypass=True)
     record = space.sample(Random(0))
-    network, plain = space.build(record, seed=0).eval(), nasnet.using(**given).build(record, seed=0)
+    network, plain = space.build(record, seed=0).eval(), nasnet.bind(**given).build(record, seed=0)
     seen = {}
 
     def keep(name):
@@ -105,7 +105,7 @@ def test_behind_a_reduction_its_older_input_may_be_read():
 
 
 def test_drop_path_grows_with_depth():
-    space = nasnet.using(distinct=False, channels=8, repeats=1, inputs=(3, 16, 16), drop_path=0.5)
+    space = nasnet.bind(distinct=False, channels=8, repeats=1, inputs=(3, 16, 16), drop_path=0.5)
     network = space.build(NASNET_A, seed=0)
     for index in range(5):
         cell = network.get_submodule(f"cell{index}")
@@ -127,4 +127,4 @@ def test_drop_path_grows_with_depth():
 )
 def test_refuses_by_name(arguments, words):
     with pytest.raises(SpaceError, match=words):
-        nasnet.using(**arguments).sample(Random(0))
+        nasnet.bind(**arguments).sample(Random(0))

@@ -13,12 +13,12 @@ from nasturtium.space.zoo.nasrl import nasrl
 
 @pytest.mark.parametrize("layers", [1, 2, 3, 15])
 def test_size(layers):
-    size = nasrl.using(layers=layers).size(paths=20)
+    size = nasrl.bind(layers=layers).size(paths=20)
     assert (size.value, size.exact) == (64**layers * 2 ** ((layers - 1) * (layers - 2) // 2), True)
 
 
 def test_skips_join_the_input():
-    space = nasrl.using(inputs=(3, 8, 8), layers=4, pools=(0,))
+    space = nasrl.bind(inputs=(3, 8, 8), layers=4, pools=(0,))
     record = space.repair({**space.sample(Random(0)), "layer3.skips": (0, 1)})
     network = space.build(record, seed=0).eval()
     widths = [record[f"layer{index}.filters"] for index in range(3)]
@@ -33,4 +33,4 @@ def test_skips_join_the_input():
 @pytest.mark.parametrize("arguments", [{"layers": 0}, {"layers": 3, "pools": (3,)}])
 def test_refuses_by_name(arguments):
     with pytest.raises(SpaceError, match="numbers from 0 to layers - 1"):
-        nasrl.using(**arguments).sample(Random(0))
+        nasrl.bind(**arguments).sample(Random(0))

@@ -10,7 +10,7 @@ import torch
 from nasturtium.errors import SpaceError
 from nasturtium.space.zoo.ofa import DEPTHS, ofa
 
-SMALL = ofa.using(inputs=(3, 32, 32), classes=10)
+SMALL = ofa.bind(inputs=(3, 32, 32), classes=10)
 
 
 def test_nine_choices_for_each_layer_that_is_kept():
@@ -36,7 +36,7 @@ def test_smaller_networks_are_parts_of_the_largest():
 
 
 def test_resolution_is_a_fact_or_a_decision():
-    space = SMALL.using(resolutions=(16, 24))
+    space = SMALL.bind(resolutions=(16, 24))
     assert "resolution" not in SMALL.sample(Random(0))
     for side in (16, 24):
         record = space.restrict(resolution=side).sample(Random(0))
@@ -47,4 +47,4 @@ def test_resolution_is_a_fact_or_a_decision():
 
 def test_refuses_by_name():
     with pytest.raises(SpaceError, match="multiplier=0"):
-        ofa.using(multiplier=0).sample(Random(0))
+        ofa.bind(multiplier=0).sample(Random(0))

@@ -28,13 +28,13 @@ PUBLISHED = [
 
 @pytest.mark.parametrize(("network", "given", "params", "macs"), PUBLISHED)
 def test_the_published_networks(network, given, params, macs):
-    space = proxyless.using(inputs=(3, 224, 224), classes=1000, **given)
+    space = proxyless.bind(inputs=(3, 224, 224), classes=1000, **given)
     cost = count(space.skeleton(network), (3, 224, 224))
     assert (cost.params, round(cost.macs / 1e6, 1)) == (params, macs)
 
 
 def test_zero_leaves_a_layer_out():
-    space = proxyless.using(inputs=(3, 8, 8), multiplier=0.25)
+    space = proxyless.bind(inputs=(3, 8, 8), multiplier=0.25)
     record = space.restrict({"stage0.layer1": "zero"}).sample(Random(0))
     layer = space.build(record, seed=0).stage0.layer1
     assert isinstance(layer, Residual)
@@ -46,4 +46,4 @@ def test_zero_leaves_a_layer_out():
 @pytest.mark.parametrize("arguments", [{"widths": (8, 16)}, {"multiplier": 0.0}])
 def test_refuses_by_name(arguments):
     with pytest.raises(SpaceError, match="a width for each of 6 stages"):
-        proxyless.using(**arguments).sample(Random(0))
+        proxyless.bind(**arguments).sample(Random(0))

@@ -12,7 +12,7 @@ from nasturtium.cost.plan import Counter
 from nasturtium.errors import SpaceError
 from nasturtium.space.zoo.randwired import GENERATORS, SEEDS, randwired, wiring
 
-SMALL = randwired.using(inputs=(3, 16, 16), nodes=9, channels=4)
+SMALL = randwired.bind(inputs=(3, 16, 16), nodes=9, channels=4)
 
 
 @pytest.mark.parametrize("generator", GENERATORS)
@@ -50,7 +50,7 @@ def test_earlier_nodes_attract_more_edges():
 
 
 def test_published_size():
-    space = randwired.using(inputs=(3, 224, 224), classes=1000)
+    space = randwired.bind(inputs=(3, 224, 224), classes=1000)
     space, counter = space.restrict(generator=(("ws", 4, 0.75),)), Counter()
     plans = [space.plan(space.sample(Random(seed))) for seed in range(30)]
     costs = [counter.count(plan, (3, 224, 224)) for plan in plans]
@@ -89,4 +89,4 @@ def test_refuses_other_generators(generator):
 
 def test_refuses_by_name():
     with pytest.raises(SpaceError, match="at least 9"):
-        randwired.using(nodes=4).sample(Random(0))
+        randwired.bind(nodes=4).sample(Random(0))

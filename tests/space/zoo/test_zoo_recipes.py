@@ -9,9 +9,9 @@ from random import Random
 import pytest
 
 import nasturtium as nas
-from nasturtium.run.finish import finish
+from nasturtium.retraining.retrain import retrain
 from nasturtium.run.names import made
-from nasturtium.run.reopen import found, reopen
+from nasturtium.run.open_study import found, reopen
 from nasturtium.run.search import told_recipe
 from nasturtium.task.policy import OPS
 from nasturtium.train.recipe import Recipe
@@ -80,7 +80,7 @@ def test_a_joint_search_is_reopened_and_finished(name, tmp_path):
     assert len(done) == 3
     assert len({trial.architecture.recipe.key for trial in done}) > 1
     opened = reopen(*found(str(tmp_path / "study.db")), with_space=True)
-    finished = finish(opened, recipe="epochs=1")
+    finished = retrain(opened, recipe="epochs=1")
     assert finished.architecture == study.best.architecture
     again = nas.resume(tmp_path / "study.db", trials=4)
     assert len(again.history.finished) == 4

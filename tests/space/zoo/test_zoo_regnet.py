@@ -26,12 +26,12 @@ PUBLISHED = {
     "Y-12GF": (12092395504, 51822544, 21384496),
     "Y-32GF": (32279583362, 145046770, 30261570),
 }
-IMAGENET = regnet.using(inputs=(3, 224, 224), classes=1000)
+IMAGENET = regnet.bind(inputs=(3, 224, 224), classes=1000)
 
 
 @pytest.mark.parametrize("name", REGNETS)
 def test_published_costs(name):
-    space = IMAGENET.using(squeeze=0.25 if name[0] == "Y" else 0.0)
+    space = IMAGENET.bind(squeeze=0.25 if name[0] == "Y" else 0.0)
     network = space.skeleton(REGNETS[name])
     cost = count(network, (3, 224, 224))
     # The authors add one operation per biased output (all of 1x1 maps), and the classifier's
@@ -73,9 +73,9 @@ def test_the_refined_space():
     record = refined.sample(Random(1))
     assert 12 <= record["depth"] <= 28
     assert record["bottleneck"] == 1
-    assert log2(refined.using(stages=3).size(paths=300).value) > 20
+    assert log2(refined.bind(stages=3).size(paths=300).value) > 20
 
 
 def test_refuses_by_name():
     with pytest.raises(SpaceError, match="space 'regnet' got stages=0"):
-        regnet.using(stages=0).sample(Random(0))
+        regnet.bind(stages=0).sample(Random(0))

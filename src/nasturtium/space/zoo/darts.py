@@ -9,9 +9,9 @@ reduction cell, which stands at a third and two thirds of the network.
 Only the operations of joined states are asked for. A reading that joins all states of a node (a
 relaxation) answers the join with all of its labels, and is then asked for every operation.
 
-* Searched: ``darts.using(relaxed=True, channels=16, layers=8)`` adds the operation ``none``, and
+* Searched: ``darts.bind(relaxed=True, channels=16, layers=8)`` adds the operation ``none``, and
   normalises without scale and shift, after pooling too.
-* Retrained: ``darts.using(channels=36, layers=20, auxiliary=True, drop_path=0.2)``. In training the
+* Retrained: ``darts.bind(channels=36, layers=20, auxiliary=True, drop_path=0.2)``. In training the
   network then returns (logits, auxiliary logits). On ImageNet ``channels=48, layers=14``.
 * Images above 64 pixels get the paper's ImageNet stem, which divides their sides by eight.
 * Drop-path rises linearly with the epochs, as in the paper.

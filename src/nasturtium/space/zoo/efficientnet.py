@@ -8,7 +8,7 @@ equal, one more) and width (0.75, 1, 1.25 of B0's); all but the first, which doe
 for the expansion (3, 6): 24 * 72^5 * 48 = 2.2e12 networks.
 
 ``width`` and ``depth`` scale all of a network's widths and numbers of layers:
-``efficientnet.using(width=1.1, depth=1.2)`` with the record :data:`B0` is B2 (:data:`SCALES`).
+``efficientnet.bind(width=1.1, depth=1.2)`` with the record :data:`B0` is B2 (:data:`SCALES`).
 How such factors are found is in :mod:`nasturtium.cost.scale`.
 
 Deviations: MnasNet's operations besides the inverted bottleneck, and its pooled shortcuts, are left

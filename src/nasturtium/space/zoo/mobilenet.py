@@ -39,10 +39,11 @@ from torch import Tensor, nn
 from nasturtium.architecture import Architecture, Value
 from nasturtium.blocks import Block, block, chain
 from nasturtium.cost.plan import Figures, total
+from nasturtium.cost.scale import rounded
 from nasturtium.errors import SpaceError
 from nasturtium.space.choice import space
 from nasturtium.space.ops import Classifier, ConvBN, ConvBNReLU, MBConv, SepConv
-from nasturtium.space.zoo.skeleton import fitting, image, rounded
+from nasturtium.space.zoo.skeleton import fitting, image
 
 if TYPE_CHECKING:
     from nasturtium.space.choose import Choose
@@ -73,7 +74,7 @@ def _record(ops: tuple[str, ...], depths: tuple[int, ...]) -> Architecture:
 
 
 MOBILENETV2 = _record(("sep",) + ("mb6",) * 6, (1, 2, 3, 4, 3, 3, 1))
-"""MobileNetV2 1.0, built by ``mobilenet.using(inputs=(3, 224, 224), shortcut="identity")``."""
+"""MobileNetV2 1.0, built by ``mobilenet.bind(inputs=(3, 224, 224), shortcut="identity")``."""
 
 Gene = tuple[str, int, int, int, float]  # operation, kernel, skip, depth, width factor
 

@@ -44,14 +44,14 @@ def number(vertices: int = VERTICES, edges: int = EDGES) -> int:
 def distinct(vertices: int = VERTICES, edges: int = EDGES) -> Iterator[Architecture]:
     """One architecture for each cell of up to so many vertices and edges, small cells first.
 
-    Records are those of ``nasbench101.using(vertices=vertices)``.
+    Records are those of ``nasbench101.bind(vertices=vertices)``.
 
     Raises:
         SpaceError: the number of vertices is out of its range.
 
     Example:
         >>> from nasturtium.space.zoo.nasbench101 import nasbench101
-        >>> space = nasbench101.using(vertices=4)
+        >>> space = nasbench101.bind(vertices=4)
         >>> len({space.canonical(cell) for cell in distinct(4)})
         91
     """

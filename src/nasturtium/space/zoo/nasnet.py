@@ -171,7 +171,7 @@ def _published() -> Architecture:
 
 
 NASNET_A = _published()
-"""The paper's best cells: ``nasnet.using(**NETWORKS["4 @ 1056"])`` and the like."""
+"""The paper's best cells: ``nasnet.bind(**NETWORKS["4 @ 1056"])`` and the like."""
 
 _RELEASED = {"distinct": False, "kept": ((0,), (3,))}
 _IMAGENET = {**_RELEASED, "classes": 1000}

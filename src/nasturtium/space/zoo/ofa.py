@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from nasturtium.blocks import Block, block, chain, like
+from nasturtium.cost.scale import rounded
 from nasturtium.errors import SpaceError
 from nasturtium.space.choice import space
 from nasturtium.space.ops import (
@@ -36,7 +37,7 @@ from nasturtium.space.ops import (
     Resize,
     SepConv,
 )
-from nasturtium.space.zoo.skeleton import fitting, image, rounded
+from nasturtium.space.zoo.skeleton import fitting, image
 
 if TYPE_CHECKING:
     from nasturtium.space.choose import Choose

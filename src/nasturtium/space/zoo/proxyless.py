@@ -27,10 +27,11 @@ from torch import nn
 
 from nasturtium.architecture import Architecture
 from nasturtium.blocks import Block, block, chain, like
+from nasturtium.cost.scale import rounded
 from nasturtium.errors import SpaceError
 from nasturtium.space.choice import space
 from nasturtium.space.ops import Classifier, ConvBNReLU, MBConv, Residual, SepConv, Zero
-from nasturtium.space.zoo.skeleton import fitting, image, rounded
+from nasturtium.space.zoo.skeleton import fitting, image
 
 if TYPE_CHECKING:
     from nasturtium.space.choose import Choose
@@ -85,16 +86,16 @@ MOBILE = _published(
     "3_k5 3_k3 - - 3_k7 3_k3 3_k5 3_k5 6_k7 3_k5 3_k5 3_k5 6_k5 3_k5 3_k5 3_k5 "
     "6_k7 6_k7 3_k7 3_k7 6_k7"
 )
-"""The published mobile network: ``proxyless.using(widths=(32, 40, 80, 96, 192, 320))``."""
+"""The published mobile network: ``proxyless.bind(widths=(32, 40, 80, 96, 192, 320))``."""
 
 CPU = _published(
     "6_k3 3_k3 3_k3 3_k3 6_k3 3_k3 3_k3 3_k5 6_k3 - - 3_k3 6_k5 3_k3 3_k3 3_k3 "
     "6_k5 3_k5 3_k5 3_k3 6_k5"
 )
-"""The published network for processors: ``proxyless.using(multiplier=1.12)``."""
+"""The published network for processors: ``proxyless.bind(multiplier=1.12)``."""
 
 GPU = _published("3_k5 - - - 3_k7 - - 3_k3 6_k7 - - 3_k5 6_k5 - 3_k3 3_k5 6_k7 6_k7 6_k7 6_k5 6_k7")
-"""The published network for graphics cards: ``proxyless.using(multiplier=1.35)``."""
+"""The published network for graphics cards: ``proxyless.bind(multiplier=1.35)``."""
 
 
 @space

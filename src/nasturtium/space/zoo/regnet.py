@@ -3,7 +3,7 @@
 Radosavovic et al. (2020), "Designing Network Design Spaces", sections 3.3 and 4. Five numbers, and
 a bottleneck ratio, describe a network: block j of ``depth`` has the width u_j = w0 + wa * j,
 rounded to w0 * wm^s with an integer s and then to a multiple of 8 (:func:`stages_of`); equal widths
-form a stage of an AnyNet. Y adds squeeze-and-excitation: ``regnet.using(squeeze=0.25)``.
+form a stage of an AnyNet. Y adds squeeze-and-excitation: ``regnet.bind(squeeze=0.25)``.
 
 The space is the paper's (depth below 64, wm from 1.5 to 3), quantised as in pycls, the authors'
 code, or finer. It keeps networks of four stages in which no power of wm is skipped. The paper's

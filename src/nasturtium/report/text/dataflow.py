@@ -1,0 +1,175 @@
+"""A network's branching parts drawn as text: one line for each block, lanes for what flows between.
+
+Read from above: ``●`` is a block, ``○`` what comes from outside, ``+`` a sum, ``∥`` a concatenation
+and ``×`` a product. A lane leads from a block to its last reader; where a line meets a lane with a
+corner or a tee it reads from it, and where the lane goes through it does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nasturtium.report.draw import SIGNS, shape
+from nasturtium.report.graph import Box, Frame, Graph
+from nasturtium.report.text.summary import in_words
+
+__all__ = ["lanes", "parts"]
+
+MOST = 60  # blocks of a part, beyond which lanes cannot be followed by eye
+
+Edges = Sequence[tuple[int, int]]
+
+
+def parts(drawn: Graph, most: int = 4) -> list[str]:
+    """Each different part that branches, drawn once, the first of each first.
+
+    Args:
+        drawn: the network's graph.
+        most: how many parts.
+
+    Returns:
+        lines; none where nothing branches.
+    """
+    boxes = {box.number: box for box in drawn.boxes}
+    outer: list[tuple[str, int, tuple[int, ...]]] = []
+    within: set[int] = set()
+    for frame in drawn.frames:
+        if within.isdisjoint(frame.members):
+            within.update(frame.members)
+            outer.append((frame.name, _copies(frame, boxes), frame.members))
+    if not outer and len(drawn.edges) >= len(drawn.boxes):
+        outer.append(("", 1, tuple(boxes)))
+    alike: dict[object, list[tuple[str, int, tuple[int, ...]]]] = {}
+    for part in outer:
+        alike.setdefault(_form(part[2], boxes, drawn.edges), []).append(part)
+    lines = []
+    for group in list(alike.values())[:most]:
+        name, _, members = group[0]
+        times = sum(copies for _, copies, _ in group)
+        title = f"{name}, and {times - 1} more like it" if times > 1 else name
+        if len(members) > MOST:
+            title = title or "the network"
+            lines.append(f"{title}: {len(members)} blocks, too many to be drawn as lanes")
+            continue
+        lines += [f"{title}:"] if name else []
+        lines += lanes([boxes[number] for number in members], drawn.edges, boxes, name)
+    if (more := len(alike) - most) > 0:
+        lines.append(
+            f"and {more} more kind{'s' * (more > 1)} of part that branch{'es' * (more == 1)}"
+        )
+    return lines
+
+
+def lanes(
+    inside: Sequence[Box], edges: Edges, boxes: dict[int, Box] | None = None, name: str = ""
+) -> list[str]:
+    """Blocks as lines.
+
+    Args:
+        inside: the blocks, in the order of execution.
+        edges: (source, reader) pairs, also of other blocks.
+        boxes: by number, those that are read from outside.
+        name: path of the part, which the blocks' names are shortened by.
+
+    Example:
+        >>> first, second = Box(0, "input", "", "input", (8,)), Box(1, "block", "a", "Linear", (8,))
+        >>> for line in lanes([first, second, Box(2, "sum", "", "sum", (8,))],
+        ...                   [(0, 1), (0, 2), (1, 2)]):
+        ...     print(line)
+        ○   input          8
+        ├─● a      Linear  8
+        +─╯ sum            8
+    """
+    members = {box.number for box in inside}
+    read = [(a, b) for a, b in edges if b in members]
+    outside = sorted({a for a, _ in read} - members)
+    sources = [(boxes or {})[number] for number in outside]
+    left = dict.fromkeys((*outside, *members), 0)
+    for source, _ in read:
+        left[source] += 1
+    columns: list[int | None] = []
+    drawn = []
+    for box in (*sources, *inside):
+        before = [a for a, b in read if b == box.number] if box.number in members else []
+        for source in before:
+            left[source] -= 1
+        drawn.append(_line(columns, box, before, left, box.number in outside))
+    table = [_row(box, box.number in outside, name) for box in (*sources, *inside)]
+    wide = max((len(line) for line in drawn), default=0)
+    widths = [max((len(row[place]) for row in table), default=0) for place in range(5)]
+    return [
+        "  ".join(
+            [f"{line:<{wide}} {row[0]:<{widths[0]}}", f"{row[1]:<{widths[1]}}"]
+            + [f"{text:>{width}}" for text, width in zip(row[2:], widths[2:], strict=True)]
+        ).rstrip()
+        for line, row in zip(drawn, table, strict=True)
+    ]
+
+
+def _line(
+    columns: list[int | None], box: Box, before: list[int], left: dict[int, int], outside: bool
+) -> str:
+    """The lanes at one block, which takes the lane of a source that ends here, or a free one."""
+    places = {source: columns.index(source) for source in before}
+    ended = sorted(place for source, place in places.items() if not left[source])
+    free = [place for place, holder in enumerate(columns) if holder is None]
+    here = (ended or free or [len(columns)])[0]
+    if here == len(columns):
+        columns.append(None)
+    touched = {*places.values(), here}
+    low, high = min(touched), max(touched)
+    text = ""
+    for place, holder in enumerate(columns):
+        if place == here:
+            text += "○" if outside or box.kind == "input" else SIGNS.get(box.kind, "●")
+        elif place in touched:
+            goes_on = bool(left[holder]) if holder is not None else False
+            text += _joint(place > low, place < high, goes_on)
+        elif holder is not None:
+            text += "│"
+        else:
+            text += "─" if low < place < high else " "
+        text += "─" if low <= place < high else " "
+    for place in ended:
+        columns[place] = None
+    columns[here] = box.number if left[box.number] else None
+    while columns and columns[-1] is None:
+        columns.pop()
+    return text.rstrip()
+
+
+def _joint(from_left: bool, to_right: bool, goes_on: bool) -> str:
+    """Where a reading line meets the lane that it reads."""
+    if from_left and to_right:
+        return "┼" if goes_on else "┴"
+    if from_left:
+        return "┤" if goes_on else "╯"
+    return "├" if goes_on else "╰"
+
+
+def _row(box: Box, outside: bool, name: str) -> tuple[str, str, str, str, str]:
+    """Name, type, shape, parameters and multiply-accumulates."""
+    label = box.name.removeprefix(f"{name}.") if name else box.name
+    if outside:
+        return (f"from {box.name or box.kind}", "", shape(box.shape), "", "")
+    kind = box.type if box.kind == "block" else ""
+    return (
+        label or (box.kind if box.kind != "block" else box.type),
+        kind + (f" ×{box.copies}" if box.copies > 1 and not name else ""),
+        shape(box.shape),
+        f"{in_words('params', box.params)} params" if box.params else "",
+        f"{in_words('macs', box.macs)} MACs" if box.macs else "",
+    )
+
+
+def _copies(frame: Frame, boxes: dict[int, Box]) -> int:
+    """How often a part stands in the network, those of the frames around it included."""
+    return min(boxes[number].copies for number in frame.members)
+
+
+def _form(members: Sequence[int], boxes: dict[int, Box], edges: Edges) -> object:
+    """What two parts have in common that are drawn alike: their blocks and what reads what."""
+    place = {number: index for index, number in enumerate(members)}
+    kinds = tuple((boxes[n].kind, boxes[n].type) for n in members)
+    inner = frozenset((place.get(a, -1), place[b]) for a, b in edges if b in place)
+    return kinds, inner

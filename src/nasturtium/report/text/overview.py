@@ -1,0 +1,158 @@
+"""How a study stands, from the whole of it or from the sums in its store: the same either way."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, final
+
+from nasturtium.errors import StoreError
+from nasturtium.study.confirmation import ANSWER_ARMS, answer
+from nasturtium.study.event import Event
+from nasturtium.study.history import History
+from nasturtium.study.measured import Measured
+from nasturtium.study.segment import (
+    Goals,
+    goals_of,
+    microseconds,
+    uniform_score,
+)
+from nasturtium.study.stores.sql import SqlStore, Store
+from nasturtium.study.study import Study
+from nasturtium.study.summing import rest
+from nasturtium.study.trial import Outcome, Trial
+
+__all__ = ["Overview", "overview_in", "overview_of"]
+
+
+@final
+@dataclass(frozen=True)
+class Overview:
+    """What is said of a study in a few lines.
+
+    Attributes:
+        name: the study's.
+        store: where it is.
+        manifest: how it was made.
+        history: its objectives and bounds, and the trials that may be the best or on the front.
+        counts: trials that ended, by arm and state.
+        pending: trials that are out.
+        seconds: what the estimates took.
+        scores: the first objective of the finished uniform draws at full fidelity that keep all
+            bounds.
+        notes: what later stages added.
+        measured: numbers of the finished trials.
+    """
+
+    name: str
+    store: Store
+    manifest: Mapping[str, Any]
+    history: History
+    counts: Mapping[tuple[str, str], int]
+    pending: int
+    seconds: float
+    scores: array[float]
+    notes: list[Mapping[str, Any]]
+    measured: Measured
+
+    @property
+    def best(self) -> Trial | None:
+        """The study's answer, if a trial has finished."""
+        return answer(self.history)
+
+    @property
+    def found(self) -> History:
+        """The trials that the study's answer is from."""
+        return self.history.where(arm=ANSWER_ARMS)
+
+
+def overview_of(study: Study) -> Overview:
+    """How a study stands, from all of its trials."""
+    history = study.history
+    counts: dict[tuple[str, str], int] = {}
+    total = 0
+    for trial in history:
+        if trial.state != "pending":
+            key = trial.arm, trial.state
+            counts[key] = counts.get(key, 0) + 1
+            total += microseconds(trial)
+    drawn = (uniform_score(trial, history) for trial in history.drawn())
+    scores = array("d", (score for score in drawn if score is not None))
+    return Overview(
+        study.name,
+        study.store,
+        study.manifest,
+        history,
+        counts,
+        len(history.pending),
+        total / 1e6,
+        scores,
+        study.notes,
+        Measured.of(history.finished),
+    )
+
+
+def overview_in(store: SqlStore, study: str, manifest: Mapping[str, Any]) -> Overview:
+    """How a study stands, from the sums in its store and the events that are not in them.
+
+    Args:
+        store: where its log is.
+        study: its name.
+        manifest: its manifest.
+
+    Raises:
+        StoreError: the log is damaged.
+    """
+    goals = goals_of(manifest)
+    if goals is None:
+        raise StoreError(f"the manifest of study {study!r} tells no objectives; the log is damaged")
+    known = store.segments(study)
+    named = (chain((n for pair in segment.kept for n in pair), segment.others) for segment in known)
+    events = store.pick(study, chain.from_iterable(named))
+    segments = list(known)
+    pending = len(known[-1].pending) if known else 0
+    for segment, its_own, open_now in rest(store, study, known, goals):
+        segments.append(segment)
+        events |= its_own
+        pending = len(open_now)
+    counts: dict[tuple[str, str], int] = {}
+    cut = {arm for segment in segments for arm in segment.cut}
+    scores, measured = array("d"), Measured()
+    for segment in segments:
+        measured.merge(segment.measured)
+        for arm, some in segment.scores.items():
+            if arm not in cut:
+                scores.extend(some)
+        for key, count in segment.counts.items():
+            counts[key] = counts.get(key, 0) + count
+    notes = (events[n] for segment in segments for n in segment.others)
+    return Overview(
+        study,
+        store,
+        manifest,
+        _history(goals, study, events, (pair for segment in segments for pair in segment.kept)),
+        counts,
+        pending,
+        sum(segment.microseconds for segment in segments) / 1e6,
+        scores,
+        [one.data for one in notes if one.kind == "note" and isinstance(one.data, Mapping)],
+        measured,
+    )
+
+
+def _history(
+    goals: Goals, study: str, events: Mapping[int, Event], kept: Iterable[tuple[int, int]]
+) -> History:
+    """The trials that some events asked for and told."""
+    trials = []
+    for asked_at, told_at in kept:
+        asked, told = events[asked_at].data, events[told_at].data
+        if not isinstance(asked, Trial) or not isinstance(told, Outcome) or asked[0] != told[0]:
+            raise StoreError(
+                f"a snapshot of study {study!r} takes events {asked_at} and {told_at} for a trial; "
+                "the store is damaged"
+            )
+        trials.append(asked.completed(told))
+    return goals.history(trials)

@@ -1,0 +1,120 @@
+"""How far a search is: trials done and to do, time left, the best so far."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import final
+
+from nasturtium.report.text.summary import in_words
+from nasturtium.study.confirmation import answer, default_count, next_candidate
+from nasturtium.study.study import Study
+from nasturtium.study.trial import Trial
+
+__all__ = ["Standing", "standing"]
+
+RECENT = 20  # trials of which the mean time tells what is left
+
+
+@final
+@dataclass(frozen=True)
+class Standing:
+    """How far a search is.
+
+    Attributes:
+        done: trials of search and control that ended, without rejected ones.
+        total: how many there will be.
+        control: how many of these are control.
+        confirm: how many of these train the best candidates once more.
+        failed: of those done.
+        stopped: of those done, before the end of their training.
+        rejected: trials that a bound refused.
+        best: the best so far.
+        front: size of the front.
+        left: seconds left, estimated; ``None`` while nothing is known.
+        running: the trials that workers have now.
+    """
+
+    done: int
+    total: int
+    control: int
+    confirm: int
+    failed: int
+    stopped: int
+    rejected: int
+    best: Trial | None
+    front: int
+    left: float | None
+    running: tuple[Trial, ...]
+
+    def budget(self) -> str:
+        """The counts in words."""
+        more = f" + {self.control} control" if self.control else ""
+        more += f" + {self.confirm} to confirm" if self.confirm else ""
+        sum_of = f" ({self.total - self.control - self.confirm}{more})" if more else ""
+        parts = [f"{self.done} of {self.total}{sum_of}"]
+        parts += [f"{self.failed} failed"] if self.failed else []
+        parts += [f"{self.stopped} stopped early"] if self.stopped else []
+        parts += [f"{self.rejected} rejected"] if self.rejected else []
+        if self.left is not None and self.done < self.total:
+            parts.append(f"about {in_words('seconds', self.left)} left")
+        return ", ".join(parts)
+
+
+def standing(study: Study, trials: int, hours: float | None, elapsed: float) -> Standing:
+    """How far a study is on the way to its budget.
+
+    Args:
+        study: the study.
+        trials: how many are searched.
+        hours: the limit of time, if there is one.
+        elapsed: seconds since this run began.
+    """
+    history = study.history
+    control = history.where(arm="control")
+    searched = study.count("searched") - len(study.searched.pending)
+    checked = len(control.finished) + len(control.where(state="failed"))
+    asked = checked + len(control.pending)
+    aim = max(trials, searched)
+    counted = study.count("searched")
+    cost = study.cost / counted if counted else 1.0  # of a trial; controls get equal work
+    share = study.manifest.get("control", 0.0)
+    wanted = math.ceil(share * aim * cost - 1e-9) - study.count("uniform")
+    again = history.where(arm="confirm")
+    done = searched + checked + len(again) - len(again.pending)
+    confirm = _confirmations(study, trials, searched)
+    total = aim + asked + max(0, wanted) + confirm
+    workers = max(1, study.manifest.get("workers", 1))
+    recent = history.ended[-RECENT:]
+    left: float | None = None
+    if recent:
+        mean = sum(trial.seconds for trial in recent) / len(recent)
+        left = mean * (total - done) / workers
+        if hours is not None:
+            left = min(left, max(0.0, hours * 3600 - elapsed))
+    best = answer(history)
+    return Standing(
+        done,
+        total,
+        asked + max(0, wanted),
+        confirm,
+        len(history.where(state="failed")),
+        len(history.ended) - len(history.finished),
+        len(history.where(state="rejected")),
+        best,
+        len(study.front) if len(history.objectives) > 1 else 0,
+        left,
+        history.pending[:workers],
+    )
+
+
+def _confirmations(study: Study, trials: int, searched: int) -> int:
+    """How many trials confirm candidates, those included that are still to come."""
+    history = study.history
+    asked = len(history.where(arm="confirm"))
+    count = study.manifest.get("call", {}).get("confirm")
+    if not isinstance(count, int):
+        count = default_count(trials, len(history.objectives))
+    if searched >= trials and next_candidate(history, count) is None:
+        return asked
+    return max(asked, count)

@@ -1,0 +1,213 @@
+"""A study in a few lines or as plain JSON: what was tried, what was found, how sure that is."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from nasturtium.analyse.notices import notices
+from nasturtium.errors import StoreError
+from nasturtium.report.text.overview import Overview, overview_of
+from nasturtium.study.confirmation import confirmed
+from nasturtium.study.stores.address import printable
+from nasturtium.study.stores.sql import SqlStore
+from nasturtium.study.study import Study
+from nasturtium.study.trial import Trial
+
+__all__ = ["address", "counted", "in_words", "metrics_in_words", "rows", "summary", "trial_to_json"]
+
+COUNTS = ("params", "macs", "flops", "activations")
+STATES = {
+    "failed": "failed",
+    "stopped": "stopped early",
+    "rejected": "rejected",
+    "pending": "pending",
+}
+ENDS = ("search", "control", "confirm", *STATES)
+SHOWN = ("params", "macs", "latency")  # beside the objectives, where they are known
+
+
+def address(study: Study | Overview) -> str:
+    """What the command line calls the study: ``study.db:name``."""
+    store = study.store
+    if not isinstance(store, SqlStore):
+        return study.name
+    where = str(store.path) if store.path is not None else printable(store.url)
+    where = f"./{where}" if where.startswith("-") else where  # no option
+    return f"{where}:{study.name}"
+
+
+def counted(study: Study | Overview) -> dict[str, int]:
+    """How many trials ended how; those of the search without the rejected, as budgets count."""
+    told = study if isinstance(study, Overview) else overview_of(study)
+    states = dict.fromkeys(ENDS, 0)
+    states["pending"] = told.pending
+    for (arm, state), count in told.counts.items():
+        if state == "rejected":
+            states["rejected"] += count
+            continue
+        if state in ("failed", "stopped"):
+            states[state] += count
+        if arm in states:
+            states[arm] += count
+    return states
+
+
+def summary(study: Study | Overview) -> dict[str, Any]:
+    """As plain JSON: counts, best trial, front, what random draws gave, what was finished."""
+    told = study if isinstance(study, Overview) else overview_of(study)
+    history = told.history
+    sign = history.objectives[0].sign
+    scores = np.sort(np.frombuffer(told.scores))
+    middle = scores[[(len(scores) - 1) // 2, len(scores) // 2]] if len(scores) else scores
+    found = told.best
+    finished = [_finished(told, note) for note in told.notes if "finished" in note]
+    return {
+        "study": told.name,
+        "store": address(told).removesuffix(f":{told.name}"),
+        "objectives": [str(objective) for objective in history.objectives],
+        "constraints": [str(bound) for bound in history.constraints],
+        "trials": counted(told),
+        "seconds": round(told.seconds, 3),
+        "best": None if found is None else trial_to_json(found),
+        "confirmed": [
+            {"trial": one.trial.number, "mean": one.mean, "estimates": list(one.estimates)}
+            for one in confirmed(history)
+        ],
+        "random": {
+            "trials": len(scores),
+            "best": float(scores[-1 if sign > 0 else 0]),
+            "median": float(middle.sum() / 2),
+        }
+        if len(scores)
+        else None,
+        "front": [trial_to_json(trial) for trial in told.found.front()],
+        "finished": finished,
+        "notices": list(notices(told.measured, told.manifest)),
+        "resume": f"nasturtium resume {shlex.quote(address(told))}",
+    }
+
+
+def _finished(study: Study | Overview, note: Mapping[str, Any]) -> dict[str, Any]:
+    """What a note of a training in full tells.
+
+    Raises:
+        StoreError: it is not as it was written.
+    """
+    try:
+        trial, epochs = note["finished"]["trial"], note["finished"]["recipe"]["epochs"]
+        metrics = {str(name): float(value) for name, value in note["metrics"].items()}
+        if not isinstance(trial, int) or not isinstance(epochs, int):
+            raise TypeError(f"trial {trial!r}, epochs {epochs!r}")
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
+        raise StoreError(
+            f"study {study.name!r} has a damaged note of a finished network "
+            f"({type(error).__name__}: {error}); restore the store from a copy"
+        ) from error
+    return {"trial": trial, "metrics": metrics, "epochs": epochs}
+
+
+def trial_to_json(trial: Trial) -> dict[str, Any]:
+    """A trial as plain JSON."""
+    return {
+        "trial": trial.number,
+        "arm": trial.arm,
+        "metrics": dict(trial.metrics),
+        "architecture": trial.architecture.to_json(),
+        "key": trial.architecture.key,
+        "parent": trial.proposal.parent,
+        "seconds": round(trial.seconds, 3),
+        "epochs": trial.epochs,
+    }
+
+
+def rows(study: Study | Overview) -> list[tuple[str, str]]:
+    """The summary as (label, text) lines for people."""
+    seen = study if isinstance(study, Overview) else overview_of(study)
+    told = summary(seen)
+    counts, goal = told["trials"], seen.history.objectives[0]
+    wanted = seen.manifest.get("call", {}).get("trials")
+    of = f" of {wanted}" if isinstance(wanted, int) and wanted > counts["search"] else ""
+    parts = [f"{counts['search']} searched{of}"]
+    if counts["control"]:
+        parts.append(f"{counts['control']} as control")
+    if counts["confirm"]:
+        parts.append(f"{counts['confirm']} to confirm the best")
+    parts += [f"{counts[state]} {words}" for state, words in STATES.items() if counts[state]]
+    lines = [
+        ("study", address(study)),
+        ("trials", f"{', '.join(parts)}; {in_words('seconds', told['seconds'])} of training"),
+    ]
+    notes = seen.manifest.get("data", {}).get("notes", ())
+    lines += [("data" if place == 0 else "", note) for place, note in enumerate(notes)]
+    best = seen.best
+    if best is None:
+        return lines
+    lines.append(("best", f"trial {best.number}: {metrics_in_words(study, best)}"))
+    for one in told["confirmed"]:
+        if one["trial"] == best.number:
+            times, mean = len(one["estimates"]), in_words(goal.metric, one["mean"])
+            among = len(told["confirmed"])
+            text = f"{goal.metric} {mean} in the mean of {times} trainings, the best of {among}"
+            lines.append(("confirmed", text))
+    if (drawn := told["random"]) is not None and len(seen.history.objectives) == 1:
+        text = (
+            f"{goal.metric} {in_words(goal.metric, drawn['best'])} at best, "
+            f"{in_words(goal.metric, drawn['median'])} in the middle, of {drawn['trials']} "
+            "drawn uniformly"
+        )
+        lines.append(("random", text))
+    if len(seen.history.objectives) > 1:
+        lines += [
+            ("front" if place == 0 else "", f"trial {t.number}: {metrics_in_words(study, t)}")
+            for place, t in enumerate(seen.found.front())
+        ]
+    for done in told["finished"]:
+        named = ", ".join(f"{k} {in_words(k, v)}" for k, v in done["metrics"].items() if k in FINAL)
+        lines.append(("finished", f"trial {done['trial']}, {done['epochs']} epochs: {named}"))
+    lines += [("note", notice) for notice in told["notices"]]
+    return lines
+
+
+FINAL = ("accuracy", "params", "macs")
+
+
+def metrics_in_words(study: Study | Overview, trial: Trial) -> str:
+    """The metrics that matter to this study, objectives first."""
+    wanted = [o.metric for o in (*study.history.objectives, *study.history.constraints)]
+    wanted += [name for name in SHOWN if name in trial.metrics]
+    metrics: Mapping[str, float] = trial.metrics
+    return ", ".join(
+        f"{name} {in_words(name, metrics[name])}"
+        for name in dict.fromkeys(wanted)
+        if name in metrics
+    )
+
+
+def in_words(metric: str, value: float) -> str:
+    """A metric with its unit.
+
+    Example:
+        >>> in_words("accuracy", 0.97912), in_words("params", 12345), in_words("latency", 0.3512)
+        ('97.91 %', '12.3 k', '0.351 ms')
+    """
+    words = metric.replace(".", "_").split("_")
+    if "accuracy" in words and 0 <= value <= 1:
+        return f"{100 * value:.2f} %"
+    if any(name in words for name in COUNTS):
+        for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+            if abs(value) >= size:
+                return f"{value / size:.1f} {unit}"
+        return f"{value:.0f}"
+    if "latency" in words and "spread" not in words:
+        return f"{value:.3g} ms"
+    if metric == "seconds":
+        if not value < 1e9:
+            return f"{value:.3g} s"
+        if value < 120:
+            return f"{value:.0f} s"
+        return f"{value / 60:.0f} min" if value < 7200 else f"{value / 3600:.1f} h"
+    return f"{value:.4g}"

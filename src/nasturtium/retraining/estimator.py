@@ -1,0 +1,136 @@
+"""Trainings in full, as jobs for workers: of a study's architectures and of reference networks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, final
+
+from nasturtium.analyse.reference import reference
+from nasturtium.analyse.retrained import MEASURED
+from nasturtium.architecture import Architecture
+from nasturtium.cost.count import count
+from nasturtium.errors import EstimateError
+from nasturtium.study.estimator import Estimator
+from nasturtium.study.job import Job
+from nasturtium.task.merge import joined
+from nasturtium.task.task import Task
+from nasturtium.train.evaluate import evaluate
+from nasturtium.train.fit import fit
+from nasturtium.train.numerics import Numerics
+from nasturtium.train.recipe import Recipe
+from nasturtium.train.seeds import mix
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["Retrain", "RetrainJob", "said"]
+
+REFERENCE = "reference"  # the space's name in the record of a reference network
+
+
+def said(identity: Mapping[str, Any]) -> str:
+    """An identity as text, the same before and after it was logged."""
+    return json.dumps(identity, sort_keys=True)
+
+
+@final
+@dataclass(frozen=True)
+class RetrainJob:
+    """One training in full that is wanted.
+
+    Attributes:
+        identity: what makes it the same training, as plain JSON.
+        architecture: the study's; or ``{"name": ..., "params": ...}`` of the space ``reference``.
+        seed: of initial weights and training.
+        recipe: how.
+        trial: the architecture's trial; ``None`` for a reference network.
+    """
+
+    identity: Mapping[str, Any]
+    architecture: Architecture
+    seed: int
+    recipe: Recipe
+    trial: int | None = None
+
+    @property
+    def key(self) -> str:
+        """The architecture's key, or the reference network's name."""
+        if self.trial is None:
+            return str(self.architecture["name"])
+        return self.architecture.key
+
+    @property
+    def number(self) -> int:
+        """A number for its job, the same in every run and unlike those of trials."""
+        return mix(said(self.identity))
+
+    @classmethod
+    def of_reference(
+        cls,
+        name: str,
+        params: int,
+        seed: int,
+        recipe: Recipe,
+        whole: bool,
+        task: Task,
+        numerics: Numerics,
+    ) -> RetrainJob:
+        """The order of a reference network of about ``params`` parameters."""
+        identity = {
+            "reference": name,
+            "params": params,
+            "seed": seed,
+            "recipe": recipe.to_json(),
+            "whole": whole,
+            "inputs": list(task.inputs),
+            "classes": task.classes,
+            "numerics": numerics.to_json(),
+        }
+        return cls(
+            identity, Architecture(REFERENCE, {"name": name, "params": params}), seed, recipe
+        )
+
+    def build(self, job: Job) -> nn.Module:
+        """The network with fresh weights of the order's own seed: those that ``finish`` draws."""
+        seed = mix(self.seed, "finish", "init")
+        if self.trial is not None:
+            return job.space.build(self.architecture, seed=seed)
+        name, params = str(self.architecture["name"]), self.architecture["params"]
+        assert isinstance(params, int)
+        return reference(name, job.task.inputs, job.task.classes, params, seed=seed)
+
+
+@final
+class Retrain(Estimator):
+    """Trains what was ordered, and measures it once on the test examples.
+
+    Args:
+        orders: by the number of their jobs.
+        whole: train on training and validation examples together.
+    """
+
+    metrics = (*MEASURED, "params", "macs")
+
+    def __init__(self, orders: Mapping[int, RetrainJob], whole: bool) -> None:
+        self.orders = dict(orders)
+        self.whole = whole
+
+    def estimate(self, job: Job) -> Mapping[str, float]:
+        order, task = self.orders[job.number], job.task
+        if task.test is None:
+            raise EstimateError(f"the data {task.name!r} have no test examples")
+        model = order.build(job)
+        cost = count(model, task.inputs)
+        cache = None if job.context.files is None else job.context.files.tasks
+        fitted = fit(
+            model,
+            joined(task, cache) if self.whole else task,
+            order.recipe,
+            seed=mix(order.seed, "finish", "fit"),
+            numerics=job.context.numerics,
+            checkpoint=job.checkpoint,
+        )
+        metrics = evaluate(fitted.model, task.test, task, numerics=job.context.numerics)
+        return {**metrics, "params": float(cost.params), "macs": float(cost.macs)}

@@ -1,0 +1,142 @@
+"""What a strategy leaves to the search: what depends on how long trainings are.
+
+Rungs that train equally long are merged, and a portfolio is given its evidence. A fidelity is taken
+for what is really trained: whole epochs, examples and pixels.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from random import Random
+from typing import Any
+
+import numpy as np
+import torch
+
+from nasturtium.estimate.combined import Combined
+from nasturtium.estimate.train import Train
+from nasturtium.space.base import Space
+from nasturtium.space.choice import ChoiceSpace
+from nasturtium.strategy.asha import ASHA
+from nasturtium.strategy.bohb import BOHB
+from nasturtium.strategy.halving import Hyperband, SuccessiveHalving
+from nasturtium.strategy.portfolio import Portfolio
+from nasturtium.strategy.zero_cost import ZeroCostProxies
+from nasturtium.study.estimator import Estimator
+from nasturtium.study.strategy import Strategy
+from nasturtium.study.trial import Fidelity, Proposal
+from nasturtium.task.split import stratified
+from nasturtium.task.task import Task
+from nasturtium.train.epochs import whole_epochs
+from nasturtium.train.recipe import Recipe
+
+__all__ = ["LONG", "merged", "resolve_defaults", "trained"]
+
+# Scoring 150 candidates runs some 20,000 examples through networks, here, on a processor; a
+# training may run on something that is a hundred times as fast, while the next proposal is made.
+LONG = 5_000_000  # examples that a training sees, from which on scores hardly count beside it
+EXAMPLES = 32  # that scores look at
+SAMPLES = 20  # architectures drawn to see the fewest epochs that a space of recipes decides
+RUNGS = (ASHA, BOHB, Hyperband, SuccessiveHalving)
+
+
+def resolve_defaults(
+    strategy: Strategy, space: Space, task: Task, estimator: Estimator, recipe: Recipe
+) -> Strategy:
+    """The strategy with what it left open decided; by the data and the settings, not by a clock.
+
+    A portfolio whose evidence is ``auto`` looks at zero-cost scores of examples of the task where
+    trainings are long, so that scoring candidates hardly counts beside them. Rungs that mean
+    equally many epochs are merged.
+
+    Raises:
+        StrategyError: all rungs mean equally many epochs.
+    """
+    epochs = _epochs(space, estimator)
+    if epochs is not None:
+        strategy = merged(strategy, epochs)
+    if not isinstance(strategy, Portfolio) or strategy.evidence != "auto":
+        return strategy
+    parts = estimator.parts if isinstance(estimator, Combined) else (estimator,)
+    trains = isinstance(space, ChoiceSpace) and any(isinstance(part, Train) for part in parts)
+    long = trains and len(task.train) * recipe.epochs >= LONG
+    evidence = ZeroCostProxies(*_examples(task)) if long else "counts"
+    return Portfolio(**{**vars(strategy), "evidence": evidence})
+
+
+def merged(strategy: Strategy, epochs: int) -> Strategy:
+    """The strategy with rungs that are different numbers of epochs, also inside another one.
+
+    Raises:
+        StrategyError: all rungs mean equally many epochs.
+    """
+    changes: dict[str, Any] = {}
+    inner = getattr(strategy, "strategy", None)
+    if isinstance(inner, Strategy) and (mended := merged(inner, epochs)) is not inner:
+        changes["strategy"] = mended
+    if isinstance(strategy, RUNGS) and strategy.epochs is None:
+        changes["epochs"] = epochs
+    if not changes:
+        return strategy
+    names = list(inspect.signature(type(strategy)).parameters)
+    kept = {name: getattr(strategy, name) for name in names if hasattr(strategy, name)}
+    return type(strategy)(**{**kept, **changes})
+
+
+def trained(
+    space: Space, task: Task, estimator: Estimator
+) -> Callable[[Proposal], tuple[Fidelity, float | None]] | None:
+    """Gives the fidelity that a proposal is really trained at, and its epochs.
+
+    Returns:
+        ``None`` where the estimator trains in no epochs.
+    """
+    full = estimator.full_epochs()
+    if full is None:
+        return None
+    own = getattr(space, "recipe", None)
+
+    @cache
+    def rounded(fidelity: Fidelity, epochs: int) -> Fidelity:
+        found: dict[str, Any] = {"epochs": whole_epochs(epochs, fidelity.epochs) / epochs}
+        if fidelity.data < 1:
+            chosen, _ = stratified(task.train.labels, fidelity.data, seed=0, keep=0)
+            found["data"] = len(chosen) / len(task.train)
+        if fidelity.resolution < 1 and len(task.inputs) == 3:
+            sides = [max(1, round(side * fidelity.resolution)) / side for side in task.inputs[1:]]
+            found["resolution"] = math.sqrt(math.prod(sides))
+        far = {name: s for name, s in found.items() if abs(s - getattr(fidelity, name)) > 1e-9}
+        return replace(fidelity, **far)
+
+    def train(proposal: Proposal) -> tuple[Fidelity, float | None]:
+        epochs = full if own is None else own.of(proposal.architecture).epochs
+        fidelity = proposal.fidelity
+        return rounded(fidelity, epochs), whole_epochs(epochs, fidelity.epochs)
+
+    return train
+
+
+def _epochs(space: Space, estimator: Estimator) -> int | None:
+    """Epochs of a full training; the fewest, where recipes are searched that decide them."""
+    full, own = estimator.full_epochs(), getattr(space, "recipe", None)
+    if full is None or own is None:
+        return full
+    rng = Random(0)
+    return min(int(own.of(space.sample(rng)).epochs) for _ in range(SAMPLES))
+
+
+def _examples(task: Task) -> tuple[torch.Tensor, torch.Tensor]:
+    """Training examples as networks are given them, and their labels."""
+    train = task.train
+    chosen = sorted(Random(0).sample(range(len(train)), min(EXAMPLES, len(train))))
+    drawn = np.stack([np.asarray(train.inputs[place]) for place in chosen]).astype(np.float32)
+    shape = (1, -1, *(1,) * (drawn.ndim - 2))
+    mean, std = (
+        np.asarray(values, dtype=np.float32).reshape(shape) for values in (task.mean, task.std)
+    )
+    labels = np.array([int(train.labels[place]) for place in chosen])
+    return torch.from_numpy((drawn - mean) / std), torch.from_numpy(labels)

@@ -1,0 +1,227 @@
+"""Whether a manifest is one that this version wrote: every entry, and its type.
+
+A store may be damaged, or written by anybody, so nothing reads a manifest that did not pass here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nasturtium.errors import NasturtiumError, StoreError
+from nasturtium.run.manifest import FORMAT, UNSAID
+from nasturtium.study.event_schema import natural
+from nasturtium.study.trial import Objective
+from nasturtium.train.fields import check_types
+
+__all__ = ["checked"]
+
+ENTRIES: Mapping[str, Any] = {
+    "name": str,
+    "seed": int,
+    "data": dict,
+    "space": dict,
+    "recipe": dict,
+    "objectives": list,
+    "constraints": list,
+    "control": float,
+    "ordered": bool,
+    "call": dict,
+    "versions": dict,
+    "machine": dict,
+    "commit": str | None,
+    "numerics": dict,
+    "executor": str,
+    "workers": int,
+    "lag": int,
+}
+DATA: Mapping[str, Any] = {
+    "name": str,
+    "fingerprint": str,
+    "inputs": list,
+    "classes": int,
+    "examples": dict,
+    "notes": list,
+}
+# The types of a call's arguments that are no names of parts; others are texts.
+CALL: Mapping[str, Any] = {
+    "trials": int,
+    "hours": float | None,
+    "control": float,
+    "seed": int,
+    "time_limit": float | None,
+    "ordered": bool,
+}
+GOAL = {field.name for field in dataclasses.fields(Objective)}
+OUTSIDE = (
+    "progress",
+    "watch",
+    "store",
+    "name",
+    "executor",
+    "numerics",
+)  # never in a manifest's call
+MOST = 1e300
+
+
+def checked(data: object, name: str, *, whole: bool = True) -> dict[str, Any]:
+    """A manifest as it was read from a log, if this version can read it.
+
+    Args:
+        data: the body of a study's first event.
+        name: the study's name in the store.
+        whole: also check the recipe, the numerics and the call, whose classes import torch.
+
+    Raises:
+        StoreError: it is of another version, or something in it is not what was written.
+    """
+    if not isinstance(data, Mapping):
+        raise StoreError(f"study {name!r}: its manifest is {_cut(data)}, and no mapping")
+    missing = [entry for entry in (*ENTRIES, "strategy", "estimator") if entry not in data]
+    if data.get("format") != FORMAT or missing:
+        versions = data.get("versions")
+        version = versions.get("nasturtium") if isinstance(versions, Mapping) else None
+        raise StoreError(
+            f"study {name!r} was written by another version: its manifest has format "
+            f"{_cut(data.get('format'))}"
+            + (f" and lacks {', '.join(missing)}" if missing else "")
+            + f"; this one reads format {FORMAT}; open it with nasturtium "
+            f"{version if isinstance(version, str) else 'of its time'}"
+        )
+    try:
+        _check(data, name, whole)
+    except NasturtiumError as error:
+        raise StoreError(
+            f"study {name!r} has a damaged manifest ({error}); it was changed after it was "
+            "written, so restore the store from a copy, or search again under another name"
+        ) from error
+    return dict(data)
+
+
+def _check(data: Mapping[str, Any], name: str, whole: bool) -> None:
+    check_types("manifest", data, ENTRIES, StoreError)
+    check_types("data", data["data"], DATA, StoreError)
+    missing = [entry for entry in DATA if entry not in data["data"]]
+    _require(not missing, f"data lacks {', '.join(missing)}")
+    _require(data["name"] == name, f"its name is {_cut(data['name'])}")
+    _require(isinstance(data["space"].get("name"), str), "space has no name")
+    _require(isinstance(data["space"].get("mutations", []), list), "space: mutations is no list")
+    notes = data["data"]["notes"]
+    _require(all(isinstance(one, str) for one in notes), f"data: notes={_cut(notes)}")
+    inputs = data["data"]["inputs"]
+    _require(bool(inputs) and all(_whole(one) for one in inputs), f"data: inputs={_cut(inputs)}")
+    _require(_whole(data["data"]["classes"]), f"data: classes={_cut(data['data']['classes'])}")
+    for entry in ("workers", "lag"):
+        _require(_whole(data[entry]), f"{entry}={_cut(data[entry])}")
+    _require(_number(data["control"]), f"control={_cut(data['control'])}")
+    for entry in ("objectives", "constraints"):
+        for one in data[entry]:
+            good = isinstance(one, Mapping) and set(one) == GOAL
+            good = good and isinstance(one["metric"], str) and one["goal"] in ("max", "min")
+            good = good and (
+                _number(one["bound"]) if entry == "constraints" else one["bound"] is None
+            )
+            _require(good, f"{entry} holds {_cut(one)}")
+    told = data.get("decisions")
+    good = told is None or (
+        isinstance(told, Mapping) and all(isinstance(v, str) for v in told.values())
+    )
+    _require(good, "decisions are no texts")
+    _require(bool(data["objectives"]), "objectives is empty")
+    _check_counts(data)
+    for part in ("strategy", "estimator"):
+        good = isinstance(data[part], str)
+        good = good or (isinstance(data[part], Mapping) and isinstance(data[part].get("name"), str))
+        _require(good, f"{part}={_cut(data[part])}")
+    _check_lists(data["estimator"])
+    if not whole:
+        return
+    from nasturtium.train.numerics import Numerics
+    from nasturtium.train.recipe import Recipe
+
+    Recipe.from_json(data["recipe"])
+    Numerics.from_json(data["numerics"])
+    _check_call(data["call"])
+
+
+def _check_counts(data: Mapping[str, Any]) -> None:
+    """Check what is counted of the data and the machine, which older manifests may lack."""
+    examples, copies = data["data"]["examples"], data.get("duplicates", {})
+    for entry, counts in (("data: examples", examples), ("duplicates", copies)):
+        good = isinstance(counts, Mapping) and all(map(natural, counts.values()))
+        _require(good, f"{entry}={_cut(counts)}")
+    chance = data.get("chance", {})
+    good = isinstance(chance, Mapping) and all(map(_number, chance.values()))
+    _require(good, f"chance={_cut(chance)}")
+    cores = data["machine"].get("cores", 1)
+    _require(_whole(cores), f"machine: cores={_cut(cores)}")
+
+
+def _check_lists(estimator: Any) -> None:
+    """Check what an estimator and its parts list."""
+    if not isinstance(estimator, Mapping):
+        return
+    for entry in ("wanted", "metrics", "parts"):
+        listed = estimator.get(entry) or []
+        _require(isinstance(listed, list), f"estimator: {entry}={_cut(listed)}")
+    for part in estimator.get("parts") or []:
+        _check_lists(part)
+    threads = estimator.get("threads", 1)
+    _require(threads is None or _whole(threads), f"estimator: threads={_cut(threads)}")
+
+
+def _check_call(call: Mapping[str, Any]) -> None:
+    from nasturtium.run.search import search
+
+    known = set(inspect.signature(search).parameters) - set(OUTSIDE)
+    unknown = sorted(set(call) - known)
+    _require(not unknown, f"call has {', '.join(unknown)}, which search does not take")
+    lost = [one for one in ("data", "space", "strategy", "estimator", "trials") if one not in call]
+    _require(not lost, f"call lacks {', '.join(lost)}")
+    for argument, value in call.items():
+        if value == UNSAID and argument not in CALL:
+            continue
+        if argument in CALL:
+            check_types("call", {argument: value}, CALL, StoreError)
+            good = value is None or isinstance(value, bool) or _number(value)
+            _require(good, f"call: {argument}={_cut(value)}")
+        elif argument in ("objectives", "constraints"):
+            good = isinstance(value, list) and all(isinstance(one, str) for one in value)
+            _require(good, f"call: {argument}={_cut(value)}")
+        elif argument in ("data", "space", "strategy", "estimator"):
+            _require(isinstance(value, str), f"call: {argument}={_cut(value)}")
+        else:
+            good = value is None or isinstance(value, (str, bool)) or _number(value)
+            _require(good, f"call: {argument}={_cut(value)}")
+
+
+def _require(good: bool, what: str) -> None:
+    if not good:
+        raise StoreError(what)
+
+
+def _number(value: object) -> bool:
+    """Whether it is a number that can be printed and computed with."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not _small(value):
+        return False
+    return math.isfinite(value) and abs(value) < MOST
+
+
+def _small(value: object) -> bool:
+    return not isinstance(value, int) or value.bit_length() < 900
+
+
+def _whole(value: object) -> bool:
+    """Whether it is a count or a length."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 1 << 40
+
+
+def _cut(value: object) -> str:
+    """A value in a message, which may be of any length."""
+    if isinstance(value, (Mapping, Sequence)) and not isinstance(value, str):
+        return f"a {type(value).__name__} of {len(value)}"
+    text = "a huge number" if not _small(value) else repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,207 @@
+"""A scikit-learn face: a search and its finished network as one classifier.
+
+``fit`` searches, trains the best network on all examples and keeps it; ``predict`` uses it. It
+takes tables (N, features) and images (N, H, W), (N, C, H, W) or (N, H, W, C). scikit-learn's own
+estimator checks run in the tests; those that cannot apply are listed there with their reasons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from nasturtium.errors import TaskError
+from nasturtium.execute.executor import Executor
+from nasturtium.retraining.retrain import retrain
+from nasturtium.run.search import search
+from nasturtium.space.base import Space
+from nasturtium.study.stores.sql import Store
+from nasturtium.study.strategy import Strategy
+from nasturtium.task.sources import load
+from nasturtium.train.numerics import Numerics
+from nasturtium.train.recipe import Recipe
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["NasturtiumClassifier"]
+
+BATCH = 512
+
+
+@final
+class NasturtiumClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Searches a network for the data it is fitted to.
+
+    Args:
+        space: a space, its name, ``file.py:name``, or ``auto``: ``mobilenet`` for images and
+            ``mlp`` for tables.
+        strategy: who proposes.
+        objectives: metrics to make large or small.
+        constraints: bounds to keep, e.g. ``("params<50k",)``.
+        trials: how many candidates.
+        hours: stop the search after so much time.
+        recipe: how candidates are trained.
+        finish_recipe: how the best is trained in the end; four times the search's epochs if not
+            given.
+        validation_fraction: share of the examples on which candidates are compared.
+        control: uniformly drawn candidates beside the search, as a share of its trials.
+        executor: ``here``, ``processes(workers=2)``; measured if not given.
+        numerics: threads, precision and memory format; measured if not given.
+        store: where the study is kept; in memory if not given.
+        random_state: seed, or a generator to draw one from.
+        verbose: show what goes on; scikit-learn's estimators are silent unless they are told.
+
+    Attributes:
+        classes_: the labels.
+        n_features_in_: number of features of a table; of images, the length of their first axis
+            behind the examples.
+        study_: the search.
+        finished_: the network, with its recipe and architecture.
+
+    Example:
+        >>> from sklearn.datasets import load_wine
+        >>> from nasturtium import NasturtiumClassifier
+        >>> X, y = load_wine(return_X_y=True)
+        >>> model = NasturtiumClassifier(trials=1, executor="here").fit(X, y)
+        >>> model.predict(X).shape, model.score(X, y) > 0.8
+        ((178,), True)
+    """
+
+    def __init__(
+        self,
+        space: Space | str = "auto",
+        *,
+        strategy: Strategy | str = "portfolio",
+        objectives: Iterable[str] = ("accuracy",),
+        constraints: Iterable[str] = (),
+        trials: int = 30,
+        hours: float | None = None,
+        recipe: Recipe | str | None = None,
+        finish_recipe: Recipe | str | None = None,
+        validation_fraction: float = 0.2,
+        control: float = 0.1,
+        executor: Executor | str | None = None,
+        numerics: Numerics | str | None = None,
+        store: Store | str | None = None,
+        random_state: int | np.random.RandomState | None = 0,
+        verbose: bool = False,
+    ) -> None:
+        self.space = space
+        self.strategy = strategy
+        self.objectives = objectives
+        self.constraints = constraints
+        self.trials = trials
+        self.hours = hours
+        self.recipe = recipe
+        self.finish_recipe = finish_recipe
+        self.validation_fraction = validation_fraction
+        self.control = control
+        self.executor = executor
+        self.numerics = numerics
+        self.store = store
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> NasturtiumClassifier:
+        """Search, and train the best network on all examples.
+
+        Args:
+            X: (N, features), (N, H, W), (N, C, H, W) or (N, H, W, C) numbers.
+            y: (N,) labels.
+
+        Raises:
+            ValueError: the data are not usable, e.g. a class has too few examples to be divided.
+        """
+        examples, y = validate_data(self, X, y, allow_nd=True, dtype=NUMBERS)
+        check_classification_targets(y)
+        self.classes_, labels = np.unique(y, return_inverse=True)
+        seed = int(check_random_state(self.random_state).randint(2**31))
+        if isinstance(self.random_state, int):
+            seed = self.random_state
+        try:
+            fractions = (self.validation_fraction, 0.0)
+            words = self.classes_.dtype.kind not in "biuf"
+            task = load(
+                (examples, labels),
+                seed=seed,
+                name="data",
+                fractions=fractions,
+                class_names=[str(name) for name in self.classes_] if words else None,
+            )
+        except TaskError as error:
+            raise ValueError(f"these classes cannot be learnt from: {error}") from error
+        space = self.space
+        if isinstance(space, str) and space == "auto":
+            space = "mlp" if len(task.inputs) == 1 else "mobilenet"
+        self.study_ = search(
+            task,
+            space=space,
+            strategy=self.strategy,
+            objectives=tuple(self.objectives),
+            constraints=tuple(self.constraints),
+            trials=self.trials,
+            hours=self.hours,
+            recipe=self.recipe,
+            control=self.control,
+            executor=self.executor,
+            numerics=self.numerics,
+            store=self.store,
+            seed=seed,
+            progress=bool(self.verbose),
+        )
+        self.finished_ = retrain(
+            self.study_, data=task, recipe=self.finish_recipe, progress=bool(self.verbose)
+        )
+        return self
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """The probability of each class: (N, classes), in the order of ``classes_``."""
+        import torch
+
+        check_is_fitted(self)
+        examples = validate_data(self, X, allow_nd=True, dtype=NUMBERS, reset=False)
+        task = self.finished_.task
+        inputs = _laid_out(examples, task.inputs)
+        shape = (-1, *(1,) * (len(task.inputs) - 1))
+        mean = torch.tensor(task.mean, dtype=torch.float32).view(shape)
+        std = torch.tensor(task.std, dtype=torch.float32).view(shape)
+        model = self.finished_.model.cpu().eval()
+        with torch.inference_mode():
+            parts = [
+                model((torch.from_numpy(part).float() - mean) / std).double().softmax(1)
+                for part in np.array_split(inputs, max(1, -(-len(inputs) // BATCH)))
+            ]
+        probabilities: NDArray[np.float64] = torch.cat(parts).numpy()
+        return probabilities
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """The most likely label of each example: (N,)."""
+        probabilities = self.predict_proba(X)
+        labels: NDArray[Any] = self.classes_[probabilities.argmax(1)]
+        return labels
+
+
+# Kept as they are; anything else (lists, other integers) becomes the first of them.
+NUMBERS = (np.float64, np.float32, np.uint8)
+
+
+def _laid_out(given: NDArray[Any], inputs: tuple[int, ...]) -> NDArray[Any]:
+    """Examples in the shape that the network takes, (N, C, H, W) or (N, F)."""
+    if given.shape[1:] == inputs:
+        laid = given
+    elif given.ndim == 3 and (1, *given.shape[1:]) == inputs:
+        laid = given[:, None]
+    elif given.ndim == 4 and (given.shape[3], *given.shape[1:3]) == inputs:
+        laid = given.transpose(0, 3, 1, 2)
+    else:
+        raise ValueError(
+            f"X has examples of shape {given.shape[1:]}; the classifier was fitted to {inputs}"
+        )
+    return np.ascontiguousarray(laid, dtype=np.float32)

@@ -1,0 +1,110 @@
+"""What all trials of a study share, sent to a worker process once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, final
+
+from nasturtium.errors import EstimateError
+from nasturtium.study.trial import Objective
+
+if TYPE_CHECKING:
+    from nasturtium.cost.plan import Counter
+    from nasturtium.space.base import Space
+    from nasturtium.study.files import Files
+    from nasturtium.task.task import Task
+    from nasturtium.train.numerics import Numerics
+
+__all__ = ["StudyContext"]
+
+
+@final
+class StudyContext:
+    """What all jobs of a study share; sent to a worker once.
+
+    Attributes:
+        study: the study's name.
+        seed: the study's seed.
+        space: the bound search space.
+        task: the data, or ``None`` where nothing is trained.
+        files: the study's files.
+        numerics: device, threads, precision and memory format of a job.
+        time_limit: seconds after which a trial fails, or ``None``.
+        prepared: digests of what was prepared, by part.
+        constraints: the study's bounds.
+    """
+
+    def __init__(
+        self,
+        study: str,
+        seed: int,
+        space: Space,
+        task: Task | None = None,
+        files: Files | None = None,
+        numerics: Numerics | None = None,
+        time_limit: float | None = None,
+        prepared: Mapping[str, str] | None = None,
+        constraints: tuple[Objective, ...] = (),
+    ) -> None:
+        self.study = study
+        self.seed = seed
+        self.space = space
+        self.task = task
+        self.files = files
+        self.numerics = numerics
+        self.time_limit = time_limit
+        self.prepared = dict(prepared or {})
+        self.constraints = constraints
+        self._counter: Counter | None = None
+
+    @property
+    def counter(self) -> Counter:
+        """Counts this space's networks from their blocks, remembering equal ones."""
+        from nasturtium.cost.plan import Counter
+
+        if self._counter is None:
+            self._counter = Counter()
+        return self._counter
+
+    def packed(self) -> dict[str, Any]:
+        """What a worker process needs to make the same setting; data go through files."""
+        folder = None
+        if self.task is not None:
+            assert self.files is not None
+            folder = self.files.tasks / self.task_digest
+            self.task.save(folder, replace=True)
+        parts = {name: value for name, value in vars(self).items() if name[0] != "_"}
+        parts["task"] = folder
+        return parts
+
+    @classmethod
+    def unpacked(cls, parts: Mapping[str, Any]) -> StudyContext:
+        """The setting of :meth:`packed`, its data mapped from files that all workers share."""
+        from nasturtium.task.task import Task
+
+        folder = parts["task"]
+        task = None if folder is None else Task.load(folder, check=False)  # the driver checked it
+        return cls(**{**parts, "task": task})
+
+    @property
+    def task_digest(self) -> str:
+        """Identifies the data and how they are divided."""
+        assert self.task is not None
+        return self.task.digest
+
+    @property
+    def inputs(self) -> tuple[int, ...]:
+        """Shape of one example, from the data or else from the space.
+
+        Raises:
+            EstimateError: neither says.
+        """
+        if self.task is not None:
+            return self.task.inputs
+        facts = getattr(self.space, "arguments", {})
+        if "inputs" not in facts:
+            raise EstimateError(
+                f"the shape of an example is not known; bind it with "
+                f"{self.space.name}.bind(inputs=...)"
+            )
+        return tuple(facts["inputs"])
