@@ -1,6 +1,6 @@
-"""A search space of your own: a function that asks, and returns the function that builds.
+"""Your own search space: a function that asks for decisions and returns a function that builds.
 
-From the command line, with this file as it is:
+On the command line, with this file:
 
     nasturtium search digits --space examples/02_own_space.py:net
 """
@@ -51,7 +51,7 @@ def net(choose, *, inputs, classes):
 
 if __name__ == "__main__":
     smoke = "NASTURTIUM_SMOKE" in os.environ
-    print(net.check(inputs=(1, 8, 8), classes=10))  # every option built once, in milliseconds
+    print(net.check(inputs=(1, 8, 8), classes=10))  # builds and runs every option once
     study = nas.search(
         "digits",
         space=net,

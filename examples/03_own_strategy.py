@@ -1,6 +1,6 @@
-"""A strategy of your own: what to try next, given what is known.
+"""Your own strategy: it proposes the next candidate from the history of the search.
 
-From the command line: nasturtium search digits --strategy "examples/03_own_strategy.py:Climb"
+On the command line: nasturtium search digits --strategy "examples/03_own_strategy.py:Climb"
 """
 
 import nasturtium as nas
@@ -8,7 +8,7 @@ from nasturtium.contracts.strategies import check_strategy
 
 
 class Climb(nas.Strategy):
-    """Mutates the best so far, and now and then starts anew."""
+    """Mutate the best architecture so far, and restart at random with some probability."""
 
     def __init__(self, restart: float = 0.1) -> None:
         self.restart = restart
@@ -21,12 +21,12 @@ class Climb(nas.Strategy):
 
 
 def skips(architecture):
-    """Stands for a training: how many edges of the cell are skip connections."""
+    """Stand in for a training: the share of skip connections among the edges of a cell."""
     return {"accuracy": sum(op == "skip_connect" for op in architecture.values()) / 6}
 
 
 if __name__ == "__main__":
-    check_strategy(Climb())  # the tests that every strategy here passes
+    check_strategy(Climb())  # the contract that every strategy has to meet
     study = nas.search(
         "digits",
         space="nasbench201",

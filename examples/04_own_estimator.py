@@ -1,6 +1,6 @@
-"""An estimator of your own: numbers about an architecture, here how it stands noise.
+"""Your own estimator: it trains a network and measures how robust it is to noise.
 
-From the command line:
+On the command line:
 
     nasturtium search digits --estimator examples/04_own_estimator.py:Robust --objective max:robust
 """
@@ -14,7 +14,7 @@ from nasturtium.train.fit import fit
 
 
 class Robust(nas.Estimator):
-    """Trains a network, and measures it on noisy validation images as well."""
+    """Train a network, and evaluate it on noisy validation images as well."""
 
     metrics = ("accuracy", "robust")
 

@@ -1,6 +1,6 @@
-"""A benchmark of your own: a table of results that you measured once, to compare strategies on.
+"""Your own benchmark: a table of measured results on which strategies are compared.
 
-From the command line:
+On the command line:
 
     nasturtium race random evolution --benchmark examples/05_own_benchmark.py:Widths
 """
@@ -9,21 +9,19 @@ import math
 import os
 
 import nasturtium as nas
-from nasturtium.bench.base import Benchmark
-from nasturtium.comparison.race import race
 from nasturtium.study.trial import FULL
 
 
 @nas.space
 def widths(choose):
-    """Three layers with a width each; it is never built, since the table has the results."""
+    """Three layers with a width each. It is never built, since the table has the results."""
     for layer in range(3):
         choose(f"width{layer}", (8, 16, 32, 64))
     return lambda: None
 
 
-class Widths(Benchmark):
-    """Made-up results: wide layers are better, and cost more."""
+class Widths(nas.Benchmark):
+    """Invented results: wide layers are more accurate, and cost more."""
 
     def __init__(self):
         self.name = "widths"
@@ -32,7 +30,7 @@ class Widths(Benchmark):
         self.best = 0.9
 
     def query(self, architecture, *, fidelity=FULL, run=None):
-        self.level(fidelity)  # refuses what the table does not hold
+        self.level(fidelity)  # raises an error for a fidelity that the table does not have
         return {"accuracy": self.truth(architecture), "params": float(sum(architecture.values()))}
 
     def truth(self, architecture):
@@ -42,4 +40,4 @@ class Widths(Benchmark):
 if __name__ == "__main__":
     smoke = "NASTURTIUM_SMOKE" in os.environ
     strategies = ["random", "evolution(population=5,sample=2)"]
-    print(race(strategies, Widths(), trials=20, repeats=4 if smoke else 100))
+    print(nas.race(strategies, Widths(), trials=20, repeats=4 if smoke else 100))
