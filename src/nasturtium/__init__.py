@@ -47,9 +47,9 @@ if TYPE_CHECKING:  # what type checkers and editors see of the table below
     from nasturtium.estimate.hardware import Hardware as Hardware
     from nasturtium.estimate.tabular import Tabular as Tabular
     from nasturtium.estimate.train import Train as Train
-    from nasturtium.execute.executor import Executor as Executor
-    from nasturtium.execute.executor import Here as Here
-    from nasturtium.execute.executor import Processes as Processes
+    from nasturtium.execute.base import Executor as Executor
+    from nasturtium.execute.here import Here as Here
+    from nasturtium.execute.processes import Processes as Processes
     from nasturtium.retraining.evidence import collect_evidence as collect_evidence
     from nasturtium.retraining.evidence import load_evidence as load_evidence
     from nasturtium.retraining.model_card import export_with_card as export_with_card
@@ -120,12 +120,12 @@ _HOME = {
     "EstimateError": "errors",
     "Estimator": "study.estimator",
     "Evidence": "analyse.evidence",
-    "Executor": "execute.executor",
+    "Executor": "execute.base",
     "ExportError": "errors",
     "Fidelity": "study.trial",
     "GraphSpace": "space.graph",
     "Hardware": "estimate.hardware",
-    "Here": "execute.executor",
+    "Here": "execute.here",
     "History": "study.history",
     "Hyperband": "strategy.halving",
     "Job": "study.job",
@@ -147,7 +147,7 @@ _HOME = {
     "PoolBenchmark": "bench.pool",
     "PoolSpace": "space.pool",
     "Portfolio": "strategy.portfolio",
-    "Processes": "execute.executor",
+    "Processes": "execute.processes",
     "Proposal": "study.trial",
     "REINFORCE": "strategy.reinforce",
     "Race": "comparison.race",

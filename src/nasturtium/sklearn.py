@@ -17,7 +17,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from nasturtium.errors import TaskError
-from nasturtium.execute.executor import Executor
+from nasturtium.execute.base import Executor
 from nasturtium.retraining.retrain import retrain
 from nasturtium.run.search import search
 from nasturtium.space.base import Space

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import nasturtium as nas
-from nasturtium.execute.executor import Processes
+from nasturtium.execute.processes import Processes
 from nasturtium.run.names import NAMES, made, parsed, recipe_space, resolve
 from nasturtium.space.recipe import RecipeSpace
 

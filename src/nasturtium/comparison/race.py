@@ -20,7 +20,7 @@ import numpy as np
 from nasturtium.bench.base import Benchmark
 from nasturtium.comparison.replay import Run, simulate
 from nasturtium.errors import StrategyError
-from nasturtium.execute.serialize import packed
+from nasturtium.execute.serialize import dumps
 from nasturtium.run.arguments import goals_in
 from nasturtium.run.preflight import check_budget, check_fidelities
 from nasturtium.study.trial import Objective
@@ -147,7 +147,7 @@ def _all(
     parts = [seeds[start : start + size] for start in range(0, len(seeds), size)]
     jobs = [(name, part) for name in runners for part in parts]
     # Parts of the main program, or of a file of the user's, travel by value.
-    sent = {name: packed((strategy, benchmark, settings)) for name, strategy in runners.items()}
+    sent = {name: dumps((strategy, benchmark, settings)) for name, strategy in runners.items()}
     found = Parallel(n_jobs=workers)(
         delayed(_elsewhere)(sys.path, sent[name], part) for name, part in jobs
     )

@@ -22,7 +22,9 @@ from nasturtium.analyse.selection import pools, select
 from nasturtium.analyse.verdict import MARGIN
 from nasturtium.cost.count import count
 from nasturtium.errors import StrategyError
-from nasturtium.execute.executor import Executor, Here, Processes
+from nasturtium.execute.base import Executor
+from nasturtium.execute.here import Here
+from nasturtium.execute.processes import Processes
 from nasturtium.execute.run_job import outcome_from_json
 from nasturtium.retraining.energy import Meter
 from nasturtium.retraining.estimator import Retrain, RetrainJob, said

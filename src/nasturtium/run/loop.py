@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn, final
 
 from nasturtium.errors import EstimateError, StrategyError
-from nasturtium.execute.executor import Executor
+from nasturtium.execute.base import Executor
 from nasturtium.execute.run_job import outcome_from_json
 from nasturtium.study.context import StudyContext
 from nasturtium.study.job import Job

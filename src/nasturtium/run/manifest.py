@@ -261,12 +261,12 @@ def versions() -> dict[str, str]:
 
 def machine() -> dict[str, Any]:
     """The machine, in words."""
-    from nasturtium.execute.executor import cores
+    from nasturtium.execute.base import count_cores
 
     found: dict[str, Any] = {
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "processor": _processor(),
-        "cores": cores(),
+        "cores": count_cores(),
     }
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():

@@ -73,8 +73,8 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         for name in ("autoaugment", "randaugment", "training")
     },
     "executor": {
-        "here": "nasturtium.execute.executor:Here",
-        "processes": "nasturtium.execute.executor:Processes",
+        "here": "nasturtium.execute.here:Here",
+        "processes": "nasturtium.execute.processes:Processes",
     },
 }
 
@@ -95,7 +95,7 @@ BASES: Mapping[str, str] = {
     "benchmark": "nasturtium.bench.base:Benchmark",
     "estimator": "nasturtium.study.estimator:Estimator",
     "recipe": "nasturtium.space.recipe:RecipeSpace",
-    "executor": "nasturtium.execute.executor:Executor",
+    "executor": "nasturtium.execute.base:Executor",
 }
 SETTINGS = re.compile(r"\s*[\w.]+\s*=")  # epochs=5, and no name
 

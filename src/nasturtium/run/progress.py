@@ -22,13 +22,13 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from nasturtium.display.printable import to_one_line
 from nasturtium.report.text.standing import Standing, standing
 from nasturtium.report.text.summary import in_words, metrics_in_words
 from nasturtium.study.confirmation import answer
 from nasturtium.study.strategy import Strategy
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Trial
-from nasturtium.study.validate import readable
 from nasturtium.train.epochs import whole_epochs
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class Lines(ProgressView):
         self._best: tuple[float, float] | None = None
 
     def say(self, text: str) -> None:
-        self._said, text = self.elapsed, readable(text)
+        self._said, text = self.elapsed, to_one_line(text)
         if self.console is None:
             logger.info("%s", text)
             return
@@ -246,7 +246,7 @@ class Panel(ProgressView):
         self._live.stop()
 
     def say(self, text: str) -> None:
-        self.console.print(readable(text), markup=False, highlight=False, soft_wrap=True)
+        self.console.print(to_one_line(text), markup=False, highlight=False, soft_wrap=True)
 
     def __call__(self, study: Study, stage: Stage, trial: Trial | None) -> None:
         if stage == "search" and self._now is None:
@@ -254,7 +254,7 @@ class Panel(ProgressView):
             for note in _notes(study):
                 self.say(note)
         if trial is not None and trial.state == "failed":
-            self._trouble = readable(f"trial {trial.number}: {trial.error}")
+            self._trouble = to_one_line(f"trial {trial.number}: {trial.error}")
         if trial is not None and stage == "epoch":
             self._epochs[trial.number] = len(trial.curve)
         elif trial is not None:

@@ -26,7 +26,9 @@ from nasturtium.errors import (
 from nasturtium.estimate.combined import Combined
 from nasturtium.estimate.hardware import COUNTS, Hardware
 from nasturtium.estimate.train import Train
-from nasturtium.execute.executor import Executor, Here, Processes, cores
+from nasturtium.execute.base import Executor, count_cores
+from nasturtium.execute.here import Here
+from nasturtium.execute.processes import Processes
 from nasturtium.execute.tune import Tuning, tune
 from nasturtium.run.arguments import arguments_of, goals_in
 from nasturtium.run.defaults import resolve_defaults, trained
@@ -575,7 +577,7 @@ def _ready(
         else:
             context.numerics = Numerics()
     elif runner is None:
-        fitting = max(1, cores() // context.numerics.threads)
+        fitting = max(1, count_cores() // context.numerics.threads)
         if _trains(estimator):
             runner = Processes(fitting)
         else:  # only a worker process can be ended at a time limit

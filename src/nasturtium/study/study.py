@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from nasturtium.architecture import Architecture
 from nasturtium.display.notebook import lines
+from nasturtium.display.printable import to_one_line
 from nasturtium.errors import StoreError, StrategyError
 from nasturtium.study.confirmation import ANSWER_ARMS, answer, next_candidate
 from nasturtium.study.event import Event
@@ -32,7 +33,7 @@ from nasturtium.study.trial import (
     parse_bound,
     parse_objective,
 )
-from nasturtium.study.validate import checked, plain_curve, plain_numbers, readable
+from nasturtium.study.validate import checked, plain_curve, plain_numbers
 
 if TYPE_CHECKING:
     from nasturtium.space.base import Space
@@ -306,7 +307,9 @@ class Study:
         """
         numbers, times = plain_numbers(metrics or {}), (seconds, cpu_seconds)
         points = plain_curve(curve)[0]
-        self._settle(Outcome(trial.number, numbers, points, {}, readable(reason), *times, epochs))
+        self._settle(
+            Outcome(trial.number, numbers, points, {}, to_one_line(reason), *times, epochs)
+        )
 
     def _settle(self, outcome: Outcome) -> None:
         number = outcome.number

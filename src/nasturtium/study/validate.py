@@ -6,14 +6,14 @@ import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from nasturtium.display.printable import to_one_line
 from nasturtium.errors import EstimateError
 from nasturtium.study.trial import Objective
 
-__all__ = ["checked", "numbers", "plain_curve", "plain_numbers", "readable"]
+__all__ = ["checked", "numbers", "plain_curve", "plain_numbers"]
 
 NUMBERS = frozenset((float, int))
 FLOAT = frozenset((float,))
-LONGEST = 2000  # letters of a reason
 
 
 def checked(
@@ -109,23 +109,6 @@ def plain_curve(
     return tuple(plain), None
 
 
-def readable(text: str) -> str:
-    r"""Text as one line that can be stored and printed anywhere, of at most 2,000 letters.
-
-    Example:
-        >>> print(readable("no such file: caf\udce9.png"))
-        no such file: caf\udce9.png
-    """
-    if len(text) > LONGEST:
-        text = text[: LONGEST - 1] + "…"
-    if text.isprintable():
-        return text
-    return "".join(
-        letter if letter.isprintable() else " " if letter.isspace() else ascii(letter)[1:-1]
-        for letter in text
-    )
-
-
 def _plain(found: Mapping[Any, Any]) -> bool:
     return FLOAT.issuperset(map(type, found.values())) and _unnamed(found) is None
 
@@ -157,6 +140,6 @@ def _no_number(name: str, value: object) -> str:
 def _shown(value: object) -> str:
     """A short representation of a value, whatever its type does when it is asked for one."""
     try:
-        return readable(reprlib.repr(value))
+        return to_one_line(reprlib.repr(value))
     except Exception:
         return f"an object of type {type(value).__name__}"

@@ -1,7 +1,7 @@
-"""A worker process as its driver sees it: a pipe that never blocks the driver, and its state.
+"""The driver's side of a worker process: its state, and a pipe that never blocks the driver.
 
-A message is eight bytes of length and then so many bytes. The driver's end does not block: a worker
-that is stopped in the middle of a message, or that does not read, delays nobody else.
+A message is its length in eight bytes, followed by its bytes. The driver's end does not block: a
+worker that is stopped in the middle of a message, or that does not read, does not delay the others.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Literal, final
 
-from nasturtium.execute.serialize import packed
+from nasturtium.execute.serialize import dumps
 from nasturtium.study.job import Job
 
-__all__ = ["LENGTH", "PIPE", "WorkerProcess", "cause", "poll"]
+__all__ = ["LENGTH", "PIPE", "WorkerProcess", "describe_exit", "poll"]
 
 LENGTH = 8  # bytes before each message
 PIPE = "NASTURTIUM_PIPE"  # environment variable: the number of the worker's end of the pipe
@@ -28,14 +28,14 @@ PIPE = "NASTURTIUM_PIPE"  # environment variable: the number of the worker's end
 
 @final
 class WorkerProcess:
-    """One worker process, in a process group of its own, and the driver's end of its pipe.
+    """One worker process in a process group of its own, with the driver's end of its pipe.
 
     Attributes:
-        job: the job that it has, or ``None``.
-        curve: what the job reported in this process.
-        started: when it was sent what jobs share; ``None`` once it is ready for a job.
-        began: when it began its job, or ``None``.
-        halted: when it was first seen to be stopped, or ``None`` while it runs.
+        job: its job, or ``None``.
+        curve: the points that the job reported in this process.
+        started: when the context was sent to it; ``None`` once it is ready for a job.
+        began: when its job began, or ``None``.
+        halted: when it was first found stopped, or ``None`` while it runs.
         closed: whether its end of the pipe is closed.
     """
 
@@ -47,7 +47,7 @@ class WorkerProcess:
                 pass_fds=(theirs.fileno(),),
                 env={**os.environ, "OMP_NUM_THREADS": str(threads), PIPE: str(theirs.fileno())},
                 stdin=subprocess.DEVNULL,
-                process_group=0,  # so that it ends together with all that it started
+                process_group=0,  # to end it together with all processes that it started
             )
         ours.setblocking(False)
         self.pipe = ours
@@ -61,12 +61,12 @@ class WorkerProcess:
         self._in = bytearray()
 
     def send(self, message: bytes) -> None:
-        """Send a message, now as far as the pipe takes it, and the rest in :func:`poll`."""
+        """Send as much of a message as the pipe takes now, and the rest in :func:`poll`."""
         self._out += (memoryview(len(message).to_bytes(LENGTH)), memoryview(message))
         self.flush()
 
     def flush(self) -> bool:
-        """Send what waits; whether anything still does."""
+        """Send waiting bytes; return whether some still wait."""
         try:
             while self._out:
                 left = self._out[0][self.pipe.send(self._out[0]) :]
@@ -81,8 +81,8 @@ class WorkerProcess:
             self._out.clear()
         return False
 
-    def received(self) -> list[bytes]:
-        """The whole messages that are there; notes where the pipe is closed."""
+    def receive(self) -> list[bytes]:
+        """Return the messages that have arrived completely; record whether the pipe is closed."""
         try:
             while part := self.pipe.recv(1 << 20):
                 self._in += part
@@ -100,45 +100,45 @@ class WorkerProcess:
             del self._in[:end]
         return messages
 
-    def give(self, job: Job) -> None:
-        """Hand a job over."""
+    def assign(self, job: Job) -> None:
+        """Send a job to the worker."""
         parts = (job.number, job.proposal, job.parent_weights, job.resumed, job.origin)
         self.job, self.curve, self.began = job, [], None
-        self.send(packed(("job", parts)))
+        self.send(dumps(("job", parts)))
 
     def state(self) -> Literal["running", "stopped", "ended"]:
-        """Whether the process runs, is stopped (SIGSTOP), or has ended."""
+        """Return whether the process runs, is stopped (SIGSTOP), or has ended."""
         if not hasattr(os, "waitid"):  # macOS, before Python 3.13
             return "running" if self.process.poll() is None else "ended"
         flags = os.WEXITED | os.WSTOPPED | os.WNOHANG | os.WNOWAIT
         try:
-            found = os.waitid(os.P_PID, self.process.pid, flags)
+            status = os.waitid(os.P_PID, self.process.pid, flags)
         except ChildProcessError:  # the program ignores SIGCHLD, or waited for all children
             return "ended"
-        if found is None:
+        if status is None:
             return "running"
-        return "stopped" if found.si_code == os.CLD_STOPPED else "ended"
+        return "stopped" if status.si_code == os.CLD_STOPPED else "ended"
 
     def end(self) -> int:
-        """Kill the process and all that it started, and return its exit code."""
-        if self.process.returncode is None:  # not waited for, so the number is still its own
+        """Kill the process and all processes that it started; return its exit code."""
+        if self.process.returncode is None:  # so no other process has its number
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.kill()  # where a job has put it into another group
+            self.process.kill()  # if a job put it into another group
         code = self.process.wait()
         self.pipe.close()
         return code
 
 
 def poll(workers: Iterable[WorkerProcess], timeout: float) -> None:
-    """Wait until a worker has sent something, or ``timeout`` seconds; send what waits meanwhile."""
+    """Wait for a message, at most ``timeout`` seconds, and send waiting bytes meanwhile."""
     watched = select.poll()
     for worker in workers:
-        waits = worker.flush()
-        watched.register(worker.pipe, select.POLLIN | (select.POLLOUT if waits else 0))
+        waiting = worker.flush()
+        watched.register(worker.pipe, select.POLLIN | (select.POLLOUT if waiting else 0))
     watched.poll(1000 * timeout)
 
 
-def cause(code: int) -> str:
-    """What an exit code says of a process's end."""
+def describe_exit(code: int) -> str:
+    """Return how a process ended: the name of a signal, or its exit code."""
     return signal.Signals(-code).name if code < 0 else f"exit code {code}"
