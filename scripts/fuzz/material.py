@@ -35,9 +35,9 @@ def warm() -> None:
     """Import what commands import, once for all processes."""
     for name in (
         "nasturtium.report.page",
-        "nasturtium.retraining.evidence",
+        "nasturtium.retraining.collect_evidence",
         "nasturtium.retraining.retrain",
-        "nasturtium.retraining.model_card",
+        "nasturtium.retraining.export_with_card",
         "nasturtium.study.stores.repair",
         "nasturtium.comparison.race",
         "nasturtium.run.progress",

@@ -19,6 +19,7 @@ space.__name__ = "nasturtium.space"
 
 if TYPE_CHECKING:  # what type checkers and editors see of the table below
     from nasturtium.analyse.evidence import Evidence as Evidence
+    from nasturtium.analyse.load_evidence import load_evidence as load_evidence
     from nasturtium.architecture import Architecture as Architecture
     from nasturtium.bench.accelnasbench import accelnasbench as accelnasbench
     from nasturtium.bench.base import Benchmark as Benchmark
@@ -50,11 +51,10 @@ if TYPE_CHECKING:  # what type checkers and editors see of the table below
     from nasturtium.execute.base import Executor as Executor
     from nasturtium.execute.here import Here as Here
     from nasturtium.execute.processes import Processes as Processes
-    from nasturtium.retraining.evidence import collect_evidence as collect_evidence
-    from nasturtium.retraining.evidence import load_evidence as load_evidence
-    from nasturtium.retraining.model_card import export_with_card as export_with_card
-    from nasturtium.retraining.retrain import Retrained as Retrained
+    from nasturtium.retraining.collect_evidence import collect_evidence as collect_evidence
+    from nasturtium.retraining.export_with_card import export_with_card as export_with_card
     from nasturtium.retraining.retrain import retrain as retrain
+    from nasturtium.retraining.retrained import Retrained as Retrained
     from nasturtium.run.search import resume as resume
     from nasturtium.run.search import search as search
     from nasturtium.sklearn import NasturtiumClassifier as NasturtiumClassifier
@@ -157,7 +157,7 @@ _HOME = {
     "Recipe": "train.recipe",
     "RegularizedEvolution": "strategy.evolution",
     "Relaxation": "supernet.relaxation",
-    "Retrained": "retraining.retrain",
+    "Retrained": "retraining.retrained",
     "Softmax": "supernet.relaxation",
     "Space": "space.base",
     "SpaceError": "errors",
@@ -179,11 +179,11 @@ _HOME = {
     "accelnasbench": "bench.accelnasbench",
     "block": "blocks",
     "chain": "blocks",
-    "collect_evidence": "retraining.evidence",
+    "collect_evidence": "retraining.collect_evidence",
     "dartscells": "bench.dartscells",
-    "export_with_card": "retraining.model_card",
+    "export_with_card": "retraining.export_with_card",
     "load": "task.sources",
-    "load_evidence": "retraining.evidence",
+    "load_evidence": "analyse.load_evidence",
     "race": "comparison.race",
     "recipe": "space.recipe",
     "relax": "supernet.relax",

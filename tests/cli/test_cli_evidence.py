@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nasturtium.analyse.retrained import Training
+from nasturtium.analyse.comparison.retrained import Training
 from nasturtium.run.progress import training_in_words
 
 

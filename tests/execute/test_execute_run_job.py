@@ -114,7 +114,7 @@ def endless(depth: int) -> int:
         (raises(GeneratorExit()), "GeneratorExit: no message (in estimate"),
         (raises(Unkind()), "Unkind: its text cannot be read (in estimate"),
         (raises(nas.EstimateError("caf\udce9\x00\x1b[2J")), "caf\\xe9\\x00\\x1b[2J"),
-        (raises(ValueError("caf\udce9.png")), "ValueError: caf\\udce9.png (in estimate"),
+        (raises(ValueError("caf\udce9.png")), "ValueError: caf\\xe9.png (in estimate"),
         (raises(ValueError("x" * 10**6)), "ValueError: xxxx"),
         (lambda job: endless(0), "RecursionError: "),
         (lambda job: job.task, "this estimator needs data"),

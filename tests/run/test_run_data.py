@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 import nasturtium as nas
 from nasturtium.cli import app
 from nasturtium.report.head import head
-from nasturtium.retraining.model_card import card
+from nasturtium.retraining.model_card import format_card
 from nasturtium.run.open_study import reopen
 from nasturtium.study.context import StudyContext
 from nasturtium.study.stores.sql import open_store
@@ -99,7 +99,7 @@ def test_options_of_the_data_are_kept_with_the_study(tmp_path: Path) -> None:
     assert raw.max() > 255
     right = program(raw).argmax(1).numpy() == test.labels
     assert right.mean() == pytest.approx(finished.metrics["accuracy"])
-    text = card(again, finished, [])
+    text = format_card(again, finished, [])
     low, high = finished.task.train.inputs.min(), finished.task.train.inputs.max()
     assert json.loads(extra["input_range"]) == [low, high]
     assert f"in the scale of the data ({low:g} to {high:g} in the training examples)" in text

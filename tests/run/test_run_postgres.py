@@ -12,8 +12,8 @@ import pytest
 
 import nasturtium as nas
 from nasturtium.cli import main
-from nasturtium.retraining.model_card import card
-from nasturtium.retraining.retrain import finished
+from nasturtium.retraining.load_retrained import load_retrained
+from nasturtium.retraining.model_card import format_card
 from nasturtium.run.open_study import reopen
 from nasturtium.study.stores.sql import SqlStore
 
@@ -120,7 +120,7 @@ def test_no_output_log_page_or_card_holds_the_password(
     store = SqlStore(url)
     said += repr(store.text("s")) + repr([event.data for event in store.read("s")])
     study = reopen(store, "s", with_space=True)
-    said += card(study, finished(study), [])
+    said += format_card(study, load_retrained(study), [])
     store.close()
     for path in tmp_path.rglob("*"):
         said += f"\n{path}\n" + (path.read_text(errors="replace") if path.is_file() else "")

@@ -10,8 +10,8 @@ import pytest
 from torch import nn
 
 import nasturtium as nas
-from nasturtium.analyse.curve import search_curve
-from nasturtium.analyse.selection import pools
+from nasturtium.analyse.comparison.selection import split_pools
+from nasturtium.analyse.curves import search_curve
 from nasturtium.errors import StrategyError
 from nasturtium.report.page import page
 from nasturtium.report.text.standing import standing
@@ -102,7 +102,7 @@ def test_a_training_that_was_ended_early_is_no_result():
     # They count as searched, and nowhere as results.
     assert study.count("searched") == 60
     known = {trial.number for trial in finished}
-    parted = pools(history)
+    parted = split_pools(history)
     assert {t.number for t in (*parted.search, *parted.control)} <= known
     searched_for = [trial for trial in finished if trial.arm == "search"]
     assert len(parted.proposed) == sum(not t.proposal.uniform for t in searched_for)
@@ -282,4 +282,4 @@ def test_draws_beside_which_others_were_stopped_are_no_control():
     study.tell(drawn, {"accuracy": 0.5})
     assert study.count("uniform") == 1
     assert [trial.number for trial in study.history.drawn()] == [drawn.number]
-    assert pools(study.history).drawn == (0.5,)
+    assert split_pools(study.history).drawn == (0.5,)

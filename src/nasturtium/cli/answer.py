@@ -18,7 +18,7 @@ from nasturtium.run.names import NAMES
 from nasturtium.study.stores.address import printable
 
 if TYPE_CHECKING:
-    from nasturtium.retraining.retrain import Retrained
+    from nasturtium.retraining.retrained import Retrained
     from nasturtium.run.progress import ProgressView
     from nasturtium.study.study import Study
 
@@ -125,7 +125,7 @@ def tell_finished(done: Retrained, files: list[dict[str, Any]], as_json: bool) -
         return
     how = done.weights
     if not done.reused:
-        how = f"{done.seconds:.0f} s of training{how.removeprefix('trained afresh')}"
+        how = f"{done.seconds:.0f} s of training{how.removeprefix('newly trained')}"
     lines = [("network", f"trial {done.trial}, {done.recipe.epochs} epochs, {how}")]
     shown = [f"{name} {in_words(name, value)}" for name, value in done.metrics.items()]
     lines.append(("test", ", ".join(shown)))

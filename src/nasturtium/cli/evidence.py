@@ -12,8 +12,8 @@ import typer
 from nasturtium.cli.answer import Json, Quiet, StoreName, Trust, going_on, plain
 
 if TYPE_CHECKING:
-    from nasturtium.analyse.prospect import Prospect
-    from nasturtium.analyse.retrained import Training
+    from nasturtium.analyse.comparison.prospect import Prospect
+    from nasturtium.analyse.comparison.retrained import Training
 
 __all__ = ["evidence", "report"]
 
@@ -52,7 +52,8 @@ def evidence(
 
     opened = reopen(*found(study), with_space=True, own=not saved, trust=trust)
     with going_on():
-        from nasturtium.retraining.evidence import collect_evidence, load_evidence
+        from nasturtium.analyse.load_evidence import load_evidence
+        from nasturtium.retraining.collect_evidence import collect_evidence
         from nasturtium.run.progress import training_in_words
 
         def watch(training: Training, done: int, wanted: int) -> None:
@@ -91,9 +92,9 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Write a study as one HTML page, which opens offline: the answer, evidence, every trial."""
+    from nasturtium.analyse.load_evidence import load_evidence
     from nasturtium.errors import NasturtiumError
     from nasturtium.report.page import report as write
-    from nasturtium.retraining.evidence import load_evidence
     from nasturtium.run.open_study import found, manifest_in, parted, reopen, replay
 
     store, name = found(study, read_only=True)

@@ -11,7 +11,7 @@ import typer
 from nasturtium.cli.answer import Json, Quiet, StoreName, Trust, going_on, shown, tell_finished
 
 if TYPE_CHECKING:
-    from nasturtium.retraining.retrain import Retrained
+    from nasturtium.retraining.retrained import Retrained
     from nasturtium.study.study import Study
 
 __all__ = ["export", "finish"]
@@ -64,7 +64,7 @@ def finish(
     quiet: Quiet = False,
 ) -> None:
     """Train the best architecture in full, measure it on the test split, and export it."""
-    from nasturtium.retraining.model_card import check_paths
+    from nasturtium.retraining.export_with_card import check_paths
     from nasturtium.run.open_study import found, reopen
 
     if export is not None:
@@ -110,21 +110,21 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write the network that was finished last to a file, compared with it before it is kept."""
-    from nasturtium.retraining.model_card import check_paths
+    from nasturtium.retraining.export_with_card import check_paths
     from nasturtium.run.open_study import found, reopen
 
     check_paths(path, int8=int8)
     opened = reopen(*found(study), with_space=True, trust=trust)
     with going_on():
-        from nasturtium.retraining.retrain import finished
+        from nasturtium.retraining.load_retrained import load_retrained
 
-        done = finished(opened, trial=trial, data=data)
+        done = load_retrained(opened, trial=trial, data=data)
         files = _export(opened, done, path, int8)
     tell_finished(done, files, as_json)
 
 
 def _export(study: Study, done: Retrained, path: Path | None, int8: bool) -> list[dict[str, Any]]:
-    from nasturtium.retraining.model_card import export_with_card
+    from nasturtium.retraining.export_with_card import export_with_card
 
     if path is None:
         return []

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from nasturtium.analyse.evidence import Evidence
+from nasturtium.analyse.load_evidence import load_evidence
 from nasturtium.atomic_write import check_target, replace_file
 from nasturtium.errors import StoreError
 from nasturtium.report import sections
@@ -199,10 +200,6 @@ def _chosen(study: Study, final: Mapping[str, Any] | None) -> Trial | None:
 def _weighed(study: Study, given: Evidence | Mapping[str, Any] | None) -> Mapping[str, Any]:
     """The evidence that was gathered, or what the log alone says, as plain JSON."""
     if given is None:
-        from nasturtium.retraining.evidence import (
-            load_evidence,  # which the command line imports as well
-        )
-
         with np.errstate(invalid="ignore"):  # before the first success the best is -inf
             given = load_evidence(study)
     return given.to_json() if isinstance(given, Evidence) else given

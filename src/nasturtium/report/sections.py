@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from nasturtium.analyse.comparison.retrained import MEASURED
 from nasturtium.analyse.notices import notices
-from nasturtium.analyse.retrained import MEASURED
 from nasturtium.report.format import kind_of, listed, many, measured, short, span
 from nasturtium.study import confirmation
 from nasturtium.study.history import SPENT, History

@@ -32,8 +32,8 @@ from nasturtium.study.trial import Trial
 from nasturtium.train.epochs import whole_epochs
 
 if TYPE_CHECKING:
-    from nasturtium.analyse.prospect import Prospect
-    from nasturtium.analyse.retrained import Training
+    from nasturtium.analyse.comparison.prospect import Prospect
+    from nasturtium.analyse.comparison.retrained import Training
     from nasturtium.train.fit import Progress
 
 __all__ = [

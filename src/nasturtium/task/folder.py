@@ -172,7 +172,8 @@ def _one_depth(looks: dict[Path, Look], folder: Path) -> bool:
         raise TaskError(
             f"{len(deep)} of the images in {escape_unprintable(str(folder))} have more than 8 bits "
             f"a pixel ({_some(deep, folder, 1)}) and {len(plain)} have 8 "
-            f"({_some(plain, folder, 1)}), so their values are of different scales; convert all to one depth"
+            f"({_some(plain, folder, 1)}), so their values are of different scales; convert all "
+            "to one depth"
         )
     return bool(deep)
 

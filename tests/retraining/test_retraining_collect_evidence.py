@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import nasturtium as nas
-from nasturtium.retraining.evidence import collect_evidence, load_evidence
+from nasturtium.analyse.load_evidence import load_evidence
+from nasturtium.retraining.collect_evidence import collect_evidence
 
 
 def data(test=True):

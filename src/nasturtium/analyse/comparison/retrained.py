@@ -1,4 +1,4 @@
-"""Trainings in full, and the networks that they belong to."""
+"""Retrained networks: one training each, and the trainings of one architecture together."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from typing import Any, final
 
 from nasturtium.study.trial import Objective
 
-__all__ = ["MEASURED", "Network", "Training", "most", "networks"]
+__all__ = ["MEASURED", "Network", "Training", "group_trainings", "highest_value"]
 
-MEASURED = ("accuracy", "balanced_accuracy", "loss")  # what every training in full is measured by
+MEASURED = ("accuracy", "balanced_accuracy", "loss")  # the metrics of every retraining
 
 
-def most(objective: Objective) -> float:
-    """The largest value that the metric can have: 1 for accuracies, which are shares."""
+def highest_value(objective: Objective) -> float:
+    """Return the largest value that the metric can have: 1 for accuracies, which are shares."""
     return 1.0 if objective.metric.endswith("accuracy") else math.inf
 
 
 @final
 @dataclass(frozen=True)
 class Training:
-    """One training in full: of a trial's architecture, or of a reference network.
+    """One retraining of a trial's architecture, or one training of a reference network.
 
     Attributes:
-        key: the architecture's key; the name of a reference network.
-        seed: of initial weights and training.
+        key: the architecture's key, or the name of a reference network.
+        seed: seed of initial weights and training.
         trial: the number of the trial; ``None`` for a reference network.
-        metrics: measured on the test examples; empty where it failed.
-        seconds: what it took.
+        metrics: metrics on the test examples; empty if it failed.
+        seconds: duration.
         cpu_seconds: processor time.
-        error: why it failed.
+        error: why it failed, or ``None``.
     """
 
     key: str
@@ -44,12 +44,12 @@ class Training:
     error: str | None = None
 
     def value(self, metric: str) -> float | None:
-        """The metric, or ``None`` where there is no finite one."""
-        found = self.metrics.get(metric)
-        return found if found is not None and math.isfinite(found) else None
+        """Return the metric, or ``None`` if it is missing or not finite."""
+        value = self.metrics.get(metric)
+        return value if value is not None and math.isfinite(value) else None
 
     def fault(self, metric: str) -> str | None:
-        """Why the training says nothing about the metric; ``None`` if it does."""
+        """Return why the metric is unknown; ``None`` if it is known."""
         if self.error is not None:
             return self.error
         if self.value(metric) is not None:
@@ -57,24 +57,24 @@ class Training:
         return f"{metric} is {self.metrics.get(metric, 'missing')}, not a finite number"
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON."""
+        """Return plain JSON."""
         return {**vars(self), "metrics": dict(self.metrics)}
 
 
 @final
 @dataclass(frozen=True)
 class Network:
-    """One architecture with its trainings; the unit of all comparisons.
+    """One architecture with its trainings, the unit of all comparisons.
 
-    Trainings of one architecture that differ by their seeds are not independent witnesses for the
-    architecture's side: only their mean is used, and spread is taken between architectures.
+    Trainings of one architecture with several seeds are not independent evidence: only their mean
+    is used, and the spread is that between architectures.
 
     Attributes:
-        key: the architecture's key, or a reference's name.
+        key: the architecture's key, or the name of a reference network.
         trial: the number of its trial, or ``None``.
-        values: of the metric, one for each seed.
-        metrics: costs and other metrics, means over the trainings.
-        seconds: of one training, mean.
+        values: values of the metric, one for each seed.
+        metrics: means of costs and other metrics over the trainings.
+        seconds: mean duration of one training.
     """
 
     key: str
@@ -85,25 +85,25 @@ class Network:
 
     @property
     def mean(self) -> float:
-        """Mean over the seeds."""
+        """The mean over the seeds."""
         return fmean(self.values)
 
 
-def networks(trainings: Iterable[Training], objective: Objective) -> dict[str, Network]:
-    """The networks of which at least one training gave a finite metric, by key."""
+def group_trainings(trainings: Iterable[Training], objective: Objective) -> dict[str, Network]:
+    """Return the networks by key, without those for which no training has a finite metric."""
     grouped: dict[str, list[Training]] = {}
     for training in trainings:
         if training.fault(objective.metric) is None:
             grouped.setdefault(training.key, []).append(training)
-    found = {}
+    networks = {}
     for key, several in grouped.items():
         several.sort(key=lambda training: training.seed)
         shared = set.intersection(*(set(training.metrics) for training in several))
-        found[key] = Network(
+        networks[key] = Network(
             key,
             several[0].trial,
             tuple(training.metrics[objective.metric] for training in several),
             {name: fmean(one.metrics[name] for one in several) for name in sorted(shared)},
             fmean(training.seconds for training in several),
         )
-    return found
+    return networks

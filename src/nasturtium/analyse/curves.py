@@ -1,12 +1,12 @@
-"""Best estimate so far, over trials and seconds: of the search, and of random search.
+"""Curves of the best estimate so far over trials and seconds, of search and random search.
 
-The search's curve is what happened. Its interval comes from resampling the trials of this one run
-in their order; it shows how much hangs on a few lucky trials, not how another run would have gone.
+The search's curve is measured. Its interval comes from resampling the trials of this run in their
+order: it shows how much depends on a few lucky trials, not how another run would have gone.
 
-The control's curve is an expectation: of the best of b of its m draws, over all ways to choose them
-(Dodge et al., "Show Your Work", 2019, with draws not put back, so that it has no bias), with a
-bootstrap interval. Beyond m it goes on along a straight line through the better half of the draws
-over their normal scores, and is marked as extrapolated.
+The control's curve is the expected best of b of its m draws over all ways to choose them (Dodge et
+al., "Show Your Work", 2019, but without replacement, so that it is unbiased), with a bootstrap
+interval. Beyond m it continues along a straight line through the better half of the draws over
+their normal scores, and is marked as extrapolated.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ from nasturtium.analyse.normal_scores import normal_scores
 from nasturtium.study.history import SPENT, History
 from nasturtium.study.trial import Objective
 
-__all__ = ["Curve", "control_curve", "resampled", "search_curve"]
+__all__ = ["Curve", "control_curve", "resample", "search_curve"]
 
 Vector = NDArray[np.float64]
 RESAMPLES = 500
 POINTS = 200
-MOST = 1_000_000  # trials that a curve goes on to
-MEMORY = 1_000_000  # numbers that resampling may hold at a time
+MOST = 1_000_000  # trials up to which a curve is extrapolated
+MEMORY = 1_000_000  # numbers that resampling may keep in memory
 TAIL = 0.05  # outside of the interval, on either side
 
 
 @final
 @dataclass(frozen=True)
 class Curve:
-    """Best estimate against cost.
+    """Best estimate so far over the cost.
 
     Attributes:
-        trials: cumulated cost, in trials at full fidelity.
-        seconds: cumulated seconds of all workers.
-        best: best estimate so far, in the objective's own sign.
+        trials: cumulative cost in trials at full fidelity.
+        seconds: cumulative seconds of all workers.
+        best: best estimate so far, with the objective's own sign.
         low: lower end of the 90 % interval.
         high: upper end.
-        extrapolated: for each point, whether it lies beyond what was measured.
+        extrapolated: whether each point lies beyond the measured ones.
     """
 
     trials: tuple[float, ...]
@@ -55,23 +55,23 @@ class Curve:
     extrapolated: tuple[bool, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON."""
+        """Return plain JSON."""
         return {name: list(values) for name, values in vars(self).items()}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Curve:
-        """The curve that ``to_json`` wrote."""
+        """Return the curve that ``to_json`` wrote."""
         return cls(**{name: tuple(values) for name, values in data.items()})
 
 
 def search_curve(history: History, objective: Objective) -> Curve | None:
-    """What the search had found after each of its trials; ``None`` where it found nothing."""
+    """Return the best estimate after each trial of the search; ``None`` if there is none."""
     trials, seconds, estimates = _spent(history, objective)
     if not np.isfinite(estimates).any():
         return None
     best = np.maximum.accumulate(estimates)
-    bests = resampled(estimates)
-    keep = _thinned(np.flatnonzero(np.isfinite(best)))
+    bests = resample(estimates)
+    keep = _thin(np.flatnonzero(np.isfinite(best)))
     best, bests = best[keep], bests[:, keep]
     bests = np.where(np.isfinite(bests), bests, best)
     low, high = np.quantile(bests, (TAIL, 1 - TAIL), axis=0)
@@ -81,8 +81,8 @@ def search_curve(history: History, objective: Objective) -> Curve | None:
 
 
 def _spent(history: History, objective: Objective) -> tuple[Vector, Vector, Vector]:
-    """Cumulated cost and the estimates (larger is better) of the search's trials, in order."""
-    cost, seconds, found = [], [], []
+    """Return cumulative cost, cumulative seconds and estimates (larger is better) of the search."""
+    cost, seconds, estimates = [], [], []
     for trial in history:
         if trial.arm != "search" or trial.state not in SPENT:
             continue
@@ -91,12 +91,12 @@ def _spent(history: History, objective: Objective) -> tuple[Vector, Vector, Vect
         value = trial.metrics.get(objective.metric)
         full = trial.state == "finished" and trial.fidelity.full
         able = value is not None and full and history.violation(trial) == 0.0
-        found.append(objective.sign * value if able and value is not None else -np.inf)
-    return np.cumsum(cost), np.cumsum(seconds), np.array(found, dtype=np.float64)
+        estimates.append(objective.sign * value if able and value is not None else -np.inf)
+    return np.cumsum(cost), np.cumsum(seconds), np.array(estimates, dtype=np.float64)
 
 
-def resampled(estimates: Vector) -> Vector:
-    """Best so far in resamples of the trials, which keep their order: (resamples, trials)."""
+def resample(estimates: Vector) -> Vector:
+    """Return the best so far in resamples of the trials in their order: (resamples, trials)."""
     rng = np.random.default_rng(0)
     size = len(estimates)
     count = max(50, min(RESAMPLES, MEMORY // size))
@@ -111,19 +111,19 @@ def resampled(estimates: Vector) -> Vector:
 def control_curve(
     draws: tuple[float, ...], until: float, seconds_each: float, sign: float = 1.0
 ) -> Curve | None:
-    """What random search is expected to have found after each number of trials.
+    """Return the expected best estimate of random search after each number of trials.
 
     Args:
-        draws: estimates of the uniform draws, larger is better.
-        until: the number of trials to go on to.
+        draws: estimates of the uniform draws; larger is better.
+        until: the number of trials up to which the curve continues.
         seconds_each: mean seconds of a draw.
-        sign: the objective's, for the values of the curve.
+        sign: the objective's sign, for the values of the curve.
     """
     size = len(draws)
     if size == 0:
         return None
     last = max(size, int(until if until < MOST else MOST)) if size >= 3 else size
-    points = _thinned(np.arange(1, last + 1))
+    points = _thin(np.arange(1, last + 1))
     values = np.array(draws, dtype=np.float64)
     rng = np.random.default_rng(0)
     samples = np.concatenate([values[None], rng.choice(values, (RESAMPLES, size))])
@@ -132,7 +132,7 @@ def control_curve(
     expected = samples @ _chances(size, inside).T
     beyond = points[points > size]
     if len(beyond):
-        expected = np.concatenate([expected, _continued(samples, beyond)], axis=1)
+        expected = np.concatenate([expected, _extrapolate(samples, beyond)], axis=1)
     best = expected[0]
     low, high = np.quantile(expected[1:], (TAIL, 1 - TAIL), axis=0)
     low, high = np.minimum(low, best), np.maximum(high, best)
@@ -141,7 +141,7 @@ def control_curve(
 
 
 def _chances(size: int, taken: NDArray[np.int64]) -> Vector:
-    """How likely the i-th smallest is the best of b of all, (numbers b, places i)."""
+    """Return the probability that the i-th smallest is the best of b: (numbers b, places i)."""
     place = np.arange(1, size + 1)[None, :]
     b = taken[:, None].astype(np.float64)
     with np.errstate(invalid="ignore"):
@@ -150,23 +150,23 @@ def _chances(size: int, taken: NDArray[np.int64]) -> Vector:
     return np.asarray(np.where(place >= b, np.exp(logs), 0.0), dtype=np.float64)
 
 
-def _continued(samples: Vector, numbers: NDArray[np.int64]) -> Vector:
-    """The expected best of more draws than there are, (samples, numbers)."""
+def _extrapolate(samples: Vector, numbers: NDArray[np.int64]) -> Vector:
+    """Return the expected best of more draws than were made: (samples, numbers)."""
     size = samples.shape[1]
     half = max(2, (size + 1) // 2)
     scores = normal_scores(size, half)
-    away = scores - scores.mean()
+    centred = scores - scores.mean()
     upper = samples[:, ::-1][:, :half]
-    slope = upper @ away / (away @ away)
+    slope = upper @ centred / (centred @ centred)
     first = np.array([normal_scores(float(number), 1)[0] for number in numbers])
     reached = samples[:, -1:] + slope[:, None] * (first - scores[0])
     if samples.min() >= 0.0 and samples.max() <= 1.0:
-        reached = np.minimum(reached, 1.0)  # shares such as accuracies end there
+        reached = np.minimum(reached, 1.0)  # shares such as accuracies cannot be larger
     return np.asarray(reached, dtype=np.float64)
 
 
-def _thinned(places: NDArray[np.int64]) -> NDArray[np.int64]:
-    """At most some hundred of the places, first and last among them."""
+def _thin(places: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return at most 200 of the places, the first and the last included."""
     if len(places) <= POINTS:
         return places
     chosen = np.unique(np.linspace(0, len(places) - 1, POINTS).round().astype(np.int64))

@@ -1,4 +1,4 @@
-"""Which trials are trained in full: the search's best, the control's best, and some in between."""
+"""Selecting the trials to retrain: the best of search and control, and some in between."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from dataclasses import dataclass
 from statistics import median
 from typing import final
 
-from nasturtium.analyse.retrained import MEASURED
+from nasturtium.analyse.comparison.retrained import MEASURED
 from nasturtium.study.history import SPENT, History
 from nasturtium.study.trial import Objective, Trial
 
-__all__ = ["Pools", "Selection", "judged", "pools", "select"]
+__all__ = ["Pools", "Selection", "judged_objective", "select_trials", "split_pools"]
 
 
-def judged(history: History) -> Objective:
-    """The objective that the evidence is about: the first that a training in full measures.
+def judged_objective(history: History) -> Objective:
+    """Return the objective that the evidence judges: the first that a retraining measures.
 
-    Where a study has none (it ranks by a proxy), the first, and networks are compared by accuracy.
+    If a study has none (it ranks by a proxy), return its first objective; networks are then
+    compared by accuracy.
     """
     for objective in history.objectives:
         if objective.metric in MEASURED:
@@ -29,19 +30,20 @@ def judged(history: History) -> Objective:
 @final
 @dataclass(frozen=True)
 class Pools:
-    """A study's trials at full fidelity, parted into random draws and what the search proposed.
+    """A study's trials at full fidelity, split into uniform draws and proposals of the search.
 
-    The control holds every architecture that was drawn uniformly, whichever arm it came from:
-    the control arm's, and the strategy's own (evolution's first population).
+    The control contains every architecture that was drawn uniformly: those of the control arm, and
+    the strategy's own (such as the first population of evolution).
 
     Attributes:
         search: the best trial of each architecture of the search arm, best first.
         control: one trial of each uniformly drawn architecture, best first.
         proposed: estimates of the search arm's trials that were not drawn uniformly.
         drawn: estimates of all uniformly drawn trials.
-        equal: how many trials of the control cost as much as the search.
-        by: ``"seconds"`` or ``"trials"``, whichever ``equal`` was reckoned by.
-        goal: 1.0 where larger is better, else -1.0; estimates are multiplied by it.
+        equal: number of control trials that cost as much as the search.
+        by: ``"seconds"`` or ``"trials"``, the unit in which ``equal`` was computed.
+        goal: 1.0 if larger is better, else -1.0; estimates are multiplied by it.
+        metric: the metric of the estimates.
     """
 
     search: tuple[Trial, ...]
@@ -54,18 +56,18 @@ class Pools:
     metric: str
 
     def estimate(self, trial: Trial) -> float:
-        """The search's estimate of a trial, larger is better."""
+        """Return the search's estimate of a trial; larger is better."""
         return self.goal * trial.metrics[self.metric]
 
 
-def pools(history: History) -> Pools:
-    """The trials of a study, parted for comparison.
+def split_pools(history: History) -> Pools:
+    """Split the trials of a study for the comparison of search and control.
 
-    A uniform draw at less than full fidelity cannot be compared with anything trained in full,
-    and what breaks a bound is no answer: both stay out. So do trainings that were stopped, and
-    uniform draws beside which others were stopped: those that are left are a selection.
+    Left out are trials at less than full fidelity, trials that violate a constraint, trainings
+    that were stopped early, and uniform draws of a group in which others were stopped early, since
+    the remaining ones are a biased sample.
     """
-    objective = judged(history)
+    objective = judged_objective(history)
     sign, metric = objective.sign, objective.metric
 
     def usable(trial: Trial) -> bool:
@@ -74,8 +76,8 @@ def pools(history: History) -> Pools:
         return able and trial.fidelity.full and history.violation(trial) == 0.0
 
     done = sorted((t for t in history.finished if usable(t)), key=lambda trial: trial.number)
-    fair = {trial.number for trial in history.drawn()}
-    drawn = [t for t in done if t.number in fair and t.arm in ("search", "control")]
+    uniform = {trial.number for trial in history.drawn()}
+    drawn = [t for t in done if t.number in uniform and t.arm in ("search", "control")]
     search = [t for t in done if t.arm == "search"]
     proposed = [t for t in search if not t.proposal.uniform]
 
@@ -99,10 +101,10 @@ def pools(history: History) -> Pools:
 
 
 def _equal(history: History, drawn: list[Trial]) -> tuple[float, str]:
-    """How many random trials the search's cost would have bought, by seconds where known.
+    """Return the number of random trials at the search's cost, by seconds if they are known.
 
-    The work in trials at full fidelity, times the ratio of medians of the seconds of a trial:
-    means would be ruled by the first trials of all, which wait for workers to warm up.
+    It is the work in trials at full fidelity, times the ratio of the medians of a trial's seconds.
+    Means would be dominated by the very first trials, during which workers warm up.
     """
     spent = [t for t in history if t.arm in ("search", "confirm") and t.state in SPENT]
     work = sum(map(history.cost, spent))
@@ -116,13 +118,13 @@ def _equal(history: History, drawn: list[Trial]) -> tuple[float, str]:
 @final
 @dataclass(frozen=True)
 class Selection:
-    """The trials to train in full.
+    """The trials to retrain.
 
     Attributes:
-        search: the best of the search, by its own estimate.
-        control: the best of the control, by the same estimate.
-        spread: others of the control (of the search, where there is no control), evenly spaced
-            over the ranks of the estimate: what the rank correlation and the control's line need.
+        search: the best trials of the search by its own estimate.
+        control: the best trials of the control by the same estimate.
+        spread: other trials of the control (of the search, if there is no control), evenly spaced
+            over the ranks of the estimate, for the rank correlation and the control's line.
     """
 
     search: tuple[Trial, ...]
@@ -130,19 +132,19 @@ class Selection:
     spread: tuple[Trial, ...]
 
     def role(self, key: str) -> str:
-        """``search``, ``control``, ``both``, ``spread``, or ``other`` (finished for itself)."""
+        """Return ``search``, ``control``, ``both``, ``spread``, or ``other`` (retrained alone)."""
         names = ("search", "control", "spread")
-        found = [
+        roles = [
             name for name in names if any(t.architecture.key == key for t in getattr(self, name))
         ]
-        return "both" if found[:2] == ["search", "control"] else found[0] if found else "other"
+        return "both" if roles[:2] == ["search", "control"] else roles[0] if roles else "other"
 
 
-def select(parted: Pools, top: int, spread: int) -> Selection:
-    """Choose from the pools by the estimate alone; what trainings gave is never looked at."""
-    best, random = parted.search[:top], parted.control[:top]
+def select_trials(pools: Pools, top: int, spread: int) -> Selection:
+    """Select trials from the pools by their estimates alone; results of trainings are not used."""
+    best, random = pools.search[:top], pools.control[:top]
     taken = {trial.architecture.key for trial in (*best, *random)}
-    rest = [t for t in parted.control or parted.search if t.architecture.key not in taken]
+    rest = [t for t in pools.control or pools.search if t.architecture.key not in taken]
     spread = min(spread, len(rest))
     places = {round(i * (len(rest) - 1) / max(1, spread - 1)) for i in range(spread)}
     between = [rest[place] for place in sorted(places)] if rest else []

@@ -1,4 +1,4 @@
-"""Reference networks: what anybody would try before searching, at the size of what was found.
+"""Standard networks that a search is compared with, scaled to the size of its answer.
 
 ``resnet``
     He et al. (2016), "Deep Residual Learning", section 4.2: stages of basic blocks, each of twice
@@ -11,8 +11,8 @@
     that would leave maps of less than 4 pixels are dropped; its last stages are left out where the
     whole is too large.
 
-Widths are scaled until the parameters match those of the network that they are held against, to
-within 15 % where channel numbers are fine enough; what the parameters came to is reported.
+Widths are scaled until the number of parameters is within 15 % of the given one, if channel numbers
+are fine enough; the resulting number is reported.
 """
 
 from __future__ import annotations
@@ -30,33 +30,33 @@ from nasturtium.space.ops import Classifier, ConvBN, ConvBNReLU, Residual
 from nasturtium.space.zoo.mobilenet import MOBILENETV2, mobilenet
 from nasturtium.space.zoo.skeleton import fitting
 
-__all__ = ["LEAST", "REFERENCES", "reference"]
+__all__ = ["LEAST", "REFERENCES", "build_reference"]
 
 REFERENCES = ("resnet", "mobilenetv2")
 LEAST = 8  # pixels a side
-CLOSE = 0.15  # a deeper network is taken if its parameters come so near, as a share
+CLOSE = 0.15  # relative difference of parameters up to which a deeper network is taken
 FINEST, WIDEST = 1, 4096  # channels of a resnet's last stage
 
 Make = Callable[[], nn.Module]
 
 
-def reference(
+def build_reference(
     name: str, inputs: tuple[int, ...], classes: int, params: int, *, seed: int | None = None
 ) -> nn.Module:
-    """A reference network of about ``params`` parameters, untrained.
+    """Build an untrained reference network of about ``params`` parameters.
 
     Args:
         name: one of :data:`REFERENCES`.
-        inputs: (C, H, W) of one image, 8 pixels a side or more.
+        inputs: (C, H, W) of one image, at least 8 pixels a side.
         classes: number of classes.
-        params: parameters to come near to.
-        seed: draws the initial weights from this seed and leaves torch's generators alone.
+        params: the number of parameters to approximate.
+        seed: seed of the initial weights; torch's generators are then left as they are.
 
     Raises:
-        SpaceError: no reference network of that name, or none for such inputs.
+        SpaceError: there is no reference network of that name, or none for such inputs.
 
     Example:
-        >>> net = reference("resnet", (1, 8, 8), 10, 20_000, seed=0)
+        >>> net = build_reference("resnet", (1, 8, 8), 10, 20_000, seed=0)
         >>> abs(sum(p.numel() for p in net.parameters()) / 20_000 - 1) < 0.15
         True
     """
@@ -81,13 +81,13 @@ def reference(
 
 
 def _nearest(candidates: Iterator[Make], params: int) -> Make:
-    """The first candidate (they come deepest first) that is close enough, or else the nearest."""
+    """Return the first candidate, deepest first, that is close enough, or else the nearest."""
     best: tuple[float, Make] | None = None
     for make in candidates:
-        away = abs(_size(make) / params - 1)
-        if best is None or away < best[0]:
-            best = away, make
-        if away < CLOSE:
+        distance = abs(_size(make) / params - 1)
+        if best is None or distance < best[0]:
+            best = distance, make
+        if distance < CLOSE:
             break
     assert best is not None
     return best[1]
@@ -98,8 +98,8 @@ def _size(make: Make) -> int:
         return sum(parameter.numel() for parameter in make().parameters())
 
 
-def _fitted(build: Callable[[int], nn.Module], params: int, low: int, high: int) -> Make:
-    """By bisection, the scale at which ``build`` comes nearest to ``params``."""
+def _fit_scale(build: Callable[[int], nn.Module], params: int, low: int, high: int) -> Make:
+    """Find, by bisection, the scale at which ``build`` is nearest to ``params``."""
 
     def at(scale: int) -> Make:
         return lambda: build(scale)
@@ -119,11 +119,11 @@ def _resnets(shape: tuple[int, int, int], classes: int, params: int) -> Iterator
         def build(widest: int, depth: int = depth) -> nn.Module:
             return _resnet(shape, classes, depth, widest)
 
-        yield _fitted(build, params, FINEST, WIDEST)
+        yield _fit_scale(build, params, FINEST, WIDEST)
 
 
 def _resnet(shape: tuple[int, int, int], classes: int, depth: int, widest: int) -> nn.Module:
-    """Stages of ``depth`` basic blocks; the last has ``widest`` channels, each before it half."""
+    """Build stages of ``depth`` basic blocks; each stage doubles the channels."""
     side = min(shape[1:])
     usual = (1, 1, 2, 2) if side <= 64 else (2, 2, 2, 2, 2)
     strides = fitting(usual, side)
@@ -166,4 +166,4 @@ def _mobilenets(shape: tuple[int, int, int], classes: int, params: int) -> Itera
             )
             return bound.build(architecture)
 
-        yield _fitted(build, params, 1, 1024)
+        yield _fit_scale(build, params, 1, 1024)
