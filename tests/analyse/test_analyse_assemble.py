@@ -195,7 +195,7 @@ def test_a_study_of_a_proxy_is_compared_by_accuracy():
             drawn(3),
             3,
             False,
-            "are not significant, and gains from 0.005 count; a larger",
+            "not significant, and gains from 0.005 count; a larger",
         ),
         ([0.5] * 10, [0.5] * 10, 3, True, "a gain of the margin 0.005 can be excluded"),
         ([], drawn(4), 3, False, "is random search so far; search longer"),

@@ -54,7 +54,7 @@ def test_copies_between_splits_are_said() -> None:
     [
         (
             (0.1, 0.3),
-            "Other programs kept 0.2 of 2 cores busy during the measurements (at most 0.3).",
+            "kept 0.2 of 2 cores busy during the measurements (at most 0.3).",
         ),
         ((0.1, 1.8), "so the host was loaded and these latencies may be too high."),
         ((float("nan"),), "no training beside it."),

@@ -11,8 +11,9 @@ from scipy.stats import t
 
 from nasturtium.bench.base import Benchmark
 from nasturtium.bench.pool import PoolBenchmark
-from nasturtium.comparison.race import Race, holm, race
+from nasturtium.comparison.race import Race, race
 from nasturtium.comparison.replay import Run, simulate
+from nasturtium.comparison.statistics import correct_by_holm
 from nasturtium.errors import EstimateError, StrategyError
 from nasturtium.space.pool import PoolSpace
 from nasturtium.strategy.asha import ASHA
@@ -137,7 +138,9 @@ def test_bounds_choose_the_incumbent():
 
 def test_holm_by_hand():
     raw = {("a", "b"): 0.01, ("a", "c"): 0.04, ("b", "c"): 0.03}
-    assert holm(raw) == pytest.approx({("a", "b"): 0.03, ("a", "c"): 0.06, ("b", "c"): 0.06})
+    assert correct_by_holm(raw) == pytest.approx(
+        {("a", "b"): 0.03, ("a", "c"): 0.06, ("b", "c"): 0.06}
+    )
 
 
 def test_curves_over_seconds_wait_for_the_first_result():
@@ -212,7 +215,7 @@ def test_ties_are_not_told_apart():
     same = Run((1,), (0.0,), (0.9,), 50, 0, 0.0)
     raced = Race("t", 1.0, 50, None, 0, {"a": (same,) * 2, "b": (same,) * 2})
     assert raced.significance() == {("a", "b"): 1.0}
-    assert "are not told apart (p = 1, Wilcoxon, Holm)" in str(raced)
+    assert "do not differ significantly (p = 1, Wilcoxon, Holm)" in str(raced)
 
 
 TABLE = """

@@ -122,7 +122,7 @@ def test_what_was_done_to_the_data_is_shown(tmp_path: Path) -> None:
     assert "1 unreadable images skipped" in head(reopen(open_store(store)), "now")  # the report
     assert (
         "--load skip_unreadable=True"
-        in runner.invoke(app, ["describe", "--replay", str(store)]).output
+        in runner.invoke(app, ["describe", "--command", str(store)]).output
     )
 
 

@@ -105,7 +105,7 @@ def test_no_output_log_page_or_card_holds_the_password(
         (["best", f"{url}:s"], 0),
         (["describe", f"{url}:s"], 0),
         (["resume", f"{url}:s", "--trials=4"], 0),
-        (["describe", f"{url}:s", "--replay"], 0),
+        (["describe", f"{url}:s", "--command"], 0),
         (["finish", f"{url}:s", "--recipe=epochs=1"], 0),
         (["report", f"{url}:s"], 0),
         (["status", f"{url}:another"], 2),

@@ -234,7 +234,7 @@ class Race:
         return np.linspace(0.0, self.seconds, POINTS + 1)[1:]
 
     def curves(self, name: str) -> NDArray[np.float64]:
-        """Return the incumbent's true value over the grid, NaN before the first: (repeats, points)."""
+        """Return the incumbent's true value over the grid, first NaN: (repeats, points)."""
         grid = self.grid()
         rows = []
         for run in self.runs[name]:

@@ -10,7 +10,7 @@ import pytest
 from torch import nn
 
 import nasturtium as nas
-from nasturtium.cli.describe import of_space
+from nasturtium.cli.description import describe_space
 from nasturtium.cost.count import count
 from nasturtium.errors import SpaceError, StoreError
 from nasturtium.report.text.network_tree import tree
@@ -56,14 +56,14 @@ def test_a_network_drawn():
     ],
 )
 def test_a_space_has_its_example_drawn(text, parts):
-    told = json.loads(json.dumps(of_space(text)))
+    told = json.loads(json.dumps(describe_space(text)))
     drawn = "\n".join(told["its parts"])
     assert all(part in drawn for part in parts)
     assert told["paper"]
 
 
 def test_a_space_that_grows():
-    told = of_space("evonet")
+    told = describe_space("evonet")
     assert told["size"] == "without bound"
     assert len(told["mutations"]) == 8
     assert "conv" in told["example"]
@@ -75,7 +75,7 @@ def test_a_network_of_one_part():
 
 
 def test_all_is_told_or_what_repeats_once():
-    full, short = of_space("anynet"), of_space("anynet", complete=False)
+    full, short = describe_space("anynet"), describe_space("anynet", complete=False)
     assert len(full["decisions"]) == 16
     assert "1016, 1024)" in full["decisions"][1]
     assert short["decisions"][0] == "stage0 to stage3, each:"
@@ -88,7 +88,7 @@ def test_all_is_told_or_what_repeats_once():
 
 def test_a_picture_stands_alone(tmp_path):
     file = tmp_path / "cell.svg"
-    told = of_space("nasbench201(cells=1)", svg=file)
+    told = describe_space("nasbench201(cells=1)", svg=file)
     assert told["picture"].startswith(f"{file}, ")
     svg = ElementTree.parse(file).getroot()
     style = svg.find("{http://www.w3.org/2000/svg}style")
@@ -98,14 +98,14 @@ def test_a_picture_stands_alone(tmp_path):
 
 def test_pictures_that_cannot_be(tmp_path):
     with pytest.raises(StoreError, match=r"cannot be written to .*none.*: there is no folder"):
-        of_space("mlp", svg=tmp_path / "none" / "net.svg")
+        describe_space("mlp", svg=tmp_path / "none" / "net.svg")
     program = tmp_path / "bare.py"
     program.write_text(BARE)
-    with pytest.raises(SpaceError, match=r"'net' does not say the shape of its inputs.*classes\)"):
-        of_space(f"{program}:net", svg=tmp_path / "net.svg")
+    with pytest.raises(SpaceError, match=r"inputs of space 'net' is unknown.*classes\)"):
+        describe_space(f"{program}:net", svg=tmp_path / "net.svg")
     program = tmp_path / "other.py"
     program.write_text(BARE.replace("choose)", "choose, *, inputs, classes)"))
     with pytest.raises(SpaceError, match="inputs of 3x32x32 do not fit the example"):
-        of_space(f"{program}:net", svg=tmp_path / "net.svg")
+        describe_space(f"{program}:net", svg=tmp_path / "net.svg")
     assert not (tmp_path / "net.svg").exists()
-    assert of_space(f"{program}:net")["its parts"][0].startswith("not drawn, since inputs of")
+    assert describe_space(f"{program}:net")["its parts"][0].startswith("not drawn, since inputs of")

@@ -1,4 +1,4 @@
-"""Spaces and studies described for people."""
+"""Descriptions of spaces and studies as texts."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from nasturtium.space.graph import GraphSpace
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["is_study", "listed", "of_space", "of_study", "shape_in"]
+__all__ = ["describe_space", "describe_study", "is_study", "list_spaces", "parse_shape"]
 
-ALL = 10_000  # boxes of a graph that is not to be closed, since parts of it are drawn
+ALL = 10_000  # boxes of a graph, so that all of it is drawn open
 
 
 def is_study(text: str) -> bool:
-    """Whether a text says a study (``study.db``, ``study.db:name``) and not a space."""
+    """Return whether a text names a study (``study.db``, ``study.db:name``) and not a space."""
     where = parted(text)[0]
     if "://" in where:
         return True
     if where.endswith(".py") or text.partition("(")[0] in NAMES["space"]:
         return False
-    there = present(Path(where)) and Path(where).is_file()
-    return there or Path(where).suffix in (".db", ".sqlite", ".sqlite3")
+    exists = present(Path(where)) and Path(where).is_file()
+    return exists or Path(where).suffix in (".db", ".sqlite", ".sqlite3")
 
 
-def listed() -> list[dict[str, str]]:
-    """Name, size and one line of each space that has a name."""
+def list_spaces() -> list[dict[str, str]]:
+    """Return name, size and a one-line description of each named space."""
     table = []
     for name in sorted(NAMES["space"]):
         space = made("space", name)
@@ -48,7 +48,7 @@ def listed() -> list[dict[str, str]]:
     return table
 
 
-def of_space(
+def describe_space(
     text: str,
     *,
     complete: bool = True,
@@ -56,18 +56,18 @@ def of_space(
     inputs: tuple[int, ...] | None = None,
     classes: int | None = None,
 ) -> dict[str, Any]:
-    """What a space is: its size, paper, arguments, decisions, and an example, drawn.
+    """Describe a space: its size, paper, arguments, decisions, and a drawn example.
 
     Args:
         text: its name, ``name(argument=value)`` or ``file.py:name``.
-        complete: every decision and every option; else those that repeat are said once.
-        svg: a file that the example is drawn into as well.
+        complete: list every decision and every option; otherwise repeated ones are folded.
+        svg: a file into which the example is drawn as well.
         inputs: the shape of one example of the data, e.g. ``(4, 64)`` for signals; every option is
             then built and run on such inputs.
-        classes: how many classes the data have.
+        classes: number of classes of the data.
 
     Returns:
-        texts, or lists of lines.
+        texts, or lists of lines, by label.
 
     Raises:
         SpaceError: there is no such space, it builds no network, or it does not fit the inputs.
@@ -77,100 +77,98 @@ def of_space(
 
     if svg is not None:
         check_target("the picture", svg)
-    facts = {"inputs": inputs, "classes": classes}
-    facts = {fact: value for fact, value in facts.items() if value is not None}
-    space = made("space", text).bind_known(**facts)
-    told: dict[str, Any] = {"space": space.name, "about": _first(space.__doc__)}
-    made_of = space if isinstance(space, (ChoiceSpace, GraphSpace)) else None
-    if made_of is not None:
-        home = made_of.builder.__module__
-        if home.startswith("nasturtium.space.zoo."):
-            told["paper"] = _paper(sys.modules[home].__doc__)
-        told["arguments"] = ", ".join(_arguments(made_of))
+    given = {"inputs": inputs, "classes": classes}
+    shapes = {name: value for name, value in given.items() if value is not None}
+    space = made("space", text).bind_known(**shapes)
+    body: dict[str, Any] = {"space": space.name, "about": _first(space.__doc__)}
+    own = space if isinstance(space, (ChoiceSpace, GraphSpace)) else None
+    if own is not None:
+        module = own.builder.__module__
+        if module.startswith("nasturtium.space.zoo."):
+            body["paper"] = _paper(sys.modules[module].__doc__)
+        body["arguments"] = ", ".join(_arguments(own))
     try:
-        told["size"] = _size(space)
+        body["size"] = _size(space)
         if isinstance(space, ChoiceSpace):
             asked = space.discover()
             full = [f"{one.name}: {one.options_text()}" for one in asked]
-            told["decisions"] = full if complete else folded(asked)
+            body["decisions"] = full if complete else folded(asked)
         if isinstance(space, GraphSpace):
-            told["mutations"] = [f"{m.__name__}: {_first(m.__doc__)}" for m in space.mutations]
+            body["mutations"] = [f"{m.__name__}: {_first(m.__doc__)}" for m in space.mutations]
         example = max((space.sample(Random(seed)) for seed in range(5)), key=len)
-        with torch.device("meta"):  # it may be larger than this machine
+        with torch.device("meta"):  # the network may not fit into memory
             network = space.build(example)
     except NasturtiumError:
         raise
-    except Exception as error:  # a builder, also of a user's own, may raise anything
+    except Exception as error:  # a user's builder may raise anything
         raise SpaceError(
             f"space {text!r} cannot be built: {type(error).__name__}: {error}; check its arguments"
         ) from error
     full = [", ".join(f"{key}={value}" for key, value in example.items())]
-    told["example"] = full[0] if complete else answers(example)
-    told["its parameters"] = f"{sum(one.numel() for one in network.parameters()):,}"
-    if made_of is not None and inputs is not None:
-        told["check"] = str(made_of.check(inputs, classes))
-    shape = inputs if inputs is not None or made_of is None else made_of.facts.get("inputs")
+    body["example"] = full[0] if complete else answers(example)
+    body["its parameters"] = f"{sum(one.numel() for one in network.parameters()):,}"
+    if own is not None and inputs is not None:
+        body["check"] = str(own.check(inputs, classes))
+    shape = inputs if inputs is not None or own is None else own.facts.get("inputs")
     if shape is not None:
-        told |= _drawn(network, tuple(shape), svg)
+        body |= _draw(network, tuple(shape), svg)
     elif svg is not None:
         raise SpaceError(
-            f"space {space.name!r} does not say the shape of its inputs, so its example cannot be "
-            "drawn; give them (--inputs 3x32x32), or let the builder ask for them: "
+            f"the shape of the inputs of space {space.name!r} is unknown, so its example cannot be "
+            "drawn; give it (--inputs 3x32x32), or add an argument to the builder: "
             "def net(choose, *, inputs, classes)"
         )
-    return told
+    return body
 
 
-def shape_in(text: str) -> tuple[int, ...]:
-    """The shape that a text such as ``3x32x32`` says.
+def parse_shape(text: str) -> tuple[int, ...]:
+    """Return the shape in a text such as ``3x32x32``.
 
     Raises:
-        SpaceError: it says none.
+        SpaceError: the text is not a shape.
 
     Example:
-        >>> shape_in("4x64")
+        >>> parse_shape("4x64")
         (4, 64)
     """
     if not re.fullmatch(r"[1-9][0-9]{0,5}(x[1-9][0-9]{0,5}){0,3}", text):
-        raise SpaceError(
-            f"inputs {text!r} are not understood; write a shape such as 3x32x32 or 4x64"
-        )
+        raise SpaceError(f"inputs {text!r} are not a shape; write one such as 3x32x32 or 4x64")
     return tuple(map(int, text.split("x")))
 
 
-def of_study(manifest: Mapping[str, Any]) -> dict[str, str]:
-    """How a study was made, from its manifest."""
+def describe_study(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Describe how a study was made, from its manifest."""
     data, call = manifest["data"], manifest["call"]
     counts = ", ".join(f"{size} {part}" for part, size in data["examples"].items())
-    told = {
+    body = {
         "study": manifest["name"],
         "data": f"{data['name']}, {data['classes']} classes, inputs {tuple(data['inputs'])}; "
         f"{'; '.join([counts, *data.get('notes', ())])}",
-        "space": f"{manifest['space']['name']}, {_asks(manifest['space'])}",
+        "space": f"{manifest['space']['name']}, {_count_decisions(manifest['space'])}",
     }
     for part in ("strategy", "estimator"):
         text = call[part]
-        told[part] = str(manifest[part]["name"] if text == UNSAID else text)
-    told["objectives"] = ", ".join(f"{o['goal']} {o['metric']}" for o in manifest["objectives"])
-    told["constraints"] = ", ".join(
+        body[part] = str(manifest[part]["name"] if text == UNSAID else text)
+    body["objectives"] = ", ".join(f"{o['goal']} {o['metric']}" for o in manifest["objectives"])
+    body["constraints"] = ", ".join(
         f"{o['metric']}{'<' if o['goal'] == 'min' else '>'}{o['bound']:g}"
         for o in manifest["constraints"]
     )
-    told["recipe"] = ", ".join(f"{key}={value}" for key, value in manifest["recipe"].items())
-    told["numerics"] = ", ".join(f"{key}={value}" for key, value in manifest["numerics"].items())
-    told["workers"] = str(manifest["workers"])
-    told["seed"] = str(manifest["seed"])
-    told["versions"] = ", ".join(f"{key} {value}" for key, value in manifest["versions"].items())
-    told["machine"] = ", ".join(f"{key}: {value}" for key, value in manifest["machine"].items())
-    told["commit"] = manifest["commit"] or ""
-    return told
+    body["recipe"] = ", ".join(f"{key}={value}" for key, value in manifest["recipe"].items())
+    body["numerics"] = ", ".join(f"{key}={value}" for key, value in manifest["numerics"].items())
+    body["workers"] = str(manifest["workers"])
+    body["seed"] = str(manifest["seed"])
+    body["versions"] = ", ".join(f"{key} {value}" for key, value in manifest["versions"].items())
+    body["machine"] = ", ".join(f"{key}: {value}" for key, value in manifest["machine"].items())
+    body["commit"] = manifest["commit"] or ""
+    return body
 
 
-def _drawn(network: nn.Module, inputs: tuple[int, ...], svg: Path | None) -> dict[str, Any]:
-    """The network as a tree, and what branches in it as lanes.
+def _draw(network: nn.Module, inputs: tuple[int, ...], svg: Path | None) -> dict[str, Any]:
+    """Draw the network as a tree, and its branching parts as lanes of text.
 
     Raises:
-        SpaceError: a picture was asked for, and the network does not take the inputs.
+        SpaceError: there is to be a picture, and the network does not take the inputs.
         StoreError: the picture cannot be written.
     """
     from nasturtium.report.draw import draw
@@ -180,8 +178,8 @@ def _drawn(network: nn.Module, inputs: tuple[int, ...], svg: Path | None) -> dic
 
     shape = "x".join(map(str, inputs))
     try:
-        told: dict[str, Any] = {"its parts": [f"on inputs of {shape}", *tree(network, inputs)]}
-        told["what branches"] = parts(graph(network, inputs, most=ALL))
+        body: dict[str, Any] = {"its parts": [f"on inputs of {shape}", *tree(network, inputs)]}
+        body["what branches"] = parts(graph(network, inputs, most=ALL))
         if svg is not None:
             picture = draw(network, inputs, alone=True)
     except EstimateError as error:
@@ -198,16 +196,16 @@ def _drawn(network: nn.Module, inputs: tuple[int, ...], svg: Path | None) -> dic
                 f"the picture cannot be written to {svg}: {error.strerror}; name a file in a "
                 "folder that exists and that you may write to"
             ) from error
-        told["picture"] = f"{svg}, {svg.stat().st_size:,} bytes; open it in any browser"
-    return told
+        body["picture"] = f"{svg}, {svg.stat().st_size:,} bytes; open it in any browser"
+    return body
 
 
-def _asks(space: Mapping[str, Any]) -> str:
-    """What a space's description says that it is made of."""
+def _count_decisions(space: Mapping[str, Any]) -> str:
+    """Return the number of decisions or mutations in a space's description."""
     if "mutations" in space:
         return f"{len(space['mutations'])} mutations"
-    asked = f"{space.get('decisions')} decisions"
-    return asked if space.get("recipe") is None else f"{asked}, with recipe {space['recipe']}"
+    count = f"{space.get('decisions')} decisions"
+    return count if space.get("recipe") is None else f"{count}, with recipe {space['recipe']}"
 
 
 def _size(space: Space) -> str:
@@ -218,12 +216,12 @@ def _size(space: Space) -> str:
 
 
 def _first(text: str | None) -> str:
-    """The first sentence of a docstring."""
+    """Return the first paragraph of a docstring."""
     return " ".join((text or "").split("\n\n")[0].split())
 
 
 def _paper(text: str | None) -> str:
-    """The second paragraph of a module's docstring, where a space's file names its paper."""
+    """Return the second paragraph of a module's docstring, which names the paper of a space."""
     parts = (text or "").split("\n\n")
     return " ".join(parts[1].split()) if len(parts) > 1 else ""
 
