@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nasturtium.cost.latency import measure_onnx
 from nasturtium.deploy.runtime import predict_onnx
-from nasturtium.report.text.summary import in_words, summary
+from nasturtium.report.text.summary import format_metric, summary
 from nasturtium.run.open_study import found, reopen
 from nasturtium.task.sources import load
 
@@ -31,7 +31,7 @@ def main(store: str, file: str) -> int:
         ("  random candidates", middle),
         ("network", f"trial {told['finished'][-1]['trial']}"),
         ("  parameters", f"{network['params']:,.0f}"),
-        ("  multiply-adds", in_words("macs", network["macs"])),
+        ("  multiply-adds", format_metric("macs", network["macs"])),
         ("  test accuracy", f"{100 * network['accuracy']:.2f} % of {len(task.test)}"),
         ("file", f"{Path(file).resolve()}"),
         ("  test accuracy", f"{100 * correct:.2f} %, run by onnxruntime"),

@@ -18,7 +18,7 @@ import pytest
 import nasturtium as nas
 from nasturtium.cli import main
 from nasturtium.errors import StoreError
-from nasturtium.report.text.overview import overview_in, overview_of
+from nasturtium.report.text.overview import overview_of, read_overview
 from nasturtium.report.text.summary import rows as rows_of
 from nasturtium.report.text.summary import summary
 from nasturtium.run.open_study import manifest_in, reopen
@@ -339,11 +339,11 @@ def test_sums_say_the_same_as_the_whole_log_wherever_it_ends(sound, tmp_path, mo
                 log.append("s", events[place : min(end, place + 2)])
             assert len(log.segments("s")) == end // size
             whole = reopen(log, "s")
-            told = overview_in(log, "s", manifest_in(log, "s"))
+            told = read_overview(log, "s", manifest_in(log, "s"))
             assert summary(told) == summary(whole) and rows_of(told) == rows_of(whole)
             assert told.found.best(5) == overview_of(whole).found.best(5)
             if end // size:
                 log._raw.execute("UPDATE snapshot SET body = replace(body, '1', '2')")
-                again = overview_in(log, "s", manifest_in(log, "s"))
+                again = read_overview(log, "s", manifest_in(log, "s"))
                 assert len(log.segments("s")) == 0 and summary(again) == summary(whole)
             log.close()

@@ -16,7 +16,7 @@ from sklearn.datasets import load_iris
 from torch import nn
 
 import nasturtium as nas
-from nasturtium.report.text.standing import standing
+from nasturtium.report.text.standing import measure_progress
 from nasturtium.run import progress
 from nasturtium.run.progress import STAGES, Lines, Panel, Stage, automatic, both
 
@@ -201,7 +201,7 @@ def test_the_budget_counts_control_and_confirmations_from_the_beginning() -> Non
     def watch(study: nas.Study, stage: str, trial: nas.Trial | None) -> None:
         if stage != "search":
             return
-        now = standing(study, 6, None, 1.0)
+        now = measure_progress(study, 6, None, 1.0)
         totals.append((now.total, now.control, now.confirm, now.done))
 
     study = searched(trials=6, strategy="random", control=0.5, confirm=2, watch=watch)
@@ -209,7 +209,7 @@ def test_the_budget_counts_control_and_confirmations_from_the_beginning() -> Non
     assert totals[0] == (11, 3, 2, 0)
     assert totals[-1] == (8, 0, 2, 8)  # the strategy's own uniform draws are control enough
     assert all(more >= less for less, more in pairwise(row[3] for row in totals))
-    words = standing(study, 6, None, 1.0).budget()
+    words = measure_progress(study, 6, None, 1.0).budget()
     assert words == "8 of 8 (6 + 2 to confirm)"
 
 

@@ -14,7 +14,7 @@ from nasturtium.analyse.comparison.selection import split_pools
 from nasturtium.analyse.curves import search_curve
 from nasturtium.errors import StrategyError
 from nasturtium.report.page import page
-from nasturtium.report.text.standing import standing
+from nasturtium.report.text.standing import measure_progress
 from nasturtium.report.text.summary import rows, summary
 from nasturtium.run.defaults import merged, trained
 from nasturtium.run.progress import _opening
@@ -114,7 +114,7 @@ def test_a_training_that_was_ended_early_is_no_result():
     # Everything that shows the study says so.
     assert summary(study)["trials"]["stopped"] == len(stopped)
     assert f"{len(stopped)} stopped early" in dict(rows(study))["trials"]
-    assert f"{len(stopped)} stopped early" in standing(study, 60, None, 1.0).budget()
+    assert f"{len(stopped)} stopped early" in measure_progress(study, 60, None, 1.0).budget()
     assert f"{len(stopped)} were stopped early, and count as no result" in page(study)
     again = nas.Study(study.space, nas.Portfolio(), objectives=("loss",), store=study.store,
                       name=study.name)  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -86,18 +86,12 @@ def assemble_evidence(
     controlled = manifest.get("control", 0.1) != 0
     verdict = judge(pools, selection, ours, sign=metric.sign, margin=margin, controlled=controlled)
     network = None if answer is None else ours.get(answer.architecture.key)
-    violations = {key: _violated(one, history.constraints) for key, one in references.items()}
-    valid = [one for key, one in references.items() if not violations[key]]
+    valid = (one for one in references.values() if not _violated(one, history.constraints))
     strongest = max(valid, key=lambda one: metric.sign * one.mean, default=None)
-    worth = compute_cost_benefit(
-        history,
-        objective,
-        verdict,
-        gain_over(network, strongest, metric.sign),
-        sum(training.seconds for training in trainings)
-        + (separate["seconds"] if separate else 0.0),
-        spent or Spent(),
-    )
+    gain = gain_over(network, strongest, metric.sign)
+    seconds = sum(training.seconds for training in trainings)
+    seconds += separate["seconds"] if separate else 0.0
+    worth = compute_cost_benefit(history, objective, verdict, gain, seconds, spent or Spent())
     estimates = _estimates(pools)
     each = worth.seconds / pools.equal if pools.equal else 0.0
     rank, rank_top = _ranks(estimates, ours, metric.sign)
@@ -112,11 +106,8 @@ def assemble_evidence(
         finished=_finished_rows(trainings, metric, selection, estimates, pools.goal),
         failed=_failed_rows(trainings, metric, selection),
         network=None if network is None else _row(network, {"trial": network.trial}, ceiling),
-        references=tuple(
-            _row(one, {"name": one.key, "breaks": violations[one.key]}, ceiling)
-            for one in references.values()
-        ),
-        apart=None if separate is None else _separate_row(separate, metric),
+        references=_reference_rows(references.values(), history.constraints, ceiling),
+        apart=_separate_row(separate, metric),
         prospect=assess_prospect(pools, selection, seeds=seeds, margin=margin),
         rank=rank,
         rank_top=rank_top,
@@ -195,7 +186,17 @@ def _failed_rows(
     )
 
 
-def _separate_row(separate: Mapping[str, Any], metric: Objective) -> dict[str, Any]:
+def _reference_rows(
+    references: Collection[Network], constraints: Sequence[Objective], ceiling: float
+) -> tuple[dict[str, Any], ...]:
+    """Return one row for each reference network, with the constraints that it violates."""
+    heads = ({"name": one.key, "breaks": _violated(one, constraints)} for one in references)
+    return tuple(_row(one, head, ceiling) for one, head in zip(references, heads, strict=True))
+
+
+def _separate_row(separate: Mapping[str, Any] | None, metric: Objective) -> dict[str, Any] | None:
+    if separate is None:
+        return None
     return {
         "trial": separate["trial"],
         "seed": separate["seed"],

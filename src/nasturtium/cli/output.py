@@ -44,7 +44,6 @@ def print_search_result(study: Study, as_json: bool) -> None:
 
 def print_retrained(network: Retrained, files: Sequence[Mapping[str, Any]], as_json: bool) -> None:
     """Print a retrained network and the files that it was written to."""
-    from nasturtium.report.text.summary import in_words
     from nasturtium.retraining.retrained import NEW_WEIGHTS
 
     if as_json:
@@ -64,7 +63,7 @@ def print_retrained(network: Retrained, files: Sequence[Mapping[str, Any]], as_j
     if not network.reused:
         weights = f"{network.seconds:.0f} s of training{weights.removeprefix(NEW_WEIGHTS)}"
     lines = [("network", f"trial {network.trial}, {network.recipe.epochs} epochs, {weights}")]
-    metrics = [f"{name} {in_words(name, value)}" for name, value in network.metrics.items()]
+    metrics = [f"{name} {format_metric(name, value)}" for name, value in network.metrics.items()]
     lines.append(("test", ", ".join(metrics)))
     lines += [("file", _describe_file(file)) for file in files]
     print_rows(lines)

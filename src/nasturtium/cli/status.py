@@ -16,7 +16,7 @@ __all__ = ["best", "status"]
 
 def status(study: options.StoreName, as_json: options.Json = False) -> None:
     """Print the status of a study, also while it runs, or of every study in a store."""
-    from nasturtium.report.text.overview import overview_in
+    from nasturtium.report.text.overview import read_overview
     from nasturtium.report.text.summary import rows, summary
     from nasturtium.run.open_study import found, manifest_in
 
@@ -26,7 +26,7 @@ def status(study: options.StoreName, as_json: options.Json = False) -> None:
         raise StoreError(
             f"the store {printable(study)!r} contains no study; nasturtium search starts one"
         )
-    studies = [overview_in(store, one, manifest_in(store, one, whole=False)) for one in names]
+    studies = [read_overview(store, one, manifest_in(store, one, whole=False)) for one in names]
     if as_json:
         summaries = [summary(one) for one in studies]
         typer.echo(json.dumps(summaries if name is None else summaries[0]))
@@ -39,19 +39,21 @@ def status(study: options.StoreName, as_json: options.Json = False) -> None:
 
 def best(study: options.StoreName, top: options.TopBest = 1, as_json: options.Json = False) -> None:
     """Print the best architecture of a study, decision by decision."""
-    from nasturtium.report.text.overview import overview_in, overview_of
-    from nasturtium.report.text.summary import metrics_in_words, trial_to_json
+    from nasturtium.report.text.overview import overview_of, read_overview
+    from nasturtium.report.text.summary import trial_to_json
     from nasturtium.run.open_study import found, manifest_in, reopen
     from nasturtium.study.segment import BEST
 
     store, name = found(study, read_only=True)
     if top <= BEST:
         manifest = manifest_in(store, name, whole=False)
-        opened = overview_in(store, manifest["name"], manifest)
+        opened = read_overview(store, manifest["name"], manifest)
     else:
         opened = overview_of(reopen(store, name))
     answer = opened.best or reopen(store, name).best
-    others = [t for t in opened.found.best(top) if t.architecture.key != answer.architecture.key]
+    others = [
+        t for t in opened.candidates.best(top) if t.architecture.key != answer.architecture.key
+    ]
     trials = [answer, *others][:top]
     if as_json:
         bodies = [trial_to_json(trial) for trial in trials]
@@ -62,5 +64,5 @@ def best(study: options.StoreName, top: options.TopBest = 1, as_json: options.Js
             typer.echo()
         violates = opened.history.violation(trial)
         note = " (violates a constraint: no trial meets all of them)" if violates else ""
-        print_text(f"trial {trial.number}: {metrics_in_words(opened, trial)}{note}")
+        print_text(f"trial {trial.number}: {format_metrics(opened, trial)}{note}")
         print_rows([(f"  {key}", str(value)) for key, value in trial.architecture.items()])

@@ -23,8 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nasturtium.display.printable import to_one_line
-from nasturtium.report.text.standing import Standing, standing
-from nasturtium.report.text.summary import in_words, metrics_in_words
+from nasturtium.report.text.standing import SearchProgress, measure_progress
 from nasturtium.study.confirmation import answer
 from nasturtium.study.strategy import Strategy
 from nasturtium.study.study import Study
@@ -171,7 +170,7 @@ class Lines(ProgressView):
         if trial is not None:
             self._tell(study, trial)
         elif stage == "search" and self.elapsed - self._said > SELDOM:
-            now = standing(study, self.trials, self.hours, self.elapsed)
+            now = measure_progress(study, self.trials, self.hours, self.elapsed)
             self.say(f"{now.budget()}; running {_numbers(now.running)}")
 
     def epoch(self, point: Progress) -> None:
@@ -196,7 +195,7 @@ class Lines(ProgressView):
             self._best = rank if better else self._best
         if not better and self.elapsed - self._said < LINE:
             return
-        now = standing(study, self.trials, self.hours, self.elapsed)
+        now = measure_progress(study, self.trials, self.hours, self.elapsed)
         if trial.state == "rejected":
             self.say(f"trial {trial.number} rejected: {trial.error}; {now.budget()}")
             return
@@ -205,7 +204,7 @@ class Lines(ProgressView):
             mark = " when it was trained once more"
         if trial.state == "stopped":
             mark = " when it was stopped early"
-        self.say(f"trial {trial.number}: {metrics_in_words(study, trial)}{mark}; {now.budget()}")
+        self.say(f"trial {trial.number}: {format_metrics(study, trial)}{mark}; {now.budget()}")
 
 
 @final
@@ -219,7 +218,7 @@ class Panel(ProgressView):
         self._looked = 0.0
         self._epochs: dict[int, int] = {}
         self._facts: Mapping[str, Any] = {}
-        self._now: Standing | None = None
+        self._now: SearchProgress | None = None
         self._study: Study | None = None
         self._trouble = ""
         self._words = ""
@@ -263,7 +262,7 @@ class Panel(ProgressView):
         if stage != self._stage or self.elapsed - self._looked > OFTEN:
             self._stage, self._looked, self._study = stage, self.elapsed, study
             if stage in ("search", "epoch"):
-                self._now = standing(study, self.trials, self.hours, self.elapsed)
+                self._now = measure_progress(study, self.trials, self.hours, self.elapsed)
                 self._running = _numbers(self._now.running, self._epochs)
 
     def epoch(self, point: Progress) -> None:
@@ -289,7 +288,7 @@ class Panel(ProgressView):
         table.add_row("trials", bar)
         table.add_row("", now.budget())
         if now.best is not None:
-            best = f"trial {now.best.number}: {metrics_in_words(study, now.best)}"
+            best = f"trial {now.best.number}: {format_metrics(study, now.best)}"
             table.add_row("best", Text(best, style="bold"))
         if now.front:
             table.add_row("front", f"{now.front} trials")
@@ -342,7 +341,7 @@ def training_in_words(training: Training) -> str:
     if training.error is not None:
         return f"{who}, seed {training.seed}: failed, {training.error}"
     told = ", ".join(
-        f"{name} {in_words(name, training.metrics[name])}"
+        f"{name} {format_metric(name, training.metrics[name])}"
         for name in ("accuracy", "loss")
         if name in training.metrics
     )

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 from nasturtium.report.draw import SIGNS, shape
 from nasturtium.report.graph import Box, Frame, Graph
-from nasturtium.report.text.summary import in_words
 
 __all__ = ["lanes", "parts"]
 
@@ -157,8 +156,8 @@ def _row(box: Box, outside: bool, name: str) -> tuple[str, str, str, str, str]:
         label or (box.kind if box.kind != "block" else box.type),
         kind + (f" ×{box.copies}" if box.copies > 1 and not name else ""),
         shape(box.shape),
-        f"{in_words('params', box.params)} params" if box.params else "",
-        f"{in_words('macs', box.macs)} MACs" if box.macs else "",
+        f"{format_metric('params', box.params)} params" if box.params else "",
+        f"{format_metric('macs', box.macs)} MACs" if box.macs else "",
     )
 
 

@@ -8,7 +8,6 @@ from itertools import groupby
 from torch import nn
 
 from nasturtium.cost.count import Layer, breakdown, count
-from nasturtium.report.text.summary import in_words
 
 __all__ = ["tree"]
 
@@ -67,8 +66,8 @@ def _row(label: str, kind: str, shape: tuple[int, ...] | None, params: int, macs
         label,
         kind,
         "x".join(map(str, shape or ())),
-        f"{in_words('params', params)} params" if params else "",
-        f"{in_words('macs', macs)} MACs" if macs else "",
+        f"{format_metric('params', params)} params" if params else "",
+        f"{format_metric('macs', macs)} MACs" if macs else "",
     )
 
 

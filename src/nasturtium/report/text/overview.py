@@ -1,4 +1,4 @@
-"""How a study stands, from the whole of it or from the sums in its store: the same either way."""
+"""The status of a study, from all of its trials or, with the same result, from stored sums."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ from nasturtium.study.study import Study
 from nasturtium.study.summing import rest
 from nasturtium.study.trial import Outcome, Trial
 
-__all__ = ["Overview", "overview_in", "overview_of"]
+__all__ = ["Overview", "overview_of", "read_overview"]
 
 
 @final
 @dataclass(frozen=True)
 class Overview:
-    """What is said of a study in a few lines.
+    """What a summary of a study needs.
 
     Attributes:
-        name: the study's.
-        store: where it is.
-        manifest: how it was made.
-        history: its objectives and bounds, and the trials that may be the best or on the front.
-        counts: trials that ended, by arm and state.
-        pending: trials that are out.
-        seconds: what the estimates took.
-        scores: the first objective of the finished uniform draws at full fidelity that keep all
-            bounds.
-        notes: what later stages added.
-        measured: numbers of the finished trials.
+        name: the study's name.
+        store: its store.
+        manifest: its first event.
+        history: its objectives and constraints, and the trials that may be best or on the front.
+        counts: number of ended trials by arm and state.
+        pending: number of pending trials.
+        seconds: duration of all estimates.
+        scores: the first objective of the finished uniform draws at full fidelity that meet all
+            constraints.
+        notes: notes of later stages.
+        measured: metrics of the finished trials.
     """
 
     name: str
@@ -63,13 +63,13 @@ class Overview:
         return answer(self.history)
 
     @property
-    def found(self) -> History:
-        """The trials that the study's answer is from."""
+    def candidates(self) -> History:
+        """The trials among which the study's answer is."""
         return self.history.where(arm=ANSWER_ARMS)
 
 
 def overview_of(study: Study) -> Overview:
-    """How a study stands, from all of its trials."""
+    """Return the status of a study from all of its trials."""
     history = study.history
     counts: dict[tuple[str, str], int] = {}
     total = 0
@@ -94,11 +94,11 @@ def overview_of(study: Study) -> Overview:
     )
 
 
-def overview_in(store: SqlStore, study: str, manifest: Mapping[str, Any]) -> Overview:
-    """How a study stands, from the sums in its store and the events that are not in them.
+def read_overview(store: SqlStore, study: str, manifest: Mapping[str, Any]) -> Overview:
+    """Return the status of a study from the sums in its store and the events after them.
 
     Args:
-        store: where its log is.
+        store: the store of its log.
         study: its name.
         manifest: its manifest.
 
@@ -107,7 +107,7 @@ def overview_in(store: SqlStore, study: str, manifest: Mapping[str, Any]) -> Ove
     """
     goals = goals_of(manifest)
     if goals is None:
-        raise StoreError(f"the manifest of study {study!r} tells no objectives; the log is damaged")
+        raise StoreError(f"the manifest of study {study!r} has no objectives; the log is damaged")
     known = store.segments(study)
     named = (chain((n for pair in segment.kept for n in pair), segment.others) for segment in known)
     events = store.pick(study, chain.from_iterable(named))
@@ -145,14 +145,18 @@ def overview_in(store: SqlStore, study: str, manifest: Mapping[str, Any]) -> Ove
 def _history(
     goals: Goals, study: str, events: Mapping[int, Event], kept: Iterable[tuple[int, int]]
 ) -> History:
-    """The trials that some events asked for and told."""
+    """Return the trials of pairs of events: their proposals and their outcomes."""
     trials = []
     for asked_at, told_at in kept:
-        asked, told = events[asked_at].data, events[told_at].data
-        if not isinstance(asked, Trial) or not isinstance(told, Outcome) or asked[0] != told[0]:
+        trial, outcome = events[asked_at].data, events[told_at].data
+        if (
+            not isinstance(trial, Trial)
+            or not isinstance(outcome, Outcome)
+            or trial[0] != outcome[0]
+        ):
             raise StoreError(
-                f"a snapshot of study {study!r} takes events {asked_at} and {told_at} for a trial; "
-                "the store is damaged"
+                f"a snapshot of study {study!r} takes events {asked_at} and {told_at} for one "
+                "trial; the store is damaged"
             )
-        trials.append(asked.completed(told))
+        trials.append(trial.completed(outcome))
     return goals.history(trials)

@@ -1,4 +1,4 @@
-"""How far a search is: trials done and to do, time left, the best so far."""
+"""The progress of a search: trials done and to do, time left, the best so far."""
 
 from __future__ import annotations
 
@@ -6,33 +6,33 @@ import math
 from dataclasses import dataclass
 from typing import final
 
-from nasturtium.report.text.summary import in_words
+from nasturtium.report.text.summary import format_metric
 from nasturtium.study.confirmation import answer, default_count, next_candidate
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Trial
 
-__all__ = ["Standing", "standing"]
+__all__ = ["SearchProgress", "measure_progress"]
 
-RECENT = 20  # trials of which the mean time tells what is left
+RECENT = 20  # trials whose mean time estimates the time left
 
 
 @final
 @dataclass(frozen=True)
-class Standing:
-    """How far a search is.
+class SearchProgress:
+    """The progress of a search.
 
     Attributes:
-        done: trials of search and control that ended, without rejected ones.
-        total: how many there will be.
-        control: how many of these are control.
-        confirm: how many of these train the best candidates once more.
-        failed: of those done.
-        stopped: of those done, before the end of their training.
-        rejected: trials that a bound refused.
-        best: the best so far.
+        done: number of ended trials, without rejected ones.
+        total: expected number of trials.
+        control: how many of the total are control.
+        confirm: how many of the total confirm the best candidates.
+        failed: how many trials failed.
+        stopped: how many trials were stopped early.
+        rejected: how many trials a constraint rejected.
+        best: the best trial so far.
         front: size of the front.
-        left: seconds left, estimated; ``None`` while nothing is known.
-        running: the trials that workers have now.
+        left: estimated seconds left; ``None`` if unknown.
+        running: the trials that workers are running.
     """
 
     done: int
@@ -48,7 +48,7 @@ class Standing:
     running: tuple[Trial, ...]
 
     def budget(self) -> str:
-        """The counts in words."""
+        """Return the counts as text."""
         more = f" + {self.control} control" if self.control else ""
         more += f" + {self.confirm} to confirm" if self.confirm else ""
         sum_of = f" ({self.total - self.control - self.confirm}{more})" if more else ""
@@ -57,17 +57,19 @@ class Standing:
         parts += [f"{self.stopped} stopped early"] if self.stopped else []
         parts += [f"{self.rejected} rejected"] if self.rejected else []
         if self.left is not None and self.done < self.total:
-            parts.append(f"about {in_words('seconds', self.left)} left")
+            parts.append(f"about {format_metric('seconds', self.left)} left")
         return ", ".join(parts)
 
 
-def standing(study: Study, trials: int, hours: float | None, elapsed: float) -> Standing:
-    """How far a study is on the way to its budget.
+def measure_progress(
+    study: Study, trials: int, hours: float | None, elapsed: float
+) -> SearchProgress:
+    """Return the progress of a study towards its budget.
 
     Args:
         study: the study.
-        trials: how many are searched.
-        hours: the limit of time, if there is one.
+        trials: number of trials of the search.
+        hours: the time limit, if there is one.
         elapsed: seconds since this run began.
     """
     history = study.history
@@ -77,7 +79,7 @@ def standing(study: Study, trials: int, hours: float | None, elapsed: float) -> 
     asked = checked + len(control.pending)
     aim = max(trials, searched)
     counted = study.count("searched")
-    cost = study.cost / counted if counted else 1.0  # of a trial; controls get equal work
+    cost = study.cost / counted if counted else 1.0  # of a trial; the control gets the same work
     share = study.manifest.get("control", 0.0)
     wanted = math.ceil(share * aim * cost - 1e-9) - study.count("uniform")
     again = history.where(arm="confirm")
@@ -93,7 +95,7 @@ def standing(study: Study, trials: int, hours: float | None, elapsed: float) -> 
         if hours is not None:
             left = min(left, max(0.0, hours * 3600 - elapsed))
     best = answer(history)
-    return Standing(
+    return SearchProgress(
         done,
         total,
         asked + max(0, wanted),
@@ -109,7 +111,7 @@ def standing(study: Study, trials: int, hours: float | None, elapsed: float) -> 
 
 
 def _confirmations(study: Study, trials: int, searched: int) -> int:
-    """How many trials confirm candidates, those included that are still to come."""
+    """Return the number of trials that confirm candidates, including future ones."""
     history = study.history
     asked = len(history.where(arm="confirm"))
     count = study.manifest.get("call", {}).get("confirm")

@@ -1,4 +1,4 @@
-"""A study in a few lines or as plain JSON: what was tried, what was found, how sure that is."""
+"""The summary of a study in a few lines or as plain JSON: its trials, its answer, its notices."""
 
 from __future__ import annotations
 
@@ -17,7 +17,15 @@ from nasturtium.study.stores.sql import SqlStore
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Trial
 
-__all__ = ["address", "counted", "in_words", "metrics_in_words", "rows", "summary", "trial_to_json"]
+__all__ = [
+    "address",
+    "count_trials",
+    "format_metric",
+    "format_metrics",
+    "rows",
+    "summary",
+    "trial_to_json",
+]
 
 COUNTS = ("params", "macs", "flops", "activations")
 STATES = {
@@ -27,25 +35,25 @@ STATES = {
     "pending": "pending",
 }
 ENDS = ("search", "control", "confirm", *STATES)
-SHOWN = ("params", "macs", "latency")  # beside the objectives, where they are known
+SHOWN = ("params", "macs", "latency")  # shown beside the objectives, if they are known
 
 
 def address(study: Study | Overview) -> str:
-    """What the command line calls the study: ``study.db:name``."""
+    """Return the address of a study on the command line: ``study.db:name``."""
     store = study.store
     if not isinstance(store, SqlStore):
         return study.name
     where = str(store.path) if store.path is not None else printable(store.url)
-    where = f"./{where}" if where.startswith("-") else where  # no option
+    where = f"./{where}" if where.startswith("-") else where  # not an option
     return f"{where}:{study.name}"
 
 
-def counted(study: Study | Overview) -> dict[str, int]:
-    """How many trials ended how; those of the search without the rejected, as budgets count."""
-    told = study if isinstance(study, Overview) else overview_of(study)
+def count_trials(study: Study | Overview) -> dict[str, int]:
+    """Return the number of trials by arm and state; rejected ones are not counted in their arm."""
+    overview = study if isinstance(study, Overview) else overview_of(study)
     states = dict.fromkeys(ENDS, 0)
-    states["pending"] = told.pending
-    for (arm, state), count in told.counts.items():
+    states["pending"] = overview.pending
+    for (arm, state), count in overview.counts.items():
         if state == "rejected":
             states["rejected"] += count
             continue
@@ -57,21 +65,21 @@ def counted(study: Study | Overview) -> dict[str, int]:
 
 
 def summary(study: Study | Overview) -> dict[str, Any]:
-    """As plain JSON: counts, best trial, front, what random draws gave, what was finished."""
-    told = study if isinstance(study, Overview) else overview_of(study)
-    history = told.history
+    """Return plain JSON: counts, best trial, front, uniform draws, and retrained networks."""
+    overview = study if isinstance(study, Overview) else overview_of(study)
+    history = overview.history
     sign = history.objectives[0].sign
-    scores = np.sort(np.frombuffer(told.scores))
+    scores = np.sort(np.frombuffer(overview.scores))
     middle = scores[[(len(scores) - 1) // 2, len(scores) // 2]] if len(scores) else scores
-    found = told.best
-    finished = [_finished(told, note) for note in told.notes if "finished" in note]
+    found = overview.best
+    finished = [_retrained(overview, note) for note in overview.notes if "finished" in note]
     return {
-        "study": told.name,
-        "store": address(told).removesuffix(f":{told.name}"),
+        "study": overview.name,
+        "store": address(overview).removesuffix(f":{overview.name}"),
         "objectives": [str(objective) for objective in history.objectives],
         "constraints": [str(bound) for bound in history.constraints],
-        "trials": counted(told),
-        "seconds": round(told.seconds, 3),
+        "trials": count_trials(overview),
+        "seconds": round(overview.seconds, 3),
         "best": None if found is None else trial_to_json(found),
         "confirmed": [
             {"trial": one.trial.number, "mean": one.mean, "estimates": list(one.estimates)}
@@ -84,18 +92,18 @@ def summary(study: Study | Overview) -> dict[str, Any]:
         }
         if len(scores)
         else None,
-        "front": [trial_to_json(trial) for trial in told.found.front()],
+        "front": [trial_to_json(trial) for trial in overview.candidates.front()],
         "finished": finished,
-        "notices": list(notices(told.measured, told.manifest)),
-        "resume": f"nasturtium resume {shlex.quote(address(told))}",
+        "notices": list(notices(overview.measured, overview.manifest)),
+        "resume": f"nasturtium resume {shlex.quote(address(overview))}",
     }
 
 
-def _finished(study: Study | Overview, note: Mapping[str, Any]) -> dict[str, Any]:
-    """What a note of a training in full tells.
+def _retrained(study: Study | Overview, note: Mapping[str, Any]) -> dict[str, Any]:
+    """Return trial, metrics and epochs in the note of a retraining.
 
     Raises:
-        StoreError: it is not as it was written.
+        StoreError: the note is damaged.
     """
     try:
         trial, epochs = note["finished"]["trial"], note["finished"]["recipe"]["epochs"]
@@ -111,7 +119,7 @@ def _finished(study: Study | Overview, note: Mapping[str, Any]) -> dict[str, Any
 
 
 def trial_to_json(trial: Trial) -> dict[str, Any]:
-    """A trial as plain JSON."""
+    """Return a trial as plain JSON."""
     return {
         "trial": trial.number,
         "arm": trial.arm,
@@ -125,11 +133,11 @@ def trial_to_json(trial: Trial) -> dict[str, Any]:
 
 
 def rows(study: Study | Overview) -> list[tuple[str, str]]:
-    """The summary as (label, text) lines for people."""
-    seen = study if isinstance(study, Overview) else overview_of(study)
-    told = summary(seen)
-    counts, goal = told["trials"], seen.history.objectives[0]
-    wanted = seen.manifest.get("call", {}).get("trials")
+    """Return the summary as lines of label and text."""
+    overview = study if isinstance(study, Overview) else overview_of(study)
+    body = summary(overview)
+    counts, goal = body["trials"], overview.history.objectives[0]
+    wanted = overview.manifest.get("call", {}).get("trials")
     of = f" of {wanted}" if isinstance(wanted, int) and wanted > counts["search"] else ""
     parts = [f"{counts['search']} searched{of}"]
     if counts["control"]:
@@ -139,60 +147,61 @@ def rows(study: Study | Overview) -> list[tuple[str, str]]:
     parts += [f"{counts[state]} {words}" for state, words in STATES.items() if counts[state]]
     lines = [
         ("study", address(study)),
-        ("trials", f"{', '.join(parts)}; {in_words('seconds', told['seconds'])} of training"),
+        ("trials", f"{', '.join(parts)}; {format_metric('seconds', body['seconds'])} of training"),
     ]
-    notes = seen.manifest.get("data", {}).get("notes", ())
+    notes = overview.manifest.get("data", {}).get("notes", ())
     lines += [("data" if place == 0 else "", note) for place, note in enumerate(notes)]
-    best = seen.best
+    best = overview.best
     if best is None:
         return lines
-    lines.append(("best", f"trial {best.number}: {metrics_in_words(study, best)}"))
-    for one in told["confirmed"]:
+    lines.append(("best", f"trial {best.number}: {format_metrics(study, best)}"))
+    for one in body["confirmed"]:
         if one["trial"] == best.number:
-            times, mean = len(one["estimates"]), in_words(goal.metric, one["mean"])
-            among = len(told["confirmed"])
+            times, mean = len(one["estimates"]), format_metric(goal.metric, one["mean"])
+            among = len(body["confirmed"])
             text = f"{goal.metric} {mean} in the mean of {times} trainings, the best of {among}"
             lines.append(("confirmed", text))
-    if (drawn := told["random"]) is not None and len(seen.history.objectives) == 1:
+    if (drawn := body["random"]) is not None and len(overview.history.objectives) == 1:
         text = (
-            f"{goal.metric} {in_words(goal.metric, drawn['best'])} at best, "
-            f"{in_words(goal.metric, drawn['median'])} in the middle, of {drawn['trials']} "
-            "drawn uniformly"
+            f"best {goal.metric} {format_metric(goal.metric, drawn['best'])}, median "
+            f"{format_metric(goal.metric, drawn['median'])}, of {drawn['trials']} uniform draws"
         )
         lines.append(("random", text))
-    if len(seen.history.objectives) > 1:
+    if len(overview.history.objectives) > 1:
         lines += [
-            ("front" if place == 0 else "", f"trial {t.number}: {metrics_in_words(study, t)}")
-            for place, t in enumerate(seen.found.front())
+            ("front" if place == 0 else "", f"trial {t.number}: {format_metrics(study, t)}")
+            for place, t in enumerate(overview.candidates.front())
         ]
-    for done in told["finished"]:
-        named = ", ".join(f"{k} {in_words(k, v)}" for k, v in done["metrics"].items() if k in FINAL)
+    for done in body["finished"]:
+        named = ", ".join(
+            f"{k} {format_metric(k, v)}" for k, v in done["metrics"].items() if k in FINAL
+        )
         lines.append(("finished", f"trial {done['trial']}, {done['epochs']} epochs: {named}"))
-    lines += [("note", notice) for notice in told["notices"]]
+    lines += [("note", notice) for notice in body["notices"]]
     return lines
 
 
 FINAL = ("accuracy", "params", "macs")
 
 
-def metrics_in_words(study: Study | Overview, trial: Trial) -> str:
-    """The metrics that matter to this study, objectives first."""
+def format_metrics(study: Study | Overview, trial: Trial) -> str:
+    """Return the metrics of a trial that the study shows, objectives first, as text."""
     wanted = [o.metric for o in (*study.history.objectives, *study.history.constraints)]
     wanted += [name for name in SHOWN if name in trial.metrics]
     metrics: Mapping[str, float] = trial.metrics
     return ", ".join(
-        f"{name} {in_words(name, metrics[name])}"
+        f"{name} {format_metric(name, metrics[name])}"
         for name in dict.fromkeys(wanted)
         if name in metrics
     )
 
 
-def in_words(metric: str, value: float) -> str:
-    """A metric with its unit.
+def format_metric(metric: str, value: float) -> str:
+    """Return a metric with its unit as text.
 
     Example:
-        >>> in_words("accuracy", 0.97912), in_words("params", 12345), in_words("latency", 0.3512)
-        ('97.91 %', '12.3 k', '0.351 ms')
+        >>> format_metric("accuracy", 0.97912), format_metric("params", 12345)
+        ('97.91 %', '12.3 k')
     """
     words = metric.replace(".", "_").split("_")
     if "accuracy" in words and 0 <= value <= 1:
