@@ -44,6 +44,7 @@ def print_search_result(study: Study, as_json: bool) -> None:
 
 def print_retrained(network: Retrained, files: Sequence[Mapping[str, Any]], as_json: bool) -> None:
     """Print a retrained network and the files that it was written to."""
+    from nasturtium.report.text.summary import format_metric
     from nasturtium.retraining.retrained import NEW_WEIGHTS
 
     if as_json:

@@ -40,7 +40,7 @@ def status(study: options.StoreName, as_json: options.Json = False) -> None:
 def best(study: options.StoreName, top: options.TopBest = 1, as_json: options.Json = False) -> None:
     """Print the best architecture of a study, decision by decision."""
     from nasturtium.report.text.overview import overview_of, read_overview
-    from nasturtium.report.text.summary import trial_to_json
+    from nasturtium.report.text.summary import format_metrics, trial_to_json
     from nasturtium.run.open_study import found, manifest_in, reopen
     from nasturtium.study.segment import BEST
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from nasturtium.report.draw import SIGNS, shape
 from nasturtium.report.graph import Box, Frame, Graph
+from nasturtium.report.text.summary import format_metric
 
 __all__ = ["lanes", "parts"]
 

@@ -8,6 +8,7 @@ from itertools import groupby
 from torch import nn
 
 from nasturtium.cost.count import Layer, breakdown, count
+from nasturtium.report.text.summary import format_metric
 
 __all__ = ["tree"]
 
