@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import final
 
@@ -66,6 +66,18 @@ class Graph:
     edges: tuple[tuple[int, int], ...]
     frames: tuple[Frame, ...]
     missing: str = ""
+
+    def copies(self, frame: Frame) -> int:
+        """Return how often a frame stands in the network, with the copies of frames around it."""
+        members = set(frame.members)
+        return min(box.copies for box in self.boxes if box.number in members)
+
+    def form(self, members: Sequence[int]) -> Hashable:
+        """Return what parts that are built alike have in common: types of boxes, and edges."""
+        place = {number: index for index, number in enumerate(members)}
+        types = tuple((box.kind, box.type) for box in self.boxes if box.number in place)
+        inner = frozenset((place.get(a, -1), place[b]) for a, b in self.edges if b in place)
+        return types, inner
 
 
 @final

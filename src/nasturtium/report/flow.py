@@ -69,7 +69,7 @@ def trace_flow(network: nn.Module, inputs: Sequence[int]) -> Flow:
                 raise
             missing = recorder.where()
         else:
-            tensors = [leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor)][:1]
+            tensors = [leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor)]
             # Work that no recorded function did, of compiled extensions, is counted here.
             recorder.record(
                 "output", "output", "output", recorder.origin(tensors), tensors, trace.tally
@@ -142,6 +142,7 @@ class _Recorder(TorchFunctionMode):
         """Add an operation, and set it as the origin of its outputs."""
         number = len(self.operations)
         new = [parameter for parameter in read.parameters if parameter not in self.owner]
+        owners = [self.owner.get(parameter) for parameter in read.parameters]
         self.owner.update(dict.fromkeys(new, number))
         operation = Operation(
             number,
@@ -153,7 +154,7 @@ class _Recorder(TorchFunctionMode):
             tuple(outputs[0].shape[1:]) if outputs else (),
             sum(self._sizes[parameter] for parameter in new),
             tally.macs if tally is not None else 0,
-            len(new) < len(read.parameters),
+            tuple(dict.fromkeys(owner for owner in owners if owner is not None)),
         )
         self.operations.append(operation)
         self._set(outputs, Origin((number,)))

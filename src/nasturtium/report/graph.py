@@ -2,8 +2,8 @@
 
 A module is opened, so that its insides are drawn, where it branches (it adds or concatenates
 outputs of its parts), where it only lists other modules, or where it holds many layers; any other
-module is one box, and so is a chosen option that is not large. Functions outside of closed modules are boxes of their own. Equal blocks that
-follow one another are drawn once, with their number.
+module is one box, and so is a chosen option that is not large. Functions outside of closed modules
+are boxes of their own. Equal blocks that follow one another are drawn once, with their number.
 
 Each operation of the network lies in exactly one box, so parameters and multiply-accumulates of
 the boxes add up to those of the network.
@@ -11,7 +11,7 @@ the boxes add up to those of the network.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from torch import nn
@@ -47,15 +47,40 @@ def graph(network: nn.Module, inputs: Sequence[int], most: int = MOST) -> Graph:
 
 
 def graph_of(flow: Flow, most: int = MOST) -> Graph:
-    """Return the graph of a flow that was traced, as :func:`graph` does."""
+    """Return the graph of a flow that was traced, as :func:`graph` does.
+
+    Where there are too many boxes, modules that are built like an earlier one are closed first,
+    then the deepest modules, the last ones first.
+    """
     opened = _opened(flow)
-    drawn = _graph(flow, opened)
-    while len(drawn.boxes) > most and len(opened) > 1:
+    drawn, framed, _ = _graph(flow, opened, {})
+    if len(drawn.boxes) <= most:
+        return drawn
+    like = _like_earlier(drawn, framed)
+    opened -= like.keys()
+    drawn, _, inside = _graph(flow, opened, like)
+    while (excess := len(drawn.boxes) - most) > 0 and len(opened) > 1:
         depth = {call: flow.calls[call].path.count(".") for call in opened - {ROOT}}
-        deepest = max(depth.values())
-        opened -= {call for call in depth if depth[call] == deepest}
-        drawn = _graph(flow, opened)
+        for call in sorted(depth, reverse=True):
+            if excess > 0 and depth[call] == max(depth.values()):
+                opened.remove(call)
+                excess -= max(inside.get(call, 0) - 1, 0)
+        drawn, _, inside = _graph(flow, opened, like)
     return drawn
+
+
+def _like_earlier(drawn: Graph, framed: Sequence[int]) -> dict[int, int]:
+    """Return which framed calls have boxes and edges like an earlier one, and like which."""
+    first: dict[object, int] = {}
+    like: dict[int, int] = {}
+    closed: set[int] = set()
+    for call, frame in zip(framed, drawn.frames, strict=True):
+        if closed.isdisjoint(frame.members):
+            earlier = first.setdefault(drawn.form(frame.members), call)
+            if earlier != call:
+                like[call] = earlier
+                closed.update(frame.members)
+    return like
 
 
 def _opened(flow: Flow) -> set[int]:
@@ -66,12 +91,18 @@ def _opened(flow: Flow) -> set[int]:
     for one in flow.operations:
         if one.joins and one.type in BRANCHING:
             branching.update(one.calls)
-        if one.kind == "function" and (one.params or one.shared):
+        if one.kind == "function" and (one.params or one.shares):
             weighted.add(one.calls[-1])
         if one.macs:
             for number in one.calls:
                 products[number] += 1
     lists = {call.parent for call in flow.calls if not call.leaf}
+    deciding: set[int] = set()  # calls with chosen options inside
+    for call in flow.calls:
+        outer = call.parent if call.label is not None else -1
+        while outer >= 0:
+            deciding.add(outer)
+            outer = flow.calls[outer].parent
     opened = {ROOT}
     for call in flow.calls[1:]:
         if call.leaf or call.parent not in opened:
@@ -80,14 +111,27 @@ def _opened(flow: Flow) -> set[int]:
         chosen = call.label is not None or parent.label is not None
         small = products[number] <= (HEAVY if chosen else SIMPLE if number in weighted else -1)
         listing = call.sequential and number in lists
-        if listing or (number in branching and not small) or products[number] > HEAVY:
+        if (
+            listing
+            or number in deciding
+            or (number in branching and not small)
+            or products[number] > HEAVY
+        ):
             opened.add(number)
     return opened
 
 
-def _graph(flow: Flow, opened: Collection[int]) -> Graph:
-    """Return the graph for one choice of opened calls."""
-    sketch = _sketch(flow, opened)
+def _graph(
+    flow: Flow, opened: Collection[int], like: Mapping[int, int]
+) -> tuple[Graph, tuple[int, ...], dict[int, int]]:
+    """Return the graph for a choice of opened calls, each frame's call, and boxes in each call.
+
+    Args:
+        flow: the operations and calls.
+        opened: calls whose insides are drawn.
+        like: closed calls that are built like another, which their boxes name if it is opened.
+    """
+    sketch = _sketch(flow, opened, like)
     _absorb_activations(sketch, flow.calls)
     copies = merge_repeats(sketch, flow.calls, opened)
     boxes: dict[int, Box] = {}
@@ -99,16 +143,21 @@ def _graph(flow: Flow, opened: Collection[int]) -> Graph:
             inside.setdefault(call, []).append(number)
         boxes[number] = replace(box, copies=times)
     joined = {sketch.calls[n][-1] for n, box in boxes.items() if box.kind not in ENDS}
-    frames = [
-        Frame(flow.calls[call].path, copies.get(call, 1), tuple(inside[call]))
+    framed = tuple(
+        call
         for call in sorted(set(opened) - {ROOT})
-        if len(inside.get(call, ())) > 1 and (call in copies or call in joined)
-    ]
+        if len(inside.get(call, ())) > 1
+        and (call in copies or call in joined or not flow.calls[call].sequential)
+    )
+    frames = tuple(
+        Frame(flow.calls[call].path, copies.get(call, 1), tuple(inside[call])) for call in framed
+    )
     edges = tuple((a, b) for b in boxes for a in sketch.sources[b])
-    return Graph(tuple(boxes.values()), edges, tuple(frames), flow.missing)
+    number_inside = {call: len(members) for call, members in inside.items()}
+    return Graph(tuple(boxes.values()), edges, frames, flow.missing), framed, number_inside
 
 
-def _sketch(flow: Flow, opened: Collection[int]) -> Sketch:
+def _sketch(flow: Flow, opened: Collection[int], like: Mapping[int, int]) -> Sketch:
     """Return the boxes of a flow: one for each closed call and each operation outside of them."""
     sketch = Sketch()
     children: dict[int, list[Call]] = {}
@@ -128,6 +177,8 @@ def _sketch(flow: Flow, opened: Collection[int]) -> Sketch:
             number = closed_box.setdefault(call.number, number)
             if number == one.number:
                 kind = _type(call, flow.calls[call.parent], children.get(call.number, ()))
+                if like.get(call.number) in opened:
+                    kind += f", like {flow.calls[like[call.number]].path}"
                 box = Box(number, "block", call.path, kind, (), module=module)
                 sketch.add(box, one.calls[: depth + 1])
             box = sketch.boxes[number]
@@ -136,7 +187,7 @@ def _sketch(flow: Flow, opened: Collection[int]) -> Sketch:
                 shape=call.shape or one.shape,
                 params=box.params + one.params,
                 macs=box.macs + one.macs,
-                shared=box.shared or one.shared,
+                shared=box.shared or any(box_of[owner] != number for owner in one.shares),
             )
         box_of[one.number] = number
         for source in one.sources:
@@ -158,7 +209,7 @@ def _operation_box(one: Operation, module: str) -> Box:
         one.shape,
         one.params,
         one.macs,
-        shared=one.shared,
+        shared=bool(one.shares),
         module=module,
     )
 

@@ -57,7 +57,7 @@ class Operation:
         shape: shape of its first output, without the batch.
         params: elements of the parameters that no earlier operation reads.
         macs: multiply-accumulates for one example.
-        shared: whether it also reads parameters of an earlier operation.
+        shares: numbers of the earlier operations that its other parameters belong to.
     """
 
     number: int
@@ -69,12 +69,12 @@ class Operation:
     shape: tuple[int, ...] = ()
     params: int = 0
     macs: int = 0
-    shared: bool = False
+    shares: tuple[int, ...] = ()
 
     @property
     def joins(self) -> bool:
         """Whether it only combines the outputs of several operations, as a sum does."""
-        free = not self.params and not self.macs and not self.shared
+        free = not self.params and not self.macs and not self.shares
         return self.kind == "function" and len(self.sources) > 1 and free
 
 
@@ -176,7 +176,12 @@ def _inserted(
         new[one.number] = len(merged)
         merged += [one, *after.get(one.number, ())]
     return [
-        replace(one, number=place, sources=tuple(new[source] for source in one.sources))
+        replace(
+            one,
+            number=place,
+            sources=tuple(new[source] for source in one.sources),
+            shares=tuple(new[owner] for owner in one.shares),
+        )
         for place, one in enumerate(merged)
     ]
 

@@ -12,9 +12,7 @@ from nasturtium.report.operations import ROOT, Call
 __all__ = ["merge_repeats"]
 
 
-def merge_repeats(
-    sketch: Sketch, calls: Sequence[Call], opened: Collection[int]
-) -> dict[int, int]:
+def merge_repeats(sketch: Sketch, calls: Sequence[Call], opened: Collection[int]) -> dict[int, int]:
     """Remove all but the first of equal calls that follow one another.
 
     A call repeats the one before where it comes right after it, reads it, and has equal boxes
