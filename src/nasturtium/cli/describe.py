@@ -167,32 +167,33 @@ def of_study(manifest: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _drawn(network: nn.Module, inputs: tuple[int, ...], svg: Path | None) -> dict[str, Any]:
-    """The network as a tree, and what branches in it as lanes.
+    """Draw the network as a tree, and its branching parts as lanes.
 
     Raises:
         SpaceError: a picture was asked for, and the network does not take the inputs.
         StoreError: the picture cannot be written.
     """
-    from nasturtium.report.draw import draw
-    from nasturtium.report.graph import graph
-    from nasturtium.report.text.dataflow import parts
-    from nasturtium.report.text.network_tree import tree
+    from nasturtium.report.draw import picture
+    from nasturtium.report.flow import trace_flow
+    from nasturtium.report.graph import graph_of
+    from nasturtium.report.text.dataflow import draw_branches
+    from nasturtium.report.text.network_tree import draw_tree
 
     shape = "x".join(map(str, inputs))
     try:
-        told: dict[str, Any] = {"its parts": [f"on inputs of {shape}", *tree(network, inputs)]}
-        told["what branches"] = parts(graph(network, inputs, most=ALL))
-        if svg is not None:
-            picture = draw(network, inputs, alone=True)
+        flow = trace_flow(network, inputs)
     except EstimateError as error:
         if svg is not None:
             raise SpaceError(
                 f"inputs of {shape} do not fit the example, so it cannot be drawn: {error}"
             ) from error
         return {"its parts": [f"not drawn, since inputs of {shape} do not fit: {error}"]}
+    told: dict[str, Any] = {"its parts": [f"on inputs of {shape}", *draw_tree(flow)]}
+    told["what branches"] = draw_branches(graph_of(flow, ALL))
     if svg is not None:
+        drawing = picture(graph_of(flow), alone=True)
         try:
-            svg.write_text(picture, encoding="utf-8")
+            svg.write_text(drawing, encoding="utf-8")
         except OSError as error:
             raise StoreError(
                 f"the picture cannot be written to {svg}: {error.strerror}; name a file in a "

@@ -1,4 +1,4 @@
-"""A network as a picture: an SVG of its blocks with shapes and costs, and the same as a table."""
+"""Draw a network as an SVG of its blocks with shapes and costs, or list the same as a table."""
 
 from __future__ import annotations
 
@@ -22,49 +22,48 @@ WIDTH, HEIGHT, ROUND = 172.0, 68.0, 22.0
 MARGIN = 16.0
 LINE = 14.0  # height of a line of the note
 SHRINK = 0.8  # of its natural size, down to which the picture shrinks before it is scrolled
-SIGNS = {"sum": "+", "concat": "∥", "product": "×"}
+SIGNS = {"sum": "+", "difference": "−", "product": "×", "concat": "∥", "unused": "·"}
 LETTERS = 26  # of the small text that fit into a box
 
 
 def draw(network: nn.Module, inputs: Sequence[int], *, alone: bool = False) -> str:
-    """An SVG of a network's blocks: shapes, costs, and how data flow between them.
-
-    In a page, colours come from its style sheet.
+    """Return an SVG of a network's blocks: shapes, costs, and how data flow between them.
 
     Args:
         network: any network; it is neither moved nor run nor altered.
         inputs: shape of one example, (C, H, W) for an image.
-        alone: whether it is to be a file of its own, which brings its style along.
+        alone: whether it is a file of its own, which holds its style; in a page, colours come from
+            the page's style sheet.
 
     Raises:
         EstimateError: the network does not accept the input.
     """
-    made = picture(graph(network, inputs))
-    return made.replace("<defs>", f"<style>{_style()}</style><defs>", 1) if alone else made
+    return picture(graph(network, inputs), alone=alone)
 
 
 def _style() -> str:
-    """The page's rules for pictures, its variables replaced by their defaults."""
+    """Return the page's rules for pictures, with the defaults of its variables."""
     sheet = (files("nasturtium.report") / "parts.css").read_text(encoding="utf-8")
     rules = "".join(re.findall(r"^\.network[^{]*\{[^}]*\}", sheet, re.MULTILINE))
     plain = re.sub(r"var\(--[\w-]+, ([^)]+)\)", r"\1", rules)
     return plain.replace("font-family: inherit", "font-family: sans-serif")
 
 
-def picture(drawn: Graph) -> str:
-    """Return the SVG of a graph."""
+def picture(drawn: Graph, *, alone: bool = False) -> str:
+    """Return the SVG of a graph, as :func:`draw` does."""
     sizes = {box.number: _size(box) for box in drawn.boxes}
     laid = plan(sizes, drawn.edges, [frame.members for frame in drawn.frames])
     most = max((box.macs * box.copies for box in drawn.boxes), default=0)
     note = _note(drawn.missing, laid)
     width = laid.width + 2 * MARGIN
     height = laid.height + 2 * MARGIN + LINE * len(note)
+    style = f"<style>{_style()}</style>" if alone else ""
     parts = [
         f'<svg class="network" role="img" aria-label="{escape(_title(drawn))}" '
         f'width="{width:.0f}" style="min-width:{SHRINK * width:.0f}px" '
         f'viewBox="0 0 {width:.0f} {height:.0f}" '
-        'xmlns="http://www.w3.org/2000/svg"><defs><marker id="tip" viewBox="0 0 8 8" refX="7" '
-        'refY="4" markerWidth="7" markerHeight="7" orient="auto"><path class="tip" '
+        f'xmlns="http://www.w3.org/2000/svg">{style}<defs><marker id="tip" viewBox="0 0 8 8" '
+        'refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path class="tip" '
         f'd="M0 0L8 4L0 8z"/></marker></defs><g transform="translate({MARGIN} {MARGIN})">'
     ]
     framed = list(zip(drawn.frames, laid.frames, strict=True))
@@ -84,7 +83,7 @@ def picture(drawn: Graph) -> str:
 
 
 def rows(drawn: Graph) -> list[tuple[str, str, str, int, int]]:
-    """Name, type, output shape, parameters and multiply-accumulates of each block.
+    """Return name, type, output shape, parameters and multiply-accumulates of each block.
 
     Costs are those of all copies together.
     """
@@ -101,12 +100,12 @@ def rows(drawn: Graph) -> list[tuple[str, str, str, int, int]]:
 
 
 def _breaking(name: str) -> str:
-    """A dotted name that may be broken after its dots (by a space without width)."""
+    """Return a dotted name that a browser may break after its dots (at a space without width)."""
     return name.replace(".", ".\u200b")
 
 
 def _tail(name: str, letters: int) -> str:
-    """As many of the last parts of a dotted name as have room."""
+    """Return as many of the last parts of a dotted name as have room."""
     parts = name.split(".")
     while len(parts) > 1 and len(".".join(parts)) > letters:
         parts = parts[1:]
@@ -122,7 +121,7 @@ def _costs(box: Box) -> tuple[int, int]:
 
 
 def shape(sizes: Sequence[int]) -> str:
-    """A shape in words: ``16×32×32``."""
+    """Return a shape as text: ``16×32×32``."""
     return "×".join(map(str, sizes)) or "a number"
 
 

@@ -75,8 +75,10 @@ def trace_flow(network: nn.Module, inputs: Sequence[int]) -> Flow:
                 "output", "output", "output", recorder.origin(tensors), tensors, trace.tally
             )
     calls = tuple(recorder.calls)
-    operations = with_unused(copy, calls, recorder.operations, recorder.owner.keys())
-    return Flow(calls, fuse_sums(operations), missing)
+    modules = copy.named_modules(remove_duplicate=False)
+    types = {path: type(module).__name__ for path, module in modules}
+    operations = with_unused(recorder.operations, calls, recorder.unread(), types)
+    return Flow(calls, fuse_sums(operations), types, missing)
 
 
 class Origin(NamedTuple):
@@ -103,7 +105,7 @@ class _Recorder(TorchFunctionMode):
         super().__init__()
         self.calls: list[Call] = []
         self.operations: list[Operation] = []
-        self.owner: dict[str, int] = {}  # parameter -> the first operation that reads it
+        self._owner: dict[str, int] = {}  # parameter -> the first operation that reads it
         self._trace = trace
         self._entered: list[_Entered] = []
         self._origins: dict[int, Origin] = {}
@@ -112,6 +114,10 @@ class _Recorder(TorchFunctionMode):
         for name, parameter in network.named_parameters():
             self._origins[id(parameter)] = Origin((), (name,))
             self._sizes[name] = parameter.numel()
+
+    def unread(self) -> dict[str, int]:
+        """Return the parameters that no operation has read, with their numbers of elements."""
+        return {name: size for name, size in self._sizes.items() if name not in self._owner}
 
     def where(self) -> str:
         """Return a sentence about the innermost module that has not returned."""
@@ -141,9 +147,9 @@ class _Recorder(TorchFunctionMode):
     ) -> None:
         """Add an operation, and set it as the origin of its outputs."""
         number = len(self.operations)
-        new = [parameter for parameter in read.parameters if parameter not in self.owner]
-        owners = [self.owner.get(parameter) for parameter in read.parameters]
-        self.owner.update(dict.fromkeys(new, number))
+        new = [parameter for parameter in read.parameters if parameter not in self._owner]
+        owners = [self._owner.get(parameter) for parameter in read.parameters]
+        self._owner.update(dict.fromkeys(new, number))
         operation = Operation(
             number,
             kind,

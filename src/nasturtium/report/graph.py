@@ -21,7 +21,7 @@ from nasturtium.report.flow import trace_flow
 from nasturtium.report.operations import ROOT, Call, Flow, Operation
 from nasturtium.report.repeats import merge_repeats
 
-__all__ = ["Box", "Frame", "Graph", "graph", "graph_of"]
+__all__ = ["ENDS", "Box", "Frame", "Graph", "graph", "graph_of"]
 
 MOST = 60  # boxes; deeper modules are closed until so many remain
 HEAVY = 6  # operations with products in a module, above which it is opened
@@ -29,7 +29,7 @@ SIMPLE = 2  # the same for a module that branches and reads parameters itself, a
 JOINS = {"add": "sum", "sub": "difference", "mul": "product", "cat": "concat"}
 BRANCHING = frozenset({"add", "cat", "stack"})
 SILENT = ("Identity", "Dropout")  # not named among the parts of a block: they change no number
-ENDS = ("block", "unused", "input", "output")
+ENDS = ("block", "unused", "input", "output")  # kinds of boxes that join nothing
 
 
 def graph(network: nn.Module, inputs: Sequence[int], most: int = MOST) -> Graph:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import final
-
-from torch import nn
 
 __all__ = ["ROOT", "Call", "Flow", "Operation", "fuse_sums", "with_unused"]
 
@@ -86,19 +84,21 @@ class Flow:
     Attributes:
         calls: calls of modules, in order.
         operations: operations in the order of execution.
+        types: class of each module, by its path; of the network itself, by the empty one.
         missing: why the trace ends before the network's output; empty where it does not.
     """
 
     calls: tuple[Call, ...]
     operations: tuple[Operation, ...]
+    types: Mapping[str, str]
     missing: str = ""
 
 
 def with_unused(
-    network: nn.Module,
-    calls: Sequence[Call],
     operations: Sequence[Operation],
-    read: Collection[str],
+    calls: Sequence[Call],
+    unread: Mapping[str, int],
+    types: Mapping[str, str],
 ) -> list[Operation]:
     """Add operations of the kind ``unused`` for the parameters that no operation read.
 
@@ -106,29 +106,27 @@ def with_unused(
     module that ran without reading it. Each is placed last in the call that it lies in.
 
     Args:
-        network: the network that ran.
-        calls: its calls.
-        operations: its operations, whose numbers are their places.
-        read: names of the parameters that were read.
+        operations: the operations, whose numbers are their places.
+        calls: the calls of modules.
+        unread: parameters that were not read, with their numbers of elements.
+        types: class of each module by its path.
     """
     first: dict[str, Call] = {}
     for call in calls:
         first.setdefault(call.path, call)
     ran = {".".join(path.split(".")[:end]) for path in first for end in range(path.count(".") + 2)}
     groups: dict[str, int] = {}
-    for name, parameter in network.named_parameters():
-        if name not in read:
-            parts = name.split(".")
-            paths = (".".join(parts[:end]) for end in range(1, len(parts)))
-            path = next((path for path in paths if path not in ran), name)
-            groups[path] = groups.get(path, 0) + parameter.numel()
+    for name, params in unread.items():
+        parts = name.split(".")
+        paths = (".".join(parts[:end]) for end in range(1, len(parts)))
+        path = next((path for path in paths if path not in ran), name)
+        groups[path] = groups.get(path, 0) + params
     inside: dict[int, list[tuple[str, int]]] = {}
     for path, params in groups.items():
         outer = path.rpartition(".")[0]
         while outer not in first:
             outer = outer.rpartition(".")[0]
         inside.setdefault(first[outer].number, []).append((path, params))
-    types = {path: type(module).__name__ for path, module in network.named_modules()}
     after: dict[int, list[Operation]] = {}
     for number, members in inside.items():
         chain = _chain(calls, number)
