@@ -22,7 +22,7 @@ WIDTH, HEIGHT, ROUND = 172.0, 68.0, 22.0
 MARGIN = 16.0
 LINE = 14.0  # height of a line of the note
 SHRINK = 0.8  # of its natural size, down to which the picture shrinks before it is scrolled
-SIGNS = {"sum": "+", "difference": "−", "product": "×", "concat": "∥", "unused": "·"}
+SIGNS = {"sum": "+", "difference": "−", "product": "×", "concat": "∥", "stack": "∥", "unused": "·"}
 LETTERS = 26  # of the small text that fit into a box
 
 
@@ -69,7 +69,7 @@ def picture(drawn: Graph, *, alone: bool = False) -> str:
     framed = list(zip(drawn.frames, laid.frames, strict=True))
     parts += [_frame(frame, rectangle) for frame, rectangle in framed]
     parts += [_edge(route) for route in laid.routes.values()]
-    parts += [_name(frame, rectangle) for frame, rectangle in framed]
+    parts += [_name(title, at) for title, at in zip(_titles(drawn), laid.frames, strict=True)]
     innermost = {
         number: (frame.name, drawn.copies(frame))
         for frame in drawn.frames
@@ -198,9 +198,19 @@ def _frame(frame: Frame, at: Rectangle) -> str:
     )
 
 
-def _name(frame: Frame, at: Rectangle) -> str:
+def _titles(drawn: Graph) -> list[str]:
+    """Return the names of frames, each without the name of the frame around it."""
+    titles = []
+    for place, frame in enumerate(drawn.frames):
+        members = set(frame.members)
+        around = [one.name for one in drawn.frames[:place] if members <= set(one.members)]
+        name = frame.name.removeprefix(f"{around[-1]}.") if around else frame.name
+        titles.append(f"{name} ×{frame.copies}" if frame.copies > 1 else name)
+    return titles
+
+
+def _name(title: str, at: Rectangle) -> str:
     """Write the name of a frame, over the edges that enter it."""
-    title = f"{frame.name} ×{frame.copies}" if frame.copies > 1 else frame.name
     return _text(at.x + 6, at.y + 12, _cut(title, int(at.width / 6)), "frame-name")
 
 
