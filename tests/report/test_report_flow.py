@@ -261,6 +261,20 @@ def test_what_depends_on_values_is_drawn_as_far_as_it_is_known() -> None:
     assert "reads values of tensors" in draw_tree(trace_flow(network, (8,)))[-1]
 
 
+def test_tensors_in_objects_are_followed() -> None:
+    class Result:
+        def __init__(self, scores: Tensor) -> None:
+            self.scores = scores
+
+    class Wrapping(nn.Sequential):
+        def forward(self, x: Tensor) -> Result:
+            return Result(super().forward(x))
+
+    drawn = graph(Wrapping(nn.Linear(4, 2), nn.Linear(2, 3)), (4,))
+    assert drawn.boxes[-1].shape == (3,)
+    assert drawn.edges == ((0, 1), (1, 2), (2, 3))
+
+
 def test_a_network_that_does_not_fit_is_still_refused() -> None:
     with pytest.raises(EstimateError, match=r"layer 'body' \(Linear.*\(1, 5\)"):
         trace_flow(Deciding(), (5,))

@@ -69,7 +69,7 @@ def trace_flow(network: nn.Module, inputs: Sequence[int]) -> Flow:
                 raise
             missing = recorder.where()
         else:
-            tensors = [leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor)]
+            tensors = _tensors(output)
             # Work that no recorded function did, of compiled extensions, is counted here.
             recorder.record(
                 "output", "output", "output", recorder.origin(tensors), tensors, trace.tally
@@ -130,8 +130,8 @@ class _Recorder(TorchFunctionMode):
 
     def origin(self, values: Any) -> Origin:
         """Return where the tensors among some values come from."""
-        leaves = (leaf for leaf in tree_leaves(values) if isinstance(leaf, Tensor))
-        found = [self._origins[id(leaf)] for leaf in leaves if id(leaf) in self._origins]
+        ids = map(id, _tensors(values))
+        found = [self._origins[number] for number in ids if number in self._origins]
         operations = dict.fromkeys(number for one in found for number in one.operations)
         parameters = dict.fromkeys(name for one in found for name in one.parameters)
         return Origin(tuple(operations), tuple(parameters))
@@ -187,7 +187,7 @@ class _Recorder(TorchFunctionMode):
             tally, self._trace.tally = self._trace.tally, outer
         name = _function_name(func)
         written = args[0] if name == "setitem" else output
-        tensors = [leaf for leaf in tree_leaves(written) if isinstance(leaf, Tensor)]
+        tensors = _tensors(written)
         if not tensors:
             outer.macs += tally.macs
         elif name.startswith("new_") or name.endswith("_like"):
@@ -231,7 +231,7 @@ class _Recorder(TorchFunctionMode):
     def leaving(self, module: nn.Module, args: Any, output: Any) -> Any:
         """End a call; the output of a layer is recorded as an operation."""
         entered = self._entered[-1]
-        tensors = [leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor)]
+        tensors = _tensors(output)
         shape = tuple(tensors[0].shape[1:]) if tensors else ()
         self.calls[entered.call.number] = replace(entered.call, shape=shape)
         if not entered.call.leaf:
@@ -241,11 +241,22 @@ class _Recorder(TorchFunctionMode):
         output = tree_map_only(Tensor, lambda tensor: tensor.view_as(tensor), output)
         own = self.origin(list(module.parameters(recurse=False))).parameters
         given = Origin(entered.given.operations, (*entered.given.parameters, *own))
-        tensors = [leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor)]
+        tensors = _tensors(output)
         tally, self._trace.tally = self._trace.tally, entered.tally
         self.record("layer", entered.call.path, entered.call.type, given, tensors, tally)
         self._entered.pop()
         return output
+
+
+def _tensors(values: Any) -> list[Tensor]:
+    """Return the tensors among some values, those in attributes of other objects included."""
+    found: list[Tensor] = []
+    for leaf in tree_leaves(values):
+        if isinstance(leaf, Tensor):
+            found.append(leaf)
+        elif hasattr(leaf, "__dict__") and not isinstance(leaf, nn.Module | type):
+            found += [inner for inner in tree_leaves(vars(leaf)) if isinstance(inner, Tensor)]
+    return found
 
 
 def _function_name(func: Any) -> str:
