@@ -246,7 +246,7 @@ def test_many_modules_that_do_not_run_are_one_box() -> None:
 
     drawn = graph(Mixture(), (4,))
     (unused,) = (box for box in drawn.boxes if box.kind == "unused")
-    assert (unused.type, unused.params) == ("8 modules, not run", 160)
+    assert (unused.type, unused.params) == ("8 parts, not used", 160)
 
 
 def test_what_depends_on_values_is_drawn_as_far_as_it_is_known() -> None:
@@ -278,6 +278,11 @@ def test_tensors_in_objects_are_followed() -> None:
 def test_a_network_that_does_not_fit_is_still_refused() -> None:
     with pytest.raises(EstimateError, match=r"layer 'body' \(Linear.*\(1, 5\)"):
         trace_flow(Deciding(), (5,))
+
+
+def test_inputs_without_a_size_are_refused() -> None:
+    with pytest.raises(EstimateError, match="inputs is the shape of one example"):
+        trace_flow(Deciding(), (-8,))
 
 
 def test_the_network_is_not_changed() -> None:

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nasturtium as nas
-from nasturtium.report.draw import _size
+from nasturtium.report.draw import box_size
 from nasturtium.report.graph import graph
-from nasturtium.report.layers import GAP
+from nasturtium.report.layered_layout import GAP
 from nasturtium.report.layout import Plan, Rectangle, plan
 
 SLACK = 1e-6
@@ -108,7 +108,7 @@ def test_frames_of_cells_do_not_overlap(name: str) -> None:
         with torch.device("meta"):
             network = space.build(space.sample(Random(seed)))
         drawn = graph(network, (3, 32, 32))
-        sizes = {box.number: _size(box) for box in drawn.boxes}
+        sizes = {box.number: box_size(box) for box in drawn.boxes}
         frames = [frame.members for frame in drawn.frames]
         check(plan(sizes, drawn.edges, frames), sizes, list(drawn.edges), frames)
         for frame in drawn.frames:

@@ -13,15 +13,15 @@ from torch import nn
 
 from nasturtium.report.format import short
 from nasturtium.report.graph import Box, Frame, Graph, graph
-from nasturtium.report.layers import Point
+from nasturtium.report.layered_layout import Point
 from nasturtium.report.layout import Plan, Rectangle, plan
 
-__all__ = ["draw", "picture", "rows"]
+__all__ = ["SIGNS", "box_size", "draw", "picture", "rows", "shape"]
 
 WIDTH, HEIGHT, ROUND = 172.0, 68.0, 22.0
 MARGIN = 16.0
 LINE = 14.0  # height of a line of the note
-SHRINK = 0.8  # of its natural size, down to which the picture shrinks before it is scrolled
+SHRINK = 0.8  # smallest share of its natural width; a narrower page scrolls it
 SIGNS = {"sum": "+", "difference": "−", "product": "×", "concat": "∥", "stack": "∥", "unused": "·"}
 LETTERS = 26  # of the small text that fit into a box
 
@@ -51,7 +51,7 @@ def _style() -> str:
 
 def picture(drawn: Graph, *, alone: bool = False) -> str:
     """Return the SVG of a graph, as :func:`draw` does."""
-    sizes = {box.number: _size(box) for box in drawn.boxes}
+    sizes = {box.number: box_size(box) for box in drawn.boxes}
     laid = plan(sizes, drawn.edges, [frame.members for frame in drawn.frames])
     most = max((box.macs * box.copies for box in drawn.boxes), default=0)
     note = _note(drawn.missing, laid)
@@ -131,7 +131,8 @@ def _title(drawn: Graph) -> str:
     return f"the network's graph: {blocks} kinds of blocks, {short(params)} parameters"
 
 
-def _size(box: Box) -> tuple[float, float]:
+def box_size(box: Box) -> tuple[float, float]:
+    """Return the width and height of a box."""
     if box.kind in ("block", "unused"):
         return WIDTH, HEIGHT
     return (WIDTH, 30.0) if box.kind in ("input", "output") else (ROUND, ROUND)
@@ -139,7 +140,7 @@ def _size(box: Box) -> tuple[float, float]:
 
 def _box(box: Box, place: Point, most: int, frame: str, copies: int) -> str:
     """Draw a box; its name is shortened by that of its frame, of which there are some copies."""
-    width, height = _size(box)
+    width, height = box_size(box)
     middle, x, y = place[0], place[0] - width / 2, place[1] - height / 2
     if box.kind in ("input", "output"):
         return (

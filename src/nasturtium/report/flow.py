@@ -2,9 +2,9 @@
 
 The network runs once on the meta device, so a trace needs neither data nor memory. Every tensor is
 mapped to the operations that produced it. A layer (a module without modules inside) is one
-operation; outside of layers, each call of a function of torch is one, as ``scaled_dot_product_
-attention`` or the sum of two tensors. Slices, changes of shape and element-wise arithmetic with
-constants belong to the operation whose output they read.
+operation; outside of layers, each call of a function of torch is one, such as the sum of two
+tensors or ``scaled_dot_product_attention``. Slices, changes of shape and element-wise arithmetic
+with constants belong to the operation whose output they read.
 
 Each parameter belongs to exactly one operation, the first that reads it, so parameters and
 multiply-accumulates of the operations add up to those of the network.
@@ -58,9 +58,9 @@ def trace_flow(network: nn.Module, inputs: Sequence[int]) -> Flow:
         module.register_forward_hook(recorder.leaving)
     missing = ""
     with torch.inference_mode(False), torch.no_grad(), trace:
-        example = torch.empty((1, *inputs), dtype=dtype, device="meta")
-        recorder.record("input", "input", "input", Origin(), [example])
         try:
+            example = torch.empty((1, *inputs), dtype=dtype, device="meta")
+            recorder.record("input", "input", "input", _Origin(), [example])
             with recorder:
                 output = copy(example)
         except Exception as error:
@@ -81,7 +81,7 @@ def trace_flow(network: nn.Module, inputs: Sequence[int]) -> Flow:
     return Flow(calls, fuse_sums(operations), types, missing)
 
 
-class Origin(NamedTuple):
+class _Origin(NamedTuple):
     """Where a tensor comes from: numbers of operations, and parameters that none has read."""
 
     operations: tuple[int, ...] = ()
@@ -89,11 +89,10 @@ class Origin(NamedTuple):
 
 
 class _Entered(NamedTuple):
-    """A call that has not returned: what it was given, and the tally to return to."""
+    """A call that has not returned: the origin of its arguments, and the tally of its caller."""
 
     call: Call
-    module: nn.Module
-    given: Origin
+    given: _Origin
     tally: Tally
 
 
@@ -108,11 +107,11 @@ class _Recorder(TorchFunctionMode):
         self._owner: dict[str, int] = {}  # parameter -> the first operation that reads it
         self._trace = trace
         self._entered: list[_Entered] = []
-        self._origins: dict[int, Origin] = {}
+        self._origins: dict[int, _Origin] = {}
         self._alive: list[Tensor] = []  # an id stands for a tensor only while the tensor lives
         self._sizes: dict[str, int] = {}
         for name, parameter in network.named_parameters():
-            self._origins[id(parameter)] = Origin((), (name,))
+            self._origins[id(parameter)] = _Origin((), (name,))
             self._sizes[name] = parameter.numel()
 
     def unread(self) -> dict[str, int]:
@@ -128,20 +127,20 @@ class _Recorder(TorchFunctionMode):
             "data cannot know; what follows it is not drawn"
         )
 
-    def origin(self, values: Any) -> Origin:
+    def origin(self, values: Any) -> _Origin:
         """Return where the tensors among some values come from."""
         ids = map(id, _tensors(values))
         found = [self._origins[number] for number in ids if number in self._origins]
         operations = dict.fromkeys(number for one in found for number in one.operations)
         parameters = dict.fromkeys(name for one in found for name in one.parameters)
-        return Origin(tuple(operations), tuple(parameters))
+        return _Origin(tuple(operations), tuple(parameters))
 
     def record(
         self,
         kind: str,
         name: str,
         type: str,
-        read: Origin,
+        read: _Origin,
         outputs: Sequence[Tensor],
         tally: Tally | None = None,
     ) -> None:
@@ -163,9 +162,9 @@ class _Recorder(TorchFunctionMode):
             tuple(dict.fromkeys(owner for owner in owners if owner is not None)),
         )
         self.operations.append(operation)
-        self._set(outputs, Origin((number,)))
+        self._set(outputs, _Origin((number,)))
 
-    def _set(self, tensors: Sequence[Tensor], origin: Origin) -> None:
+    def _set(self, tensors: Sequence[Tensor], origin: _Origin) -> None:
         for tensor in tensors:
             self._origins[id(tensor)] = origin
         self._alive += tensors
@@ -179,7 +178,7 @@ class _Recorder(TorchFunctionMode):
     ) -> Any:
         if not self._entered or self._entered[-1].call.leaf:
             return func(*args, **(kwargs or {}))
-        read = self.origin((args, kwargs))  # before a function in place replaces it
+        read = self.origin((args, kwargs))  # a function in place replaces it
         outer, self._trace.tally = self._trace.tally, Tally()
         try:
             output = func(*args, **(kwargs or {}))
@@ -198,7 +197,7 @@ class _Recorder(TorchFunctionMode):
             self._set(tensors, read)
         return output
 
-    def _name(self, function: str, read: Origin) -> str:
+    def _name(self, function: str, read: _Origin) -> str:
         """Return the path of the parameters read, or of the module and the function."""
         path = self._entered[-1].call.path
         if not read.parameters:
@@ -222,7 +221,7 @@ class _Recorder(TorchFunctionMode):
             )
             self.calls.append(call)
             tally = self._trace.tally
-            self._entered.append(_Entered(call, module, self.origin((args, kwargs)), tally))
+            self._entered.append(_Entered(call, self.origin((args, kwargs)), tally))
             if call.leaf:
                 self._trace.tally = Tally()
 
@@ -240,7 +239,7 @@ class _Recorder(TorchFunctionMode):
         # A layer may return its input; others still read that tensor as the output of another.
         output = tree_map_only(Tensor, lambda tensor: tensor.view_as(tensor), output)
         own = self.origin(list(module.parameters(recurse=False))).parameters
-        given = Origin(entered.given.operations, (*entered.given.parameters, *own))
+        given = _Origin(entered.given.operations, (*entered.given.parameters, *own))
         tensors = _tensors(output)
         tally, self._trace.tally = self._trace.tally, entered.tally
         self.record("layer", entered.call.path, entered.call.type, given, tensors, tally)
@@ -266,11 +265,11 @@ def _function_name(func: Any) -> str:
     return name[1:] if reflected else name
 
 
-def _is_operation(name: str, read: Origin, args: Sequence[Any], output: Tensor) -> bool:
+def _is_operation(name: str, read: _Origin, args: Sequence[Any], output: Tensor) -> bool:
     """Whether a function without products is an operation of its own.
 
-    It is one where it joins tensors, reads parameters, or does what a function of
-    ``torch.nn.functional`` does, or a reduction.
+    It is one where it joins tensors, reads parameters, reduces a tensor, or does what a function
+    of ``torch.nn.functional`` does.
     """
     if not read.operations:
         return False

@@ -18,8 +18,8 @@ from torch import nn
 
 from nasturtium.report.boxes import Box, Frame, Graph, Sketch
 from nasturtium.report.flow import trace_flow
+from nasturtium.report.merge_repeats import merge_repeats
 from nasturtium.report.operations import ROOT, Call, Flow, Operation
-from nasturtium.report.repeats import merge_repeats
 
 __all__ = ["ENDS", "Box", "Frame", "Graph", "graph", "graph_of"]
 
@@ -61,8 +61,9 @@ def graph_of(flow: Flow, most: int = MOST) -> Graph:
     drawn, _, inside = _graph(flow, opened, like)
     while (excess := len(drawn.boxes) - most) > 0 and len(opened) > 1:
         depth = {call: flow.calls[call].path.count(".") for call in opened - {ROOT}}
+        deepest = max(depth.values())
         for call in sorted(depth, reverse=True):
-            if excess > 0 and depth[call] == max(depth.values()):
+            if excess > 0 and depth[call] == deepest:
                 opened.remove(call)
                 excess -= max(inside.get(call, 0) - 1, 0)
         drawn, _, inside = _graph(flow, opened, like)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import NamedTuple, final
 
-from nasturtium.report.layers import LANE, Link, Point, arrange
+from nasturtium.report.layered_layout import LANE, Link, Point, arrange
 
 __all__ = ["Plan", "Rectangle", "plan"]
 

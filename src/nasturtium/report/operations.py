@@ -9,7 +9,7 @@ from typing import final
 __all__ = ["ROOT", "Call", "Flow", "Operation", "fuse_sums", "with_unused"]
 
 ROOT = 0  # the call of the network itself
-SEPARATE = 6  # unused modules of one call that are operations of their own; more are one operation
+SEPARATE = 6  # unused parts of a call that are operations of their own; more are one operation
 
 
 @final
@@ -133,7 +133,7 @@ def with_unused(
         place = _last(operations, chain)
         if len(members) > SEPARATE:
             total = sum(params for _, params in members)
-            kind, name = f"{len(members)} modules, not run", calls[number].path or "unused"
+            kind, name = f"{len(members)} parts, not used", calls[number].path or "unused"
             after.setdefault(place, []).append(
                 Operation(0, "unused", name, kind, chain, (), (), total)
             )
@@ -185,7 +185,7 @@ def _inserted(
 
 
 def fuse_sums(operations: Sequence[Operation]) -> tuple[Operation, ...]:
-    """Make + b + c one sum of three: a sum that only a sum of the same call reads joins it."""
+    """Return a + b + c as one sum: a sum that only one sum of its call reads becomes part of it."""
     by_number = {one.number: one for one in operations}
     readers: dict[int, int] = {}
     for one in operations:

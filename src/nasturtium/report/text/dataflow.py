@@ -33,10 +33,10 @@ def draw_branches(drawn: Graph, most: int = 4) -> list[str]:
     """
     boxes = {box.number: box for box in drawn.boxes}
     outer: list[tuple[str, int, tuple[int, ...]]] = []
-    within: set[int] = set()
+    covered: set[int] = set()
     for frame in drawn.frames:
-        if within.isdisjoint(frame.members) and _branches(frame, boxes):
-            within.update(frame.members)
+        if covered.isdisjoint(frame.members) and _branches(frame, boxes):
+            covered.update(frame.members)
             outer.append((frame.name, drawn.copies(frame), frame.members))
     if not outer and len(drawn.edges) >= len(drawn.boxes):
         outer.append(("", 1, tuple(boxes)))
@@ -69,13 +69,13 @@ def draw_lanes(
     Args:
         inside: the blocks, in the order of execution.
         edges: (source, reader) pairs, also of other blocks.
-        boxes: by number, those that are read from outside.
-        name: path of the part, which the blocks' names are shortened by.
+        boxes: boxes by number, at least those outside that are read.
+        name: path of the part; names of its blocks are shown without it.
 
     Example:
         >>> first, second = Box(0, "input", "", "input", (8,)), Box(1, "block", "a", "Linear", (8,))
         >>> for line in draw_lanes([first, second, Box(2, "sum", "", "sum", (8,))],
-        ...                   [(0, 1), (0, 2), (1, 2)]):
+        ...                        [(0, 1), (0, 2), (1, 2)]):
         ...     print(line)
         ○   input          8
         ├─● a      Linear  8
@@ -124,8 +124,8 @@ def _line(
         if place == here:
             text += "○" if outside or box.kind == "input" else SIGNS.get(box.kind, "●")
         elif place in touched:
-            goes_on = bool(left[holder]) if holder is not None else False
-            text += _joint(place > low, place < high, goes_on)
+            continues = bool(left[holder]) if holder is not None else False
+            text += _joint(place > low, place < high, continues)
         elif holder is not None:
             text += "│"
         else:
@@ -139,13 +139,13 @@ def _line(
     return text.rstrip()
 
 
-def _joint(from_left: bool, to_right: bool, goes_on: bool) -> str:
+def _joint(from_left: bool, to_right: bool, continues: bool) -> str:
     """Return the sign where a reading line meets the lane that it reads."""
     if from_left and to_right:
-        return "┼" if goes_on else "┴"
+        return "┼" if continues else "┴"
     if from_left:
-        return "┤" if goes_on else "╯"
-    return "├" if goes_on else "╰"
+        return "┤" if continues else "╯"
+    return "├" if continues else "╰"
 
 
 def _row(box: Box, outside: bool, name: str) -> tuple[str, str, str, str, str]:
