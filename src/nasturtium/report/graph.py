@@ -23,7 +23,7 @@ from nasturtium.report.operations import ROOT, Call, Flow, Operation
 
 __all__ = ["ENDS", "Box", "Frame", "Graph", "graph", "graph_of"]
 
-MOST = 60  # boxes; deeper modules are closed until so many remain
+MOST = 80  # boxes; modules are closed until so many remain
 HEAVY = 6  # operations with products in a module, above which it is opened
 SIMPLE = 2  # the same for a module that branches and reads parameters itself, as a layer does
 JOINS = {"add": "sum", "sub": "difference", "mul": "product", "cat": "concat"}
@@ -50,17 +50,20 @@ def graph_of(flow: Flow, most: int = MOST) -> Graph:
     """Return the graph of a flow that was traced, as :func:`graph` does.
 
     Where there are too many boxes, modules that are built like an earlier one are closed first,
-    then the deepest modules, the last ones first.
+    from the outermost to the innermost, then the deepest modules, the last ones first.
     """
     opened = _opened(flow)
-    drawn, framed, _ = _graph(flow, opened, {})
+    drawn, framed, inside = _graph(flow, opened, {})
     if len(drawn.boxes) <= most:
         return drawn
     like = _like_earlier(drawn, framed)
-    opened -= like.keys()
-    drawn, _, inside = _graph(flow, opened, like)
+    for outer in sorted({_depth(flow.calls[call]) for call in like}):
+        opened -= {call for call in like if _depth(flow.calls[call]) == outer}
+        drawn, _, inside = _graph(flow, opened, like)
+        if len(drawn.boxes) <= most:
+            return drawn
     while (excess := len(drawn.boxes) - most) > 0 and len(opened) > 1:
-        depth = {call: flow.calls[call].path.count(".") for call in opened - {ROOT}}
+        depth = {call: _depth(flow.calls[call]) for call in opened - {ROOT}}
         deepest = max(depth.values())
         for call in sorted(depth, reverse=True):
             if excess > 0 and depth[call] == deepest:
@@ -68,6 +71,10 @@ def graph_of(flow: Flow, most: int = MOST) -> Graph:
                 excess -= max(inside.get(call, 0) - 1, 0)
         drawn, _, inside = _graph(flow, opened, like)
     return drawn
+
+
+def _depth(call: Call) -> int:
+    return call.path.count(".")
 
 
 def _like_earlier(drawn: Graph, framed: Sequence[int]) -> dict[int, int]:

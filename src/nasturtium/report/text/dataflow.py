@@ -45,15 +45,15 @@ def draw_branches(drawn: Graph, most: int = 4) -> list[str]:
         alike.setdefault(drawn.form(part[2]), []).append(part)
     lines = []
     for group in list(alike.values())[:most]:
-        name, _, members = group[0]
-        times = sum(copies for _, copies, _ in group)
+        name, copies, members = group[0]
+        times = sum(number for _, number, _ in group)
         title = f"{name}, and {times - 1} more like it" if times > 1 else name
         if len(members) > MOST:
             title = title or "the network"
             lines.append(f"{title}: {len(members)} blocks, too many to be drawn as lanes")
             continue
         lines += [f"{title}:"] if name else []
-        lines += draw_lanes([boxes[number] for number in members], drawn.edges, boxes, name)
+        lines += draw_lanes([boxes[number] for number in members], drawn.edges, boxes, name, copies)
     if (more := len(alike) - most) > 0:
         lines.append(
             f"and {more} more kind{'s' * (more > 1)} of part that branch{'es' * (more == 1)}"
@@ -62,7 +62,11 @@ def draw_branches(drawn: Graph, most: int = 4) -> list[str]:
 
 
 def draw_lanes(
-    inside: Sequence[Box], edges: Edges, boxes: dict[int, Box] | None = None, name: str = ""
+    inside: Sequence[Box],
+    edges: Edges,
+    boxes: dict[int, Box] | None = None,
+    name: str = "",
+    copies: int = 1,
 ) -> list[str]:
     """Return blocks as lines.
 
@@ -71,6 +75,7 @@ def draw_lanes(
         edges: (source, reader) pairs, also of other blocks.
         boxes: boxes by number, at least those outside that are read.
         name: path of the part; names of its blocks are shown without it.
+        copies: how often the part stands in the network.
 
     Example:
         >>> first, second = Box(0, "input", "", "input", (8,)), Box(1, "block", "a", "Linear", (8,))
@@ -95,7 +100,7 @@ def draw_lanes(
         for source in before:
             left[source] -= 1
         drawn.append(_line(columns, box, before, left, box.number in outside))
-    table = [_row(box, box.number in outside, name) for box in (*sources, *inside)]
+    table = [_row(box, box.number in outside, name, copies) for box in (*sources, *inside)]
     wide = max((len(line) for line in drawn), default=0)
     widths = [max((len(row[place]) for row in table), default=0) for place in range(5)]
     return [
@@ -148,7 +153,7 @@ def _joint(from_left: bool, to_right: bool, continues: bool) -> str:
     return "├" if continues else "╰"
 
 
-def _row(box: Box, outside: bool, name: str) -> tuple[str, str, str, str, str]:
+def _row(box: Box, outside: bool, name: str, copies: int) -> tuple[str, str, str, str, str]:
     """Return name, type, shape, parameters and multiply-accumulates."""
     label = box.name.removeprefix(f"{name}.") if name else box.name
     if outside:
@@ -157,7 +162,7 @@ def _row(box: Box, outside: bool, name: str) -> tuple[str, str, str, str, str]:
     kind = box.type if box.kind in ("block", "unused") else ""
     return (
         label or (box.type if box.kind == "block" else box.kind),
-        kind + (f" ×{box.copies}" if box.copies > 1 and not name else ""),
+        kind + (f" ×{box.copies // copies}" if box.copies > copies else ""),
         shape(box.shape),
         f"{in_words('params', box.params)} params" if box.params else "",
         f"{in_words('macs', box.macs)} MACs" if box.macs else "",
