@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import re
 from html import unescape
 from types import SimpleNamespace
 
+import cloudpickle
 import pytest
 
 import nasturtium as nas
@@ -270,3 +272,7 @@ def test_tiles_say_which_examples_they_are_of() -> None:
     assert "has not been trained in full" not in text
     assert "one training, seed 0" in text
     assert "training in full 0.0 s" not in text
+
+
+def test_the_package_is_sent_to_workers_by_name() -> None:
+    assert pickle.loads(cloudpickle.dumps(nas.report)) is nas.report

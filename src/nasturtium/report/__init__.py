@@ -6,6 +6,7 @@ The package can be called, since ``nasturtium.report`` names both it and the fun
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
@@ -17,6 +18,10 @@ class _Report(ModuleType):
         from nasturtium.report.page import report
 
         return report(*args, **options)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Cloudpickle sends the modules that a function of the main program may use to workers.
+        return import_module, (self.__name__,)
 
 
 sys.modules[__name__].__class__ = _Report
