@@ -1,1 +1,1 @@
-"""Retraining of the best candidates, evidence, model cards."""
+"""Retraining of the best candidates, evidence, cards."""
