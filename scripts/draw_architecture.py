@@ -4,10 +4,10 @@
     scripts/draw_architecture.py            draw it
     scripts/draw_architecture.py --check    only say whether it is up to date; exit code 1 if not
 
-The parts are the folders and modules right below the package. Their floors are the layers of the
+The parts are the folders and modules right below the package. Their layers are the layers of the
 import-linter contract in ``pyproject.toml``, so an import only points down; one that points up, or
 that closes a circle, is drawn in red. An arrow that follows from others (A to B to C makes A to C)
-is left out, and so are the arrows to the lowest floor. The captions are the first sentences of the
+is left out, and so are the arrows to the lowest layer. The captions are the first sentences of the
 parts' docstrings.
 """
 
@@ -33,17 +33,17 @@ PICTURE = ROOT / "docs" / "architecture.svg"
 CAPTION = 31  # letters of a caption's line
 NOTE = (
     "An arrow is an import. Arrows that follow from others are left out; "
-    "every part may import the lowest floor."
+    "every part may import the lowest layer."
 )
 STYLE = """
 text { font-family: system-ui, -apple-system, "Segoe UI", Roboto, Helvetica, Arial, sans-serif; }
-.paper { fill: #ffffff; } .floor { fill: #f3f5f8; } .name { font-size: 15px; font-weight: 600; }
+.paper { fill: #ffffff; } .layer { fill: #f3f5f8; } .name { font-size: 15px; font-weight: 600; }
 .caption { font-size: 11.5px; fill: #4a5568; } .note { font-size: 12.5px; fill: #5b6675; }
 .name { fill: #17202e; } .box { fill: #ffffff; stroke-width: 1.6; }
 .arrow { fill: none; stroke-width: 1.6; } .wrong { fill: none; stroke: #d02020; stroke-width: 2;
 stroke-dasharray: 6 4; }
 @media (prefers-color-scheme: dark) {
-.paper { fill: #0f141b; } .floor { fill: #171e28; } .box { fill: #1f2834; } .name { fill: #eef2f7; }
+.paper { fill: #0f141b; } .layer { fill: #171e28; } .box { fill: #1f2834; } .name { fill: #eef2f7; }
 .caption { fill: #aeb9c7; } .note { fill: #93a0b0; }
 }
 """
@@ -53,13 +53,13 @@ class Graph(NamedTuple):
     """The parts of a package.
 
     Attributes:
-        floors: the parts on each floor, the highest first.
+        layers: the parts on each layer, the highest first.
         captions: what each part is.
         arrows: the imports that are drawn.
         wrong: those that point up, or close a circle.
     """
 
-    floors: list[list[str]]
+    layers: list[list[str]]
     captions: dict[str, str]
     arrows: list[Edge]
     wrong: list[Edge]
@@ -69,7 +69,7 @@ class Graph(NamedTuple):
 
 
 def graph_of(folder: Path, project: Path) -> Graph:
-    """Read the parts, their floors and the imports between them.
+    """Read the parts, their layers and the imports between them.
 
     Raises:
         SystemExit: a part is in no layer of the contract.
@@ -77,13 +77,13 @@ def graph_of(folder: Path, project: Path) -> Graph:
     modules = modules_of(folder)
     start = f"{folder.name}."
     tops = {name: one for name, one in modules.items() if name.count(".") == 1}
-    floors = []
+    layers = []
     for layer in layers_in(project):
         names = [name for name in re.findall(r"\w+", layer) if start + name in tops]
-        floors += [names] if names else []
-    floor_of = {name: number for number, names in enumerate(floors) for name in names}
+        layers += [names] if names else []
+    layer_of = {name: number for number, names in enumerate(layers) for name in names}
     parts = [name.removeprefix(start) for name in tops]
-    if lost := [name for name in parts if name not in floor_of]:
+    if lost := [name for name in parts if name not in layer_of]:
         raise SystemExit(f"error: {', '.join(lost)}: in no layer of {project}; add it there")
     captions = {
         name: caption_of(ast.get_docstring(tops[start + name].tree) or "") for name in parts
@@ -91,13 +91,13 @@ def graph_of(folder: Path, project: Path) -> Graph:
     edges: set[Edge] = set()
     for one in imports_of(modules):
         names = [end.split(".")[1] for end in one[:2] if "." in end]
-        if len(names) == 2 and names[0] != names[1] and names[1] not in floors[-1]:
+        if len(names) == 2 and names[0] != names[1] and names[1] not in layers[-1]:
             edges.add((names[0], names[1]))
-    wrong = {edge for edge in edges if floor_of[edge[0]] > floor_of[edge[1]]}
+    wrong = {edge for edge in edges if layer_of[edge[0]] > layer_of[edge[1]]}
     level = edges - wrong
     for circle in circles(arrows_from(level)):
         wrong |= {edge for edge in level if {*edge} <= {*circle}}
-    return Graph(floors, captions, reduced(edges - wrong), sorted(wrong))
+    return Graph(layers, captions, reduced(edges - wrong), sorted(wrong))
 
 
 def layers_in(project: Path) -> list[str]:
@@ -148,8 +148,8 @@ def svg_of(graph: Graph, layout: Layout) -> str:
     height = layout.y[-1] + HEIGHT + PAD + 58
     row_of = {name: number for number, row in enumerate(layout.rows) for name in row}
     hues = {
-        name: round(205 + 150 * number / len(graph.floors)) % 360
-        for number, names in enumerate(graph.floors)
+        name: round(205 + 150 * number / len(graph.layers)) % 360
+        for number, names in enumerate(graph.layers)
         for name in names
     }
     lines = [
@@ -162,10 +162,10 @@ def svg_of(graph: Graph, layout: Layout) -> str:
         marker("headwrong", "#d02020"),
         "</defs>",
     ]
-    for names in graph.floors:
+    for names in graph.layers:
         rows = [layout.y[row_of[name]] for name in names]
         lines.append(
-            f'<rect class="floor" x="{MARGIN}" y="{min(rows) - PAD:.1f}" '
+            f'<rect class="layer" x="{MARGIN}" y="{min(rows) - PAD:.1f}" '
             f'width="{width - 2 * MARGIN:.1f}" height="{max(rows) - min(rows) + HEIGHT + 2 * PAD}" '
             'rx="12"/>'
         )
@@ -272,7 +272,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--picture", type=Path, default=PICTURE)
     given = parser.parse_args(arguments)
     graph = graph_of(given.package.resolve(), given.project)
-    picture = svg_of(graph, layout_of(graph.floors, graph.arrows))
+    picture = svg_of(graph, layout_of(graph.layers, graph.arrows))
     if not given.check:
         given.picture.write_text(picture, encoding="utf-8")
     elif not given.picture.exists() or given.picture.read_text(encoding="utf-8") != picture:

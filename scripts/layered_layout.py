@@ -14,9 +14,9 @@ from typing import NamedTuple
 __all__ = ["HEIGHT", "MARGIN", "PAD", "WIDTH", "Edge", "Layout", "layout_of", "width_of"]
 
 WIDTH, HEIGHT = 208, 62  # of a box
-GAP, ROW_GAP, FLOOR_GAP = 24, 44, 58  # between boxes, rows of a floor, and floors
+GAP, ROW_GAP, LAYER_GAP = 24, 44, 58  # between boxes, rows of a layer, and layers
 LANE = 14  # width of a lane
-MARGIN, PAD = 24, 16  # around the picture, and within a floor
+MARGIN, PAD = 24, 16  # around the picture, and within a layer
 SWEEPS = 24  # of ordering and of placing
 
 Edge = tuple[str, str]
@@ -38,9 +38,9 @@ class Layout(NamedTuple):
     chains: dict[Edge, list[str]]
 
 
-def layout_of(floors: Sequence[Sequence[str]], arrows: Sequence[Edge]) -> Layout:
-    """Place the boxes of some floors and the arrows down, with few crossings and short ways."""
-    rows, tops = rows_of(floors, arrows)
+def layout_of(layers: Sequence[Sequence[str]], arrows: Sequence[Edge]) -> Layout:
+    """Place the boxes of some layers and the arrows down, with few crossings and short ways."""
+    rows, tops = rows_of(layers, arrows)
     row_of = {name: number for number, row in enumerate(rows) for name in row}
     chains: dict[Edge, list[str]] = {}
     for start, end in arrows:
@@ -59,13 +59,13 @@ def layout_of(floors: Sequence[Sequence[str]], arrows: Sequence[Edge]) -> Layout
 
 
 def rows_of(
-    floors: Sequence[Sequence[str]], arrows: Sequence[Edge]
+    layers: Sequence[Sequence[str]], arrows: Sequence[Edge]
 ) -> tuple[list[list[str]], list[float]]:
-    """Return the rows of boxes and their upper ends; arrows within a floor point down as well."""
+    """Return the rows of boxes and their upper ends; arrows within a layer point down as well."""
     rows: list[list[str]] = []
     tops: list[float] = []
     y = float(MARGIN + PAD)
-    for names in floors:
+    for names in layers:
         inner = [edge for edge in arrows if {*edge} <= {*names}]
         depth = dict.fromkeys(names, 0)
         for _ in names:
@@ -75,7 +75,7 @@ def rows_of(
             rows.append([name for name in names if depth[name] == level])
             tops.append(y)
             y += HEIGHT + ROW_GAP
-        y += FLOOR_GAP - ROW_GAP
+        y += LAYER_GAP - ROW_GAP
     return rows, tops
 
 

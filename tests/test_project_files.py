@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -43,3 +44,13 @@ def test_the_citation_is_of_this_version() -> None:
     assert citation["version"] == project["version"]
     assert citation["license"] == project["license"]
     assert citation["repository-code"] == project["urls"]["Repository"]
+
+
+@pytest.mark.parametrize(
+    "document", sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]), ids=lambda path: path.name
+)
+def test_links_lead_to_files(document: Path) -> None:
+    text = re.sub(r"(?ms)^```.*?^```|`[^`\n]*`", "", document.read_text(encoding="utf-8"))
+    for link in re.findall(r"\]\(([^()\s]+)\)", text):
+        if not link.startswith(("http", "#", "mailto:")):
+            assert (document.parent / link.partition("#")[0]).exists(), link

@@ -1,4 +1,4 @@
-"""``scripts/draw_architecture.py``: parts on their floors, arrows that count, and what is wrong."""
+"""``scripts/draw_architecture.py``: parts on their layers, arrows that count, and what is wrong."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def package(tmp_path: Path) -> Path:
 
 def test_arrows_that_follow_from_others_are_left_out(package: Path) -> None:
     graph = graph_of(package, package.parent / "pyproject.toml")
-    assert graph.floors == [["top"], ["left", "right"], ["low", "lower"], ["base"]]
+    assert graph.layers == [["top"], ["left", "right"], ["low", "lower"], ["base"]]
     assert graph.captions["left"] == "A caption & more"
     assert graph.arrows == [
         ("left", "low"), ("low", "lower"), ("right", "lower"), ("top", "left"), ("top", "right"),
@@ -52,7 +52,7 @@ def test_arrows_up_and_circles_are_wrong(package: Path) -> None:
     (package / "right" / "inner.py").write_text("if TYPE_CHECKING:\n    import p.top\n")
     graph = graph_of(package, package.parent / "pyproject.toml")
     assert graph.wrong == [("low", "lower"), ("lower", "low"), ("right", "top")]
-    picture = svg_of(graph, layout_of(graph.floors, graph.arrows))
+    picture = svg_of(graph, layout_of(graph.layers, graph.arrows))
     assert picture.count('class="wrong"') == 3
 
 
@@ -64,7 +64,7 @@ def test_a_part_that_no_layer_names_is_an_error(package: Path) -> None:
 
 def test_boxes_do_not_overlap_and_rows_go_down(package: Path) -> None:
     graph = graph_of(package, package.parent / "pyproject.toml")
-    layout = layout_of(graph.floors, graph.arrows)
+    layout = layout_of(graph.layers, graph.arrows)
     assert [sorted(name for name in row if "@" not in name) for row in layout.rows] == [
         ["top"], ["left", "right"], ["low"], ["lower"], ["base"],
     ]  # fmt: skip
