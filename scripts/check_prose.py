@@ -101,7 +101,8 @@ def check_idioms(
 
 def flattened(prose: str) -> tuple[str, list[int]]:
     """Return prose with its lines joined, paragraphs as lines, and the place of each character."""
-    parts, places = [], []
+    parts: list[str] = []
+    places: list[int] = []
     for match in re.finditer(r"\S+|\s+", prose):
         space = match[0].isspace()
         part = ("\n" if match[0].count("\n") > 1 else " ") if space else match[0]

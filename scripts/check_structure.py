@@ -53,9 +53,9 @@ def check_circles(modules: Mapping[str, Module], imports: Sequence[Import]) -> I
     for package in [name for name, module in modules.items() if module.is_package]:
         between: dict[tuple[str, str], Import] = {}
         for one in imports:
-            ends = part_of(one.importer, package), part_of(one.imported, package)
-            if ends[0] and ends[1] and ends[0] != ends[1]:
-                between.setdefault(ends, one)
+            start, end = part_of(one.importer, package), part_of(one.imported, package)
+            if start and end and start != end:
+                between.setdefault((start, end), one)
         arrows: dict[str, set[str]] = {}
         for importer, imported in between:
             arrows.setdefault(importer, set()).add(imported)
@@ -107,8 +107,7 @@ def check_sizes(modules: Mapping[str, Module]) -> Iterator[Violation]:
                 module.file,
                 1,
                 "file",
-                f"{lines} lines, at most {FILE_LINES}; move one of its subjects to a file of its "
-                "own",
+                f"{lines} lines, at most {FILE_LINES}; move one of its subjects to another file",
             )
         for node in ast.walk(module.tree):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):

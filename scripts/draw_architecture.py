@@ -158,7 +158,7 @@ def svg_of(graph: Graph, layout: Layout) -> str:
         f"<style>{STYLE}</style>",
         f'<rect class="paper" width="{width:.0f}" height="{height:.0f}"/>',
         "<defs>",
-        *(marker(f"head{hue}", color(hue)) for hue in sorted(set(hues.values()))),
+        *(marker(f"head{hue}", shade(hue)) for hue in sorted(set(hues.values()))),
         marker("headwrong", "#d02020"),
         "</defs>",
     ]
@@ -174,11 +174,11 @@ def svg_of(graph: Graph, layout: Layout) -> str:
         hue = hues[edge[0]]
         way = way_of(edge, chain, layout, row_of, ports)
         lines.append(
-            f'<path class="arrow" stroke="{color(hue)}" marker-end="url(#head{hue})" d="{way}"/>'
+            f'<path class="arrow" stroke="{shade(hue)}" marker-end="url(#head{hue})" d="{way}"/>'
         )
     for name, hue in hues.items():
         lines += box_of(
-            name, graph.captions[name], layout.x[name], layout.y[row_of[name]], color(hue)
+            name, graph.captions[name], layout.x[name], layout.y[row_of[name]], shade(hue)
         )
     for start, end in graph.wrong:
         ends = ((layout.x[name], layout.y[row_of[name]] + HEIGHT / 2) for name in (start, end))
@@ -191,8 +191,8 @@ def svg_of(graph: Graph, layout: Layout) -> str:
     return "\n".join([*lines, "</svg>", ""])
 
 
-def color(hue: int) -> str:
-    """Return a colour that is readable on light and on dark paper."""
+def shade(hue: int) -> str:
+    """Return a shade that is readable on light and on dark paper."""
     return f"hsl({hue} 48% 52%)"
 
 

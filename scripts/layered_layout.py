@@ -23,7 +23,7 @@ Edge = tuple[str, str]
 
 
 class Layout(NamedTuple):
-    """Where boxes and arrows are.
+    """The places of boxes and arrows.
 
     Attributes:
         rows: boxes and lanes from left to right.

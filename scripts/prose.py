@@ -25,7 +25,7 @@ QUOTES = re.compile(r"(?:\b[rbfRBF]{1,2})?(?:\"\"\"|'''|\")|(?<!\w)[rbfRBF]{0,2}
 
 
 def prose_of(file: Path) -> str:
-    """Return the text of a Markdown or Python file with all that is no prose blanked."""
+    """Return the text of a Markdown or Python file with everything but prose blanked."""
     text = file.read_text(encoding="utf-8")
     if file.suffix == ".py":
         kept = _python(text)

@@ -33,7 +33,7 @@ from typing import Any, NamedTuple
 
 import nasturtium as nas
 
-# What differs between two runs of the same study, or between two checkouts: never compared.
+# Entries that differ between two runs of the same study, or between two checkouts: not compared.
 MEASURED = ("measured", "seconds", "cpu_seconds", "versions", "machine", "commit", "tuning")
 SHOWN = 3  # differences that are shown for each study
 EXECUTORS = {1: "here", 2: "processes(workers=2)"}
@@ -61,7 +61,7 @@ class Simulated(nas.Estimator):
 
 
 def _share(decision: tuple[str, Any]) -> float:
-    """A number from 0 to 1 for a decision, the same in every process."""
+    """Return a number from 0 to 1 for a decision, the same in every process."""
     return int(sha256(repr(decision).encode()).hexdigest()[:8], 16) / 0xFFFFFFFF
 
 
