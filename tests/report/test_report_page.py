@@ -114,8 +114,8 @@ def test_gathered_evidence_is_told_in_its_own_words():
     words = words_of(text)
     assert 'class="lead verdict bad"' in text and words.count("No better than chance.") == 1
     assert "Tau is 0.5 < 1." in words and "70.00 % to 90.00 %" in words
-    assert "reference: resnetnot knownone training only" in words
-    assert "Seedspartlytwo" in words
+    assert "reference: resnet not known one training only" in words
+    assert "Seeds partly two" in words
     assert data_of(text)["progress"]["search"]["best"] == [None]
 
 
@@ -153,7 +153,7 @@ def test_a_study_without_an_answer_says_why_and_draws_no_blank_plot(empty):
         assert "No trial was asked for yet" in words
     else:
         assert "all 3 trials that ran failed" in words
-        assert "3loss is nan at step 00, 1, 2" in words  # one reason, though its numbers differ
+        assert "3 loss is nan at step 0 0, 1, 2" in words  # one reason, though its numbers differ
     pending = study()
     pending.ask()
     assert "of 1 trials none has finished (not done: 1," in words_of(page(pending))

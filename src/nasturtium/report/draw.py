@@ -11,7 +11,7 @@ from textwrap import wrap
 
 from torch import nn
 
-from nasturtium.report.format import short
+from nasturtium.report.format import format_number
 from nasturtium.report.graph import Box, Frame, Graph, graph
 from nasturtium.report.layered_layout import Point
 from nasturtium.report.layout import Plan, Rectangle, plan
@@ -128,7 +128,7 @@ def shape(sizes: Sequence[int]) -> str:
 def _title(drawn: Graph) -> str:
     params = sum(box.params * box.copies for box in drawn.boxes)
     blocks = sum(box.kind == "block" for box in drawn.boxes)
-    return f"the network's graph: {blocks} kinds of blocks, {short(params)} parameters"
+    return f"the network's graph: {blocks} kinds of blocks, {format_number(params)} parameters"
 
 
 def box_size(box: Box) -> tuple[float, float]:
@@ -175,9 +175,9 @@ def _box(box: Box, place: Point, most: int, frame: str, copies: int) -> str:
 
 def _cost(box: Box) -> str:
     """Return parameters and multiply-accumulates of one copy, in few letters."""
-    parts = [f"{short(box.params)} par"] if box.params else []
+    parts = [f"{format_number(box.params)} par"] if box.params else []
     parts += ["shared"] if box.shared else []
-    parts += [f"{short(box.macs)} MAC"] if box.macs else []
+    parts += [f"{format_number(box.macs)} MAC"] if box.macs else []
     return " · ".join(parts) or "free"
 
 

@@ -1,7 +1,13 @@
 "use strict";
 // Every network as a point, the front, and what is shown of the one that is touched.
 const START = { name: "", label: "trial number", kind: "plain", goal: null, values: T.number };
-const SYMBOLS = { search: "circle", control: "diamond", reference: "square", final: "cross" };
+const SYMBOLS = {
+  search: "circle",
+  control: "diamond",
+  confirm: "triangle-up",
+  reference: "square",
+  final: "cross",
+};
 
 function columnOf(name) {
   return METRIC.get(name) || START;

@@ -2,8 +2,8 @@
 // What all parts of the page use: the data, numbers with units, the details of a trial.
 const DATA = JSON.parse(document.getElementById("data").textContent);
 const T = DATA.trials;
-const ARMS = ["search", "control", "reference", "final"];
-const STATES = ["pending", "finished", "failed", "rejected", "stopped"];
+const ARMS = DATA.arms;
+const STATES = DATA.states;
 const ROW = new Map(T.number.map((number, row) => [number, row]));
 const METRIC = new Map(DATA.metrics.map((metric) => [metric.name, metric]));
 const byId = (id) => document.getElementById(id);

@@ -439,14 +439,6 @@ class Study:
         """The finished trials of search and control that no other beats in all objectives."""
         return self.history.where(arm=ANSWER_ARMS).front()
 
-    def report(self, path: str | Path = "report.html", **options: Any) -> Path:
-        """Write the study as one HTML page (see :func:`nasturtium.report.page.report`)."""
-        # Looked up when asked for: the page stands on a higher floor, which imports this one.
-        from importlib import import_module
-
-        made: Path = import_module("nasturtium.report.page").report(self, path, **options)
-        return made
-
     def _repr_html_(self) -> str:
         """What a notebook shows: the state, and the best trial."""
         found = answer(self.history)

@@ -7,8 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nasturtium as nas
-from nasturtium.report.format import kind_of, listed, measured, short, span
-from nasturtium.report.plot import columns, curves
+from nasturtium.report.format import (
+    format_duration,
+    format_metric,
+    format_number,
+    join_words,
+    metric_kind,
+)
+from nasturtium.report.plot_data import curves, trial_columns
 
 
 @nas.space
@@ -28,7 +34,7 @@ def test_columns_hold_every_trial_and_no_number_that_is_not_finite():
     found.fail(found.ask("control"), "it broke")
     found.tell(found.ask(), {"accuracy": 0.9, "params": 50})
     found.ask()
-    data = columns(found.history)
+    data = trial_columns(found.history)
     trials = data["trials"]
     assert trials["number"] == [0, 1, 2, 3]
     assert trials["arm"] == [0, 1, 0, 0] and trials["state"] == [1, 2, 1, 0]
@@ -50,7 +56,7 @@ def test_a_metric_that_is_sometimes_not_finite_says_where():
     found = study()
     found.tell(found.ask(), {"accuracy": 0.5, "loss": float("inf")})
     found.tell(found.ask(), {"accuracy": 0.5, "loss": 1.0})
-    loss = columns(found.history)["metrics"][1]
+    loss = trial_columns(found.history)["metrics"][1]
     assert loss["values"] == [None, 1] and loss["odd"] == [0]
 
 
@@ -78,23 +84,23 @@ def test_curves_are_those_of_trials_that_reported():
     ],
 )
 def test_numbers_have_their_units(name, value, words):
-    assert measured(name, value) == words
+    assert format_metric(name, value) == words
 
 
 @given(st.floats(1e-3, 1e11))
 def test_short_numbers_are_near_and_short(value):
-    text = short(value)
+    text = format_number(value)
     number, _, suffix = text.partition(" ")
     scale = {"": 1, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}[suffix]
     assert float(number) * scale == pytest.approx(value, rel=6e-3) and len(text) <= 9
 
 
 def test_times_and_lists_in_words():
-    assert [span(s) for s in (0.5, 61, 3700, 200_000)] == [
+    assert [format_duration(s) for s in (0.5, 61, 3700, 200_000)] == [
         "0.5 s",
         "1 min 1 s",
         "1 h 2 min",
         "2 days 8 h",
     ]
-    assert listed(["a"]) == "a" and listed(["a", "b", "c"]) == "a, b and c"
-    assert kind_of("accuracy", (0.1, 3.0)) == "plain" and kind_of("val_accuracy") == "share"
+    assert join_words(["a"]) == "a" and join_words(["a", "b", "c"]) == "a, b and c"
+    assert metric_kind("accuracy", (0.1, 3.0)) == "plain" and metric_kind("val_accuracy") == "share"

@@ -1,59 +1,83 @@
-"""The head of the page: what was searched, with what, and where."""
+"""The facts about a study at the head of its page: data, space, strategy, goal, machine."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from html import escape
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple, final
 
-from nasturtium.report.format import COUNTED, kind_of, listed, short
+from nasturtium.report.format import (
+    COUNTED,
+    format_number,
+    join_words,
+    metric_kind,
+    metric_word,
+)
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Objective
 
-__all__ = ["head"]
+__all__ = ["Fact", "StudyFacts", "describe_study"]
 
 UNKNOWN = "not recorded"
 SPLITS = {"train": "to train", "valid": "to choose by", "test": "to test"}
 RECIPE = ("epochs", "optimizer", "lr", "batch_size")
 
 
-def head(study: Study, written: str) -> str:
-    """The title and what the study is: data, space, strategy, where it ran."""
+@final
+class Fact(NamedTuple):
+    """One fact about a study: what it is about, and what is known."""
+
+    name: str
+    text: str
+
+
+@final
+@dataclass(frozen=True)
+class StudyFacts:
+    """What the head of the page shows.
+
+    Attributes:
+        name: of the study.
+        recorded: whether the study has a manifest.
+        facts: data, space, strategy and so on; without a manifest, those that are known.
+    """
+
+    name: str
+    recorded: bool
+    facts: tuple[Fact, ...]
+
+
+def describe_study(study: Study, written: str) -> StudyFacts:
+    """Return the facts about a study.
+
+    Args:
+        study: the study.
+        written: when the page is written.
+    """
     manifest = study.manifest
     facts = [
-        ("Data", _data(manifest.get("data"))),
-        ("Space", _space(manifest.get("space"), study)),
-        ("Strategy", _part(manifest.get("strategy"), type(study.strategy).__name__)),
-        ("Estimate", _part(manifest.get("estimator"), UNKNOWN)),
-        ("Goal", _goals(study)),
-        ("Machine", _machine(manifest.get("machine"))),
-        ("Numerics", _numerics(manifest)),
-        ("Versions", _versions(manifest)),
-        ("Seed", str(manifest.get("seed", study.seed))),
-        ("Page written", written),
+        Fact("Data", _data(manifest.get("data"))),
+        Fact("Space", _space(manifest.get("space"), study)),
+        Fact("Strategy", _part(manifest.get("strategy"), type(study.strategy).__name__)),
+        Fact("Estimate", _part(manifest.get("estimator"), UNKNOWN)),
+        Fact("Goal", _goals(study)),
+        Fact("Machine", _machine(manifest.get("machine"))),
+        Fact("Numerics", _numerics(manifest)),
+        Fact("Versions", _versions(manifest)),
+        Fact("Seed", str(manifest.get("seed", study.seed))),
+        Fact("Page written", written),
     ]
     started = (manifest.get("measured") or {}).get("started")
     if started:
-        facts.insert(-1, ("Study started", str(started)))
+        facts.insert(-1, Fact("Study started", str(started)))
     if not manifest:
-        facts = [fact for fact in facts if fact[1] != UNKNOWN]
-    rows = "".join(f"<div><dt>{name}</dt><dd>{escape(text)}</dd></div>" for name, text in facts)
-    missing = (
-        ""
-        if manifest
-        else (
-            '<p class="note">The log holds no manifest: the study was made by hand, or by an older '
-            "version. What it says of data, machine and versions is not known.</p>"
-        )
-    )
-    return (
-        f'<header><p class="kicker">Neural architecture search: report of a study</p>'
-        f"<h1>{escape(study.name)}</h1>{missing}<dl class=facts>{rows}</dl></header>"
-    )
+        facts = [fact for fact in facts if fact.text != UNKNOWN]
+    return StudyFacts(study.name, bool(manifest), tuple(facts))
 
 
 def _data(data: Any) -> str:
+    """Return the data's name, shape, classes and sizes of the splits."""
     if not isinstance(data, Mapping):
         return UNKNOWN
     text = str(data.get("name", "unnamed"))
@@ -66,11 +90,12 @@ def _data(data: Any) -> str:
         known = [name for name in SPLITS if name in examples]
         names = (*known, *(name for name in examples if name not in SPLITS))
         parts = (f"{examples[name]:,} {SPLITS.get(name, name)}" for name in names)
-        text += f"; {listed(parts)}"
+        text += f"; {join_words(parts)}"
     return "; ".join([text, *map(str, data.get("notes", ()))])
 
 
 def _space(space: Any, study: Study) -> str:
+    """Return the space's name, arguments and number of decisions."""
     if not isinstance(space, Mapping):
         return study.space.name
     text = str(space.get("name", study.space.name))
@@ -82,13 +107,13 @@ def _space(space: Any, study: Study) -> str:
 
 
 def _part(part: Any, otherwise: str) -> str:
-    """A strategy or an estimator from the manifest, with its plain arguments."""
+    """Return a strategy or an estimator of the manifest, with its plain arguments."""
     if not isinstance(part, Mapping):
         return otherwise if part is None else str(part)
     name = str(part.get("name", otherwise))
     parts = part.get("parts")
     if isinstance(parts, list) and parts:
-        return listed(_part(one, "a part") for one in parts)
+        return join_words(_part(one, "a part") for one in parts)
     recipe = part.get("recipe")
     plain = (
         {key: recipe[key] for key in RECIPE if key in recipe} if isinstance(recipe, Mapping) else {}
@@ -103,30 +128,32 @@ def _part(part: Any, otherwise: str) -> str:
 
 
 def _goals(study: Study) -> str:
+    """Return objectives and constraints: ``as much accuracy as possible, at most 9 k params``."""
     history = study.history
-    goals = [f"{_much(o)} {_word(o)} as possible" for o in history.objectives]
-    return listed(goals) + "".join(f", {_bound(bound)}" for bound in history.constraints)
-
-
-def _word(objective: Objective) -> str:
-    return COUNTED.get(objective.metric, objective.metric.replace("_", " "))
+    goals = [f"{_much(o)} {metric_word(o.metric)} as possible" for o in history.objectives]
+    constraints = "".join(f", {_constraint(one)}" for one in history.constraints)
+    return join_words(goals) + constraints
 
 
 def _much(objective: Objective) -> str:
+    """Return how much of a metric is wanted: ``as few`` parameters, ``as little`` loss."""
     if objective.metric in COUNTED:
         return "as many" if objective.goal == "max" else "as few"
     return "as much" if objective.goal == "max" else "as little"
 
 
-def _bound(bound: Objective) -> str:
-    value = bound.bound if bound.bound is not None else math.nan
-    kind = kind_of(bound.metric, (value,))
-    text = {"share": f"{100 * value:g} %", "ms": f"{value:g} ms"}.get(kind, short(value))
-    word = COUNTED.get(bound.metric, bound.metric.replace("_", " "))
-    return f"{'at least' if bound.goal == 'max' else 'at most'} {text} {word}"
+def _constraint(constraint: Objective) -> str:
+    """Return a constraint with its limit in full: ``at least 60 % accuracy``."""
+    value = constraint.bound if constraint.bound is not None else math.nan
+    kind = metric_kind(constraint.metric, (value,))
+    exact = {"share": f"{100 * value:g} %", "ms": f"{value:g} ms"}
+    text = exact.get(kind) or format_number(value)
+    side = "at least" if constraint.goal == "max" else "at most"
+    return f"{side} {text} {metric_word(constraint.metric)}"
 
 
 def _machine(machine: Any) -> str:
+    """Return device, processor, cores and system."""
     if not isinstance(machine, Mapping):
         return UNKNOWN
     parts = [str(machine[key]) for key in ("device", "processor", "system") if machine.get(key)]
@@ -136,6 +163,7 @@ def _machine(machine: Any) -> str:
 
 
 def _numerics(manifest: Mapping[str, Any]) -> str:
+    """Return numerics and workers, and how they were chosen."""
     numerics = manifest.get("numerics")
     if not isinstance(numerics, Mapping):
         return UNKNOWN
@@ -146,17 +174,18 @@ def _numerics(manifest: Mapping[str, Any]) -> str:
     speeds = manifest.get("tuning")
     if not isinstance(speeds, Mapping):
         return text + "; given, not measured"
-    found = [(speed, name) for name, speed in speeds.items() if isinstance(speed, (int, float))]
-    if found:
-        best, worst = max(found), min(found)
+    measured = [(speed, name) for name, speed in speeds.items() if isinstance(speed, (int, float))]
+    if measured:
+        best, worst = max(measured), min(measured)
         text += (
-            f"; chosen by measuring {len(found)} combinations: {best[0]:,.0f} images/s with "
+            f"; chosen by measuring {len(measured)} combinations: {best[0]:,.0f} images/s with "
             f"{best[1]}, {worst[0]:,.0f} with {worst[1]}"
         )
     return text
 
 
 def _versions(manifest: Mapping[str, Any]) -> str:
+    """Return versions of packages, and the commit."""
     versions = manifest.get("versions")
     text = UNKNOWN
     if isinstance(versions, Mapping) and versions:

@@ -1,0 +1,251 @@
+"""The answer of a study for its page: which network, its numbers, and how the study went."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, final
+
+from nasturtium.analyse.notices import notices
+from nasturtium.analyse.retrained import MEASURED
+from nasturtium.report.format import (
+    format_count,
+    format_duration,
+    format_metric,
+    format_value,
+    join_words,
+)
+from nasturtium.study.confirmation import Confirmed, answer, confirmed
+from nasturtium.study.history import SPENT, History
+from nasturtium.study.measured import Measured
+from nasturtium.study.study import Study
+from nasturtium.study.trial import Trial
+
+__all__ = [
+    "AnswerView",
+    "Finished",
+    "FullTraining",
+    "Tile",
+    "choose_trial",
+    "describe_answer",
+    "find_full_training",
+]
+
+TILE_WORDS = {"macs": "multiply-accumulates", "params": "parameters"}
+
+
+class Finished(Protocol):
+    """What the page shows of a network that was trained in full."""
+
+    @property
+    def trial(self) -> int: ...
+    @property
+    def metrics(self) -> Mapping[str, float]: ...
+    @property
+    def seconds(self) -> float: ...
+
+
+@final
+@dataclass(frozen=True)
+class FullTraining:
+    """The training in full of a trial's network.
+
+    Attributes:
+        trial: the trial's number.
+        metrics: on the test examples.
+        seconds: what it took; 0 where that is not known.
+    """
+
+    trial: int
+    metrics: Mapping[str, float]
+    seconds: float
+
+
+@final
+class Tile(NamedTuple):
+    """One number of the answer: as it is written, in ten digits, and what it is."""
+
+    value: str
+    exact: str
+    label: str
+
+
+@final
+@dataclass(frozen=True)
+class AnswerView:
+    """What the page shows as the answer.
+
+    Attributes:
+        found: whether there is an answer.
+        lead: which network it is, or why there is none.
+        counts: how many networks were estimated.
+        tiles: the network's numbers.
+        tested: its metrics on the test examples; ``None`` where it was not trained in full.
+        duration: of its training in full; empty where that is not known.
+        front: how large the Pareto front is; empty for a single objective.
+        notices: what a reader has to know of the numbers.
+        refer_to_failures: whether the section of failures says why there is no answer.
+    """
+
+    found: bool
+    lead: str
+    counts: str
+    tiles: tuple[Tile, ...] = ()
+    tested: str | None = None
+    duration: str = ""
+    front: str = ""
+    notices: tuple[str, ...] = ()
+    refer_to_failures: bool = False
+
+
+def find_full_training(study: Study, finished: Finished | None) -> FullTraining | None:
+    """Return the training in full that was given, or the last one in the study's notes."""
+    if finished is not None:
+        return FullTraining(finished.trial, dict(finished.metrics), float(finished.seconds))
+    for note in reversed(study.notes):
+        identity, metrics = note.get("finished"), note.get("metrics")
+        if isinstance(identity, Mapping) and "trial" in identity and isinstance(metrics, dict):
+            seconds = next(iter(note.get("measured") or ()), 0.0)
+            return FullTraining(identity["trial"], metrics, seconds)
+    return None
+
+
+def choose_trial(study: Study, training: FullTraining | None) -> Trial | None:
+    """Return the trial that the page is about: the one trained in full, else the best."""
+    if training is not None:
+        trial = study.history.trial(training.trial)
+        if trial.state == "finished":
+            return trial
+    return answer(study.history)
+
+
+def describe_answer(study: Study, best: Trial | None, training: FullTraining | None) -> AnswerView:
+    """Return what the page shows as the answer.
+
+    Args:
+        study: the study.
+        best: the trial that the page is about; ``None`` where none has finished.
+        training: its training in full.
+    """
+    counts = _counts(study.history)
+    if best is None:
+        states = Counter[str](trial.state for trial in study.history)
+        return AnswerView(False, _why_none(states), counts, refer_to_failures=_all_failed(states))
+    return AnswerView(
+        found=True,
+        lead=_lead(study.history, best, training),
+        counts=counts,
+        tiles=tuple(_tiles(study, best, training)),
+        tested=None if training is None else _metrics(training.metrics),
+        duration=format_duration(training.seconds) if training and training.seconds else "",
+        front=_front(study),
+        notices=notices(Measured.of(study.history), study.manifest),
+    )
+
+
+def _lead(history: History, best: Trial, training: FullTraining | None) -> str:
+    """Return which network is the answer, its estimates, and the constraints that it violates."""
+    chosen = answer(history)
+    role = "The best network found"
+    if training is not None:
+        of_answer = chosen is not None and training.trial == chosen.number
+        role = "The chosen network" if of_answer else "The network that was finished"
+    objectives = {o.metric: best.metrics[o.metric] for o in history.objectives}
+    text = f"{role} is trial {best.number}: {_metrics(objectives)}, as the search estimated it."
+    candidates = {candidate.trial.number: candidate for candidate in confirmed(history)}
+    if best.number in candidates:
+        text += f" {_confirmation(history, candidates[best.number], len(candidates))}"
+    broken = [str(b) for b in history.constraints if b.excess(best.metrics[b.metric]) > 0]
+    if broken:
+        text += f" It breaks {join_words(broken)}: no trial met every bound."
+    return text
+
+
+def _confirmation(history: History, candidate: Confirmed, count: int) -> str:
+    """Return how often a candidate was estimated, and its mean."""
+    metric = history.objectives[0].metric
+    return (
+        f"Trained {len(candidate.estimates)} times, it has a mean "
+        f"{format_metric(metric, candidate.mean)}; it was chosen by that mean among "
+        f"{format_count(count, 'candidate')}."
+    )
+
+
+def _metrics(metrics: Mapping[str, float]) -> str:
+    """Return metrics as a list in words."""
+    return join_words(format_metric(name, value) for name, value in metrics.items())
+
+
+def _tiles(study: Study, best: Trial, training: FullTraining | None) -> Iterator[Tile]:
+    """Yield the numbers of a network, the objectives first, each beside its test result."""
+    objectives = [objective.metric for objective in study.history.objectives]
+    # A trained network is measured on two splits: the label says which one is meant.
+    split = "validation" if study.manifest.get("data") else ""
+    for name in dict.fromkeys([*objectives, *best.metrics]):
+        trained = name in MEASURED
+        yield _tile(name, best.metrics[name], split if trained else "")
+        tested = training.metrics.get(name) if training and name in objectives else None
+        if tested and trained:
+            yield _tile(name, tested, "test")
+
+
+def _tile(name: str, value: float, split: str) -> Tile:
+    """Return a metric's value, and its name with the split that it was measured on."""
+    text = format_value(name, value) if math.isfinite(value) else "not finite"
+    word = TILE_WORDS.get(name, name).replace("_", " ")
+    return Tile(text, f"{value:,.10g}", f"{split} {word}".strip())
+
+
+def _front(study: Study) -> str:
+    """Return how many networks the Pareto front has; empty for a single objective."""
+    objectives = study.history.objectives
+    if len(objectives) < 2:
+        return ""
+    return (
+        f"The Pareto front has {format_count(len(study.front), 'network')}: no other beats one of "
+        f"them in every objective ({join_words(o.metric for o in objectives)})."
+    )
+
+
+def _counts(history: History) -> str:
+    """Return how many networks were estimated, by arm and state, and the time it took."""
+    states = Counter(trial.state for trial in history)
+    arms = Counter(trial.arm for trial in history if trial.state not in ("rejected", "pending"))
+    parts = [f"{arms['search']:,} of the search"]
+    parts += [f"{arms['control']:,} of the random control"] if arms["control"] else []
+    parts += [f"{arms['confirm']:,} to confirm the best"] if arms["confirm"] else []
+    parts += [f"{arms[arm]:,} {arm}" for arm in ("reference", "final") if arms[arm]]
+    count = sum(states[state] for state in SPENT)
+    text = f"{format_count(count, 'network')} estimated: {join_words(parts)}."
+    if states["failed"]:
+        text += f" {states['failed']:,} of them failed."
+    if states["stopped"]:
+        text += f" {states['stopped']:,} were stopped early, and count as no result."
+    if states["rejected"]:
+        text += f" {states['rejected']:,} more broke a bound and were not trained."
+    if states["pending"]:
+        text += f" Not done yet: {states['pending']:,}."
+    seconds = sum(trial.seconds for trial in history)
+    if seconds:
+        text += f" The work took {format_duration(seconds)}, all workers added up."
+    return text
+
+
+def _all_failed(states: Counter[str]) -> bool:
+    """Say whether trials failed, and no other is under way or was stopped."""
+    return bool(states["failed"] and not states["pending"] and not states["stopped"])
+
+
+def _why_none(states: Counter[str]) -> str:
+    """Return why there is no answer."""
+    if not any(states.values()):
+        return "No trial was asked for yet, so there is no answer. Run or resume the study first."
+    if _all_failed(states):
+        return f"There is no answer: all {states['failed']} trials that ran failed."
+    return (
+        f"There is no answer yet: of {sum(states.values())} trials none has finished "
+        f"(not done: {states['pending']}, failed: {states['failed']}, out of bounds: "
+        f"{states['rejected']}, stopped early: {states['stopped']}). Resume the study."
+    )

@@ -1,0 +1,125 @@
+"""The evidence of a study for its page: the verdict, the networks compared, the checklist."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, final
+
+from nasturtium.report.format import format_count, format_number, join_words, metric_kind
+from nasturtium.study.study import Study
+
+__all__ = ["EvidenceView", "Row", "describe_checklist", "describe_evidence"]
+
+VERDICTS = {"better": "good", "no better": "bad"}
+STATES = {"yes": "yes", "no": "no", "partly": "partly", "unknown": "not known"}
+
+Row = tuple[str | int, ...]
+
+
+@final
+class Missing(NamedTuple):
+    """Why the page has no networks trained for a comparison.
+
+    Attributes:
+        trained: how many were trained, which the page was written without; empty for none.
+        store: the study's name on the command line, quoted for a shell.
+    """
+
+    trained: str
+    store: str
+
+
+@final
+@dataclass(frozen=True)
+class EvidenceView:
+    """What the page shows as the evidence.
+
+    Attributes:
+        verdict: the verdict in a sentence.
+        kind: ``good``, ``bad`` or ``open``.
+        missing: why no networks are compared; ``None`` where some are.
+        sentences: the evidence in further sentences.
+        heads: of the table of networks.
+        networks: the networks that were trained in full, one row each.
+    """
+
+    verdict: str
+    kind: str
+    missing: Missing | None
+    sentences: tuple[str, ...]
+    heads: tuple[str, ...]
+    networks: tuple[Row, ...]
+
+
+def describe_evidence(study: Study, evidence: Mapping[str, Any], store: str) -> EvidenceView:
+    """Return what the page shows as the evidence.
+
+    Args:
+        study: the study.
+        evidence: as ``Evidence.to_json`` gives it.
+        store: the study's name on the command line.
+    """
+    verdict = evidence.get("verdict") or {}
+    sentence = str(verdict.get("sentence") or "")
+    missing = None
+    if not evidence.get("finished"):
+        count = sum("trained" in note for note in study.notes)
+        missing = Missing(format_count(count, "network") if count else "", shlex.quote(store))
+    metric = str((evidence.get("metric") or {}).get("name", "accuracy"))
+    return EvidenceView(
+        verdict=sentence,
+        kind=VERDICTS.get(str(verdict.get("answer")), "open"),
+        missing=missing,
+        sentences=tuple(str(s) for s in evidence.get("words") or () if s != sentence),
+        heads=(
+            "network",
+            f"mean {metric.replace('_', ' ')}, test",
+            "90 % interval",
+            "trainings",
+            "parameters",
+            "MACs",
+        ),
+        networks=tuple(_rows(evidence, metric)),
+    )
+
+
+def _rows(evidence: Mapping[str, Any], metric: str) -> Iterator[Row]:
+    """Yield the chosen network, then the references, with their means over the trainings."""
+    network = evidence.get("network")
+    named = [("the chosen network", network)] if isinstance(network, Mapping) else []
+    for reference in evidence.get("references") or ():
+        broken = reference.get("breaks")
+        breaks = f" (breaks {join_words(broken)}, not counted)" if broken else ""
+        named.append((f"reference: {reference.get('name')}{breaks}", reference))
+    for name, trained in named:
+        low, high, mean = (_value(metric, trained.get(key)) for key in ("low", "high", "mean"))
+        yield (
+            name,
+            mean or "not known",
+            f"{low} to {high}" if low and high else "one training only",
+            len(trained.get("accuracies") or ()),
+            format_number(float(trained.get("params") or 0)),
+            format_number(float(trained.get("macs") or 0)),
+        )
+
+
+def _value(metric: str, value: object) -> str:
+    """Return a metric's value without its name; empty where there is none."""
+    if not isinstance(value, (int, float)):
+        return ""
+    return f"{100 * value:.2f} %" if metric_kind(metric, (value,)) == "share" else f"{value:.4g}"
+
+
+def describe_checklist(evidence: Mapping[str, Any]) -> tuple[Row, ...]:
+    """Return the items of the checklist of good practice: item, whether it is kept, how."""
+    return tuple(
+        (
+            str(item.get("item", "")),
+            STATES.get(str(item.get("state")), "not known"),
+            str(item.get("answer", "")),
+        )
+        for item in evidence.get("checklist") or ()
+        if isinstance(item, Mapping)
+    )
