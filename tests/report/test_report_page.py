@@ -49,10 +49,10 @@ def words_of(text: str) -> str:
 def test_the_answer_comes_first_with_units():
     text = page(ran(study()))
     words = words_of(text)
-    assert "The best network found is trial 1: accuracy 90.00 %, as the search estimated" in words
+    assert "The best network found is trial 1. The search estimated accuracy 90.00 %." in words
     assert "3 networks estimated: 2 of the search and 1 of the random control" in words
     assert "The work took 6 s" in words
-    assert "It was not trained in full yet" in words
+    assert "It has not been trained in full yet" in words
     data = data_of(text)
     assert data["best"] == 1 and data["front"] == [1]
     assert [m["values"] for m in data["metrics"]] == [[0.5, 0.9, 0.7], [1000, 2000, 3000]]
@@ -74,11 +74,11 @@ def test_without_evidence_it_says_how_to_gather_it_and_what_the_log_says():
     found = ran(nas.Study(SPACE, Greedy(), name="greedy"))
     text = page(found)
     words = words_of(text)
-    assert "Undecided" in words and "no network was trained in full to compare" in words
+    assert "Undecided" in words and "no network was trained in full for a comparison" in words
     assert "nasturtium evidence STORE:greedy" in words and "Checklist" in words
     assert data_of(text)["progress"]["search"]["best"] == [0.5, 0.9]
     found.log("note", {"trained": {"trial": 1}})
-    assert "For the evidence 1 network finished training, and this page" in words_of(page(found))
+    assert "1 network finished training for the evidence, and this page" in words_of(page(found))
     words = words_of(page(ran(study())))
     assert "so it is random search" in words  # all of it was drawn uniformly
 
@@ -124,8 +124,10 @@ def test_a_finished_network_is_told_from_the_notes_or_as_given():
     note = {"finished": {"trial": 0}, "metrics": {"accuracy": 0.81}, "measured": [61.0]}
     found.log("note", note)
     words = words_of(page(found))
-    assert "The network that was finished is trial 0" in words
-    assert "Finished after 1 min 1 s of training" in words and "accuracy 81.00 %" in words
+    assert "The network trained in full is trial 0" in words
+    assert "It was trained in full for 1 min 1 s and measured once" in words
+    assert "the search never saw: accuracy 81.00 %." in words
+    assert "The search estimated accuracy 50.00 %." in words
     given = SimpleNamespace(trial=1, metrics={"accuracy": 0.95}, seconds=0.0)
     words = words_of(page(found, finished=given))
     assert "The chosen network is trial 1" in words and "accuracy 95.00 %" in words
@@ -134,11 +136,11 @@ def test_a_finished_network_is_told_from_the_notes_or_as_given():
 def test_several_objectives_and_bounds():
     found = ran(study(objectives=("accuracy", "params"), constraints=("accuracy>60%",)))
     words = words_of(page(found))
-    assert "as much accuracy as possible and as few parameters as possible" in words
-    assert "at least 60 % accuracy" in words
+    assert "Objectives maximise accuracy and minimise parameters" in words
+    assert "Constraints accuracy at least 60 %" in words
     assert "The Pareto front has 1 network: no other" in words
     broken = ran(study(constraints=("accuracy>95%",)))
-    assert "It breaks accuracy>0.95: no trial met every bound" in words_of(page(broken))
+    assert "It violates accuracy>0.95: no trial met every constraint" in words_of(page(broken))
 
 
 @pytest.mark.parametrize("empty", [True, False])
@@ -150,13 +152,13 @@ def test_a_study_without_an_answer_says_why_and_draws_no_blank_plot(empty):
     words = words_of(text)
     assert 'id="front-plot"' not in text and 'id="progress-plot"' not in text
     if empty:
-        assert "No trial was asked for yet" in words
+        assert "There is no answer yet: the study has no trials" in words
     else:
         assert "all 3 trials that ran failed" in words
         assert "3 loss is nan at step 0 0, 1, 2" in words  # one reason, though its numbers differ
     pending = study()
     pending.ask()
-    assert "of 1 trials none has finished (not done: 1," in words_of(page(pending))
+    assert "of 1 trial, none has finished (pending: 1," in words_of(page(pending))
 
 
 def test_an_older_manifest_may_lack_anything():
@@ -182,11 +184,11 @@ def test_an_older_manifest_may_lack_anything():
     found.manifest = whole
     words = words_of(page(found))
     for part in (
-        "digits, examples of 1×8×8, 10 classes; 9 to train",
+        "digits, examples of 1×8×8, 10 classes; 9 for training",
         "nasbench201 (cells=1), 6 decisions",
-        "EstimateTrain (keep=True)",
-        "chosen by measuring 2 combinations: 1,234 images/s with 2 x 1 threads, 600 with",
-        "commit 0123456789ab with changes",
+        "Estimator Train (keep=True)",
+        "the fastest of 2 measured combinations: 1,234 images/s with 2 x 1 threads, 600 with",
+        "commit 0123456789ab with uncommitted changes",
         "nas.search( 'digits', trials=3, numerics='threads=1', executor='processes(workers=2)', )",
     ):
         assert part in words

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol, final
 from nasturtium.analyse.notices import notices
 from nasturtium.analyse.retrained import MEASURED
 from nasturtium.report.format import (
+    COUNTED,
     format_count,
     format_duration,
     format_metric,
@@ -81,17 +82,19 @@ class AnswerView:
         found: whether there is an answer.
         lead: which network it is, or why there is none.
         counts: how many networks were estimated.
+        estimate: the network's estimates in the search, and the constraints that it violates.
         tiles: the network's numbers.
         tested: its metrics on the test examples; ``None`` where it was not trained in full.
         duration: of its training in full; empty where that is not known.
         front: how large the Pareto front is; empty for a single objective.
-        notices: what a reader has to know of the numbers.
+        notices: what a reader must know to interpret the numbers.
         refer_to_failures: whether the section of failures says why there is no answer.
     """
 
     found: bool
     lead: str
     counts: str
+    estimate: str = ""
     tiles: tuple[Tile, ...] = ()
     tested: str | None = None
     duration: str = ""
@@ -135,8 +138,9 @@ def describe_answer(study: Study, best: Trial | None, training: FullTraining | N
         return AnswerView(False, _why_none(states), counts, refer_to_failures=_all_failed(states))
     return AnswerView(
         found=True,
-        lead=_lead(study.history, best, training),
+        lead=f"{_role(study.history, training)} is trial {best.number}.",
         counts=counts,
+        estimate=_estimate(study.history, best),
         tiles=tuple(_tiles(study, best, training)),
         tested=None if training is None else _metrics(training.metrics),
         duration=format_duration(training.seconds) if training and training.seconds else "",
@@ -145,21 +149,25 @@ def describe_answer(study: Study, best: Trial | None, training: FullTraining | N
     )
 
 
-def _lead(history: History, best: Trial, training: FullTraining | None) -> str:
-    """Return which network is the answer, its estimates, and the constraints that it violates."""
-    chosen = answer(history)
-    role = "The best network found"
-    if training is not None:
-        of_answer = chosen is not None and training.trial == chosen.number
-        role = "The chosen network" if of_answer else "The network that was finished"
+def _role(history: History, training: FullTraining | None) -> str:
+    """Return what the network on the page is: the best one, or another that was trained in full."""
+    if training is None:
+        return "The best network found"
+    best = answer(history)
+    of_best = best is not None and training.trial == best.number
+    return "The chosen network" if of_best else "The network trained in full"
+
+
+def _estimate(history: History, best: Trial) -> str:
+    """Return a trial's estimates in the search, and the constraints that it violates."""
     objectives = {o.metric: best.metrics[o.metric] for o in history.objectives}
-    text = f"{role} is trial {best.number}: {_metrics(objectives)}, as the search estimated it."
+    text = f"The search estimated {_metrics(objectives)}."
     candidates = {candidate.trial.number: candidate for candidate in confirmed(history)}
     if best.number in candidates:
         text += f" {_confirmation(history, candidates[best.number], len(candidates))}"
     broken = [str(b) for b in history.constraints if b.excess(best.metrics[b.metric]) > 0]
     if broken:
-        text += f" It breaks {join_words(broken)}: no trial met every bound."
+        text += f" It violates {join_words(broken)}: no trial met every constraint."
     return text
 
 
@@ -167,9 +175,9 @@ def _confirmation(history: History, candidate: Confirmed, count: int) -> str:
     """Return how often a candidate was estimated, and its mean."""
     metric = history.objectives[0].metric
     return (
-        f"Trained {len(candidate.estimates)} times, it has a mean "
-        f"{format_metric(metric, candidate.mean)}; it was chosen by that mean among "
-        f"{format_count(count, 'candidate')}."
+        f"The mean of its {len(candidate.estimates)} estimates is "
+        f"{format_metric(metric, candidate.mean)}; the answer is the candidate with the best mean, "
+        f"of {count}."
     )
 
 
@@ -179,16 +187,19 @@ def _metrics(metrics: Mapping[str, float]) -> str:
 
 
 def _tiles(study: Study, best: Trial, training: FullTraining | None) -> Iterator[Tile]:
-    """Yield the numbers of a network, the objectives first, each beside its test result."""
-    objectives = [objective.metric for objective in study.history.objectives]
+    """Yield the numbers of a network: test results, objectives, then the other metrics."""
+    history = study.history
+    objectives = [objective.metric for objective in history.objectives]
+    for name in objectives:
+        tested = training.metrics.get(name) if training else None
+        if tested and name in MEASURED:
+            yield _tile(name, tested, "test")
     # A trained network is measured on two splits: the label says which one is meant.
     split = "validation" if study.manifest.get("data") else ""
-    for name in dict.fromkeys([*objectives, *best.metrics]):
-        trained = name in MEASURED
-        yield _tile(name, best.metrics[name], split if trained else "")
-        tested = training.metrics.get(name) if training and name in objectives else None
-        if tested and trained:
-            yield _tile(name, tested, "test")
+    constraints = (constraint.metric for constraint in history.constraints)
+    known = (name for name in (*constraints, *MEASURED, *COUNTED) if name in best.metrics)
+    for name in dict.fromkeys([*objectives, *known, *best.metrics]):
+        yield _tile(name, best.metrics[name], split if name in MEASURED else "")
 
 
 def _tile(name: str, value: float, split: str) -> Tile:
@@ -204,8 +215,8 @@ def _front(study: Study) -> str:
     if len(objectives) < 2:
         return ""
     return (
-        f"The Pareto front has {format_count(len(study.front), 'network')}: no other beats one of "
-        f"them in every objective ({join_words(o.metric for o in objectives)})."
+        f"The Pareto front has {format_count(len(study.front), 'network')}: no other network is "
+        f"better in every objective ({join_words(o.metric for o in objectives)})."
     )
 
 
@@ -222,30 +233,30 @@ def _counts(history: History) -> str:
     if states["failed"]:
         text += f" {states['failed']:,} of them failed."
     if states["stopped"]:
-        text += f" {states['stopped']:,} were stopped early, and count as no result."
+        text += f" {states['stopped']:,} were stopped early and have no result."
     if states["rejected"]:
-        text += f" {states['rejected']:,} more broke a bound and were not trained."
+        text += f" {states['rejected']:,} more violated a constraint and were not trained."
     if states["pending"]:
-        text += f" Not done yet: {states['pending']:,}."
+        text += f" {states['pending']:,} more are pending."
     seconds = sum(trial.seconds for trial in history)
     if seconds:
-        text += f" The work took {format_duration(seconds)}, all workers added up."
+        text += f" The work took {format_duration(seconds)}, summed over all workers."
     return text
 
 
 def _all_failed(states: Counter[str]) -> bool:
-    """Say whether trials failed, and no other is under way or was stopped."""
+    """Return whether trials failed, and no other is pending or was stopped."""
     return bool(states["failed"] and not states["pending"] and not states["stopped"])
 
 
 def _why_none(states: Counter[str]) -> str:
     """Return why there is no answer."""
     if not any(states.values()):
-        return "No trial was asked for yet, so there is no answer. Run or resume the study first."
+        return "There is no answer yet: the study has no trials. Run or resume it first."
     if _all_failed(states):
         return f"There is no answer: all {states['failed']} trials that ran failed."
     return (
-        f"There is no answer yet: of {sum(states.values())} trials none has finished "
-        f"(not done: {states['pending']}, failed: {states['failed']}, out of bounds: "
-        f"{states['rejected']}, stopped early: {states['stopped']}). Resume the study."
+        f"There is no answer yet: of {format_count(sum(states.values()), 'trial')}, none has "
+        f"finished (pending: {states['pending']}, failed: {states['failed']}, rejected by a "
+        f"constraint: {states['rejected']}, stopped early: {states['stopped']}). Resume the study."
     )

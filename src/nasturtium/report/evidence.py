@@ -40,7 +40,7 @@ class EvidenceView:
         verdict: the verdict in a sentence.
         kind: ``good``, ``bad`` or ``open``.
         missing: why no networks are compared; ``None`` where some are.
-        sentences: the evidence in further sentences.
+        sentences: the rest of the evidence, in sentences.
         heads: of the table of networks.
         networks: the networks that were trained in full, one row each.
     """
@@ -91,7 +91,7 @@ def _rows(evidence: Mapping[str, Any], metric: str) -> Iterator[Row]:
     named = [("the chosen network", network)] if isinstance(network, Mapping) else []
     for reference in evidence.get("references") or ():
         broken = reference.get("breaks")
-        breaks = f" (breaks {join_words(broken)}, not counted)" if broken else ""
+        breaks = f" (violates {join_words(broken)}, not counted)" if broken else ""
         named.append((f"reference: {reference.get('name')}{breaks}", reference))
     for name, trained in named:
         low, high, mean = (_value(metric, trained.get(key)) for key in ("low", "high", "mean"))
@@ -113,7 +113,7 @@ def _value(metric: str, value: object) -> str:
 
 
 def describe_checklist(evidence: Mapping[str, Any]) -> tuple[Row, ...]:
-    """Return the items of the checklist of good practice: item, whether it is kept, how."""
+    """Return the items of the checklist of good practice: item, whether it is met, details."""
     return tuple(
         (
             str(item.get("item", "")),

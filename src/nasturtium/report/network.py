@@ -64,5 +64,7 @@ def _input_shape(study: Study) -> tuple[int, ...]:
         facts = getattr(study.space, "facts", None)
         shape = None if facts is None else facts.get("inputs")
     if shape is None:
-        raise StoreError("the shape of an example is not known; neither data nor space say it")
+        raise StoreError(
+            "the shape of an example is unknown: neither the data nor the space has it"
+        )
     return tuple(shape)

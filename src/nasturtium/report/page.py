@@ -53,7 +53,7 @@ class PageView:
     """All that the page shows; the templates say how.
 
     Attributes:
-        study: the facts at the head of the page.
+        study: its data, space, strategy, machine and so on.
         answer: the chosen network and how the study went.
         evidence: the verdict and what it rests on.
         objective: the first objective, as a word; empty where there is nothing to plot.
@@ -61,7 +61,7 @@ class PageView:
         failures: why trials failed.
         trials: how many there are.
         checklist: the items of good practice.
-        reproduce: how the study is made again.
+        reproduce: how the study is run again.
         style: of the page.
         scripts: plotly, then the page's own.
         data: what the scripts show, as JSON.
@@ -99,7 +99,7 @@ def report(
         path: where; an existing page is replaced.
         finished: the result of :func:`nasturtium.retrain`; from the study's notes if not given.
         evidence: the evidence that was gathered; from the study's log if not given.
-        command: the command that makes the same study, if there is one.
+        command: the command that runs the same study, if there is one.
 
     Returns:
         the path.

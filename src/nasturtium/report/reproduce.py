@@ -19,7 +19,7 @@ class ReproduceView:
     """What the page shows of how the study is reproduced.
 
     Attributes:
-        command: the command that makes the same study; empty where there is none.
+        command: the command that runs the same study; empty where there is none.
         objects: arguments of the call that were objects of a program.
         call: the call in Python; empty where it is not known or had such objects.
         code: the user's own code that the call runs.
@@ -38,7 +38,7 @@ def describe_reproduction(study: Study, command: str | None) -> ReproduceView:
 
     Args:
         study: the study.
-        command: the command that makes the same study, if there is one.
+        command: the command that runs the same study, if there is one.
     """
     manifest = study.manifest
     call = manifest.get("call")

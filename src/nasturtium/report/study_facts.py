@@ -1,26 +1,20 @@
-"""The facts about a study at the head of its page: data, space, strategy, goal, machine."""
+"""The facts about a study for its page: data, space, strategy, objectives, machine."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, final
 
-from nasturtium.report.format import (
-    COUNTED,
-    format_number,
-    join_words,
-    metric_kind,
-    metric_word,
-)
+from nasturtium.report.format import format_number, join_words, metric_kind, metric_word
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Objective
 
 __all__ = ["Fact", "StudyFacts", "describe_study"]
 
 UNKNOWN = "not recorded"
-SPLITS = {"train": "to train", "valid": "to choose by", "test": "to test"}
+SPLITS = {"train": "for training", "valid": "for validation", "test": "for testing"}
 RECIPE = ("epochs", "optimizer", "lr", "batch_size")
 
 
@@ -35,7 +29,7 @@ class Fact(NamedTuple):
 @final
 @dataclass(frozen=True)
 class StudyFacts:
-    """What the head of the page shows.
+    """What the page shows of a study's data, method and machine.
 
     Attributes:
         name: of the study.
@@ -60,8 +54,9 @@ def describe_study(study: Study, written: str) -> StudyFacts:
         Fact("Data", _data(manifest.get("data"))),
         Fact("Space", _space(manifest.get("space"), study)),
         Fact("Strategy", _part(manifest.get("strategy"), type(study.strategy).__name__)),
-        Fact("Estimate", _part(manifest.get("estimator"), UNKNOWN)),
-        Fact("Goal", _goals(study)),
+        Fact("Estimator", _part(manifest.get("estimator"), UNKNOWN)),
+        Fact("Objectives", _objectives(study.history.objectives)),
+        Fact("Constraints", join_words(map(_constraint, study.history.constraints)) or "none"),
         Fact("Machine", _machine(manifest.get("machine"))),
         Fact("Numerics", _numerics(manifest)),
         Fact("Versions", _versions(manifest)),
@@ -127,29 +122,19 @@ def _part(part: Any, otherwise: str) -> str:
     return name + (f" ({', '.join(f'{k}={v}' for k, v in plain.items())})" if plain else "")
 
 
-def _goals(study: Study) -> str:
-    """Return objectives and constraints: ``as much accuracy as possible, at most 9 k params``."""
-    history = study.history
-    goals = [f"{_much(o)} {metric_word(o.metric)} as possible" for o in history.objectives]
-    constraints = "".join(f", {_constraint(one)}" for one in history.constraints)
-    return join_words(goals) + constraints
-
-
-def _much(objective: Objective) -> str:
-    """Return how much of a metric is wanted: ``as few`` parameters, ``as little`` loss."""
-    if objective.metric in COUNTED:
-        return "as many" if objective.goal == "max" else "as few"
-    return "as much" if objective.goal == "max" else "as little"
+def _objectives(objectives: Iterable[Objective]) -> str:
+    """Return objectives in words: ``maximise accuracy and minimise parameters``."""
+    return join_words(f"{one.goal}imise {metric_word(one.metric)}" for one in objectives)
 
 
 def _constraint(constraint: Objective) -> str:
-    """Return a constraint with its limit in full: ``at least 60 % accuracy``."""
+    """Return a constraint with its exact limit: ``accuracy at least 60 %``."""
     value = constraint.bound if constraint.bound is not None else math.nan
     kind = metric_kind(constraint.metric, (value,))
     exact = {"share": f"{100 * value:g} %", "ms": f"{value:g} ms"}
     text = exact.get(kind) or format_number(value)
     side = "at least" if constraint.goal == "max" else "at most"
-    return f"{side} {text} {metric_word(constraint.metric)}"
+    return f"{metric_word(constraint.metric)} {side} {text}"
 
 
 def _machine(machine: Any) -> str:
@@ -173,12 +158,12 @@ def _numerics(manifest: Mapping[str, Any]) -> str:
         text = f"{workers} worker{'s' if workers != 1 else ''}: {text}"
     speeds = manifest.get("tuning")
     if not isinstance(speeds, Mapping):
-        return text + "; given, not measured"
+        return text + "; set by the user, not tuned"
     measured = [(speed, name) for name, speed in speeds.items() if isinstance(speed, (int, float))]
     if measured:
         best, worst = max(measured), min(measured)
         text += (
-            f"; chosen by measuring {len(measured)} combinations: {best[0]:,.0f} images/s with "
+            f"; the fastest of {len(measured)} measured combinations: {best[0]:,.0f} images/s with "
             f"{best[1]}, {worst[0]:,.0f} with {worst[1]}"
         )
     return text
@@ -192,6 +177,6 @@ def _versions(manifest: Mapping[str, Any]) -> str:
         text = ", ".join(f"{name} {version}" for name, version in versions.items())
     commit = manifest.get("commit")
     if commit:
-        changed = " with changes" if str(commit).endswith("+") else ""
+        changed = " with uncommitted changes" if str(commit).endswith("+") else ""
         text += f"; commit {str(commit)[:12]}{changed}"
     return text
