@@ -73,7 +73,7 @@ def test_the_front_is_drawn_as_the_study_has_it(browser, opened):
     best = [p for p in pairs if not any(q[0] < p[0] and q[1] > p[1] for q in pairs)]
     assert sorted(traces["front"]["x"]) == pytest.approx(sorted(p[0] for p in best), rel=1e-6)
     assert sum(map(len, browser.run(POINTS))) == len(pairs) + len(best) + 1
-    assert traces[f"the chosen, trial {study.best.number}"]["x"] == pytest.approx(
+    assert traces[f"chosen: trial {study.best.number}"]["x"] == pytest.approx(
         [study.best.metrics["params"]], rel=1e-6
     )
 
@@ -125,7 +125,7 @@ def test_hovering_and_clicking_a_point_shows_its_architecture(browser, opened):
     for name, value in trial.architecture.items():
         assert name in shown and str(value) in shown
     if trial.proposal.parent is not None:
-        assert f"From its parent, trial {trial.proposal.parent}, it differs in 1" in shown
+        assert f"It differs from its parent, trial {trial.proposal.parent}, in 1" in shown
 
 
 def test_sorting_sorts_and_says_so(browser, opened):

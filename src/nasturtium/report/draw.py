@@ -43,9 +43,8 @@ def draw(network: nn.Module, inputs: Sequence[int], *, alone: bool = False) -> s
 
 def _style() -> str:
     """Return the page's rules for pictures, with the defaults of its variables."""
-    sheet = (files("nasturtium.report") / "parts.css").read_text(encoding="utf-8")
-    rules = "".join(re.findall(r"^\.network[^{]*\{[^}]*\}", sheet, re.MULTILINE))
-    plain = re.sub(r"var\(--[\w-]+, ([^)]+)\)", r"\1", rules)
+    sheet = (files("nasturtium.report") / "assets" / "network.css").read_text(encoding="utf-8")
+    plain = re.sub(r"var\(--[\w-]+, ([^)]+)\)", r"\1", sheet)
     return plain.replace("font-family: inherit", "font-family: sans-serif")
 
 

@@ -43,8 +43,17 @@ from nasturtium.train.fields import check_types, hints_of
 
 __all__ = ["PageView", "page", "report"]
 
-STYLES = ("page.css", "parts.css")
-SCRIPTS = ("page.js", "plots.js", "front.js", "table.js")
+STYLES = ("page.css", "components.css", "network.css")
+SCRIPTS = (
+    "data.js",
+    "trial_details.js",
+    "plot_layout.js",
+    "best_so_far.js",
+    "learning_curves.js",
+    "front_plot.js",
+    "trial_table.js",
+    "start.js",
+)
 
 
 @final
@@ -175,8 +184,8 @@ def _address(study: Study) -> str:
 
 
 def _assets(names: tuple[str, ...]) -> str:
-    """Return the text of some of the page's files."""
-    folder = files("nasturtium.report")
+    """Return the text of some style sheets or scripts."""
+    folder = files("nasturtium.report") / "assets"
     return "\n".join((folder / name).read_text(encoding="utf-8") for name in names)
 
 

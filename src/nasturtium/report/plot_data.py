@@ -46,7 +46,7 @@ def collect_plot_data(
         "space": history[0].architecture.space if len(history) else study.space.name,
         "best": None if best is None else best.number,
         "front": [trial.number for trial in study.front],
-        "bounds": {bound.metric: str(bound) for bound in history.constraints},
+        "constraints": [one.metric for one in history.constraints],
         "progress": _finite_json(evidence.get("curves") or {}),
         "curves": curves(shown),
     }

@@ -1,7 +1,7 @@
 "use strict";
-// The trial table: sorted by a click on a head, filtered by words, fifty rows at a time.
-const PAGE = 50;
-const WIDE = 14; // decisions that get a column each; more are written in one
+// The trial table: sorted by a click on a column head, filtered by words, shown in pages.
+const PAGE = 50; // rows
+const WIDE = 14; // decisions that get a column each; more share one column
 
 const COLUMNS = (() => {
   const columns = [
@@ -19,8 +19,8 @@ const COLUMNS = (() => {
     });
   if (T.seconds.some((seconds) => seconds > 0))
     columns.push({
-      head: "took (s)",
-      name: "took",
+      head: "duration (s)",
+      name: "duration",
       of: (row) => T.seconds[row] || null,
       number: true,
       kind: "s",
@@ -35,37 +35,37 @@ const COLUMNS = (() => {
         head: decision.name,
         name: decision.name,
         number,
-        of: (row) => (number || value(row) === null ? value(row) : option(value(row))),
+        of: (row) => (number || value(row) === null ? value(row) : formatOption(value(row))),
       });
     }
-  else columns.push({ head: "architecture", of: oneLine, long: true });
+  else columns.push({ head: "architecture", of: formatArchitecture, long: true });
   if (DATA.errors.length)
     columns.push({
-      head: "why not",
+      head: "error",
       of: (row) => (T.error[row] < 0 ? null : DATA.errors[T.error[row]]),
       long: true,
     });
   return columns;
 })();
 
-function shown(column, row) {
+function formatCell(column, row) {
   const value = column.of(row);
   const metric = METRIC.get(column.name);
-  if (metric && value === null) return reading(metric, row);
+  if (metric && value === null) return formatMetric(metric, row);
   if (value === null || value === undefined) return "–";
-  if (column.kind) return written(column.kind, value).replace(/ (%|ms|s)$/, "");
-  return column.number && !Number.isInteger(value) ? digits(value, 6) : String(value);
+  if (column.kind) return formatValue(column.kind, value).replace(/ (%|ms|s)$/, "");
+  return column.number && !Number.isInteger(value) ? formatDigits(value, 6) : String(value);
 }
 
-// A row as the text that words are looked for in; made when first needed.
+// The text of a row that the filter searches; created when first needed.
 const texts = [];
-function textOf(row) {
+function searchText(row) {
   if (texts[row] === undefined)
     texts[row] = [
       T.number[row],
       ARMS[T.arm[row]],
       STATES[T.state[row]],
-      oneLine(row),
+      formatArchitecture(row),
       T.error[row] < 0 ? "" : DATA.errors[T.error[row]],
     ]
       .join(" ")
@@ -73,11 +73,11 @@ function textOf(row) {
   return texts[row];
 }
 
-// One word of the filter as a test of a row: accuracy>0.9 compares, anything else is looked for.
-function test(word) {
+// A word of the filter as a test of a row: accuracy>0.9 compares, any other word is searched for.
+function parseFilter(word) {
   const found = /^([\w.-]+)(<=|>=|<|>|=)(-?[\d.]+(?:e[+-]?\d+)?)(%?)$/i.exec(word);
   const column = found && COLUMNS.find((one) => one.number && (one.name || one.head) === found[1]);
-  if (!column) return (row) => textOf(row).includes(word.toLowerCase());
+  if (!column) return (row) => searchText(row).includes(word.toLowerCase());
   const bound = Number(found[3]) / (found[4] ? 100 : 1);
   const holds = {
     "<": (v) => v < bound,
@@ -91,8 +91,8 @@ function test(word) {
 
 const view = { rows: T.number.map((_, row) => row), page: 0, column: 0, down: false, filter: "" };
 
-function arrange() {
-  const tests = view.filter.trim().split(/\s+/).filter(Boolean).map(test);
+function updateRows() {
+  const tests = view.filter.trim().split(/\s+/).filter(Boolean).map(parseFilter);
   const rows = [];
   for (let row = 0; row < T.number.length; row++)
     if (tests.every((holds) => holds(row))) rows.push(row);
@@ -102,7 +102,7 @@ function arrange() {
   rows.sort((a, b) => {
     const one = keys.get(a),
       two = keys.get(b);
-    // What is missing comes last, whichever way.
+    // Missing values come last in both directions.
     if (one === null || two === null) return (one === null) - (two === null) || a - b;
     return sign * (column.number ? one - two : one < two ? -1 : one > two ? 1 : 0) || a - b;
   });
@@ -110,29 +110,31 @@ function arrange() {
   view.page = 0;
 }
 
-function fill() {
+function fillTable() {
   const body = byId("table").tBodies[0],
     first = view.page * PAGE;
   const rows = view.rows.slice(first, first + PAGE);
   body.replaceChildren(
     ...rows.map((row) => {
-      const line = make("tr", { "data-row": row });
+      const line = createElement("tr", { "data-row": row });
       COLUMNS.forEach((column, place) => {
-        const cell = make("td", { class: column.number ? "number" : column.long ? "long" : "" });
-        const text = shown(column, row);
+        const cell = createElement("td", {
+          class: column.number ? "number" : column.long ? "long" : "",
+        });
+        const text = formatCell(column, row);
         if (column.long) cell.title = text;
-        cell.append(place ? text : make("button", { "aria-expanded": "false" }, text));
+        cell.append(place ? text : createElement("button", { "aria-expanded": "false" }, text));
         line.append(cell);
       });
       return line;
     }),
   );
-  const all = grouped(T.number.length),
-    count = grouped(view.rows.length);
+  const all = formatInteger(T.number.length),
+    count = formatInteger(view.rows.length);
   byId("rows").textContent =
     view.rows.length === 0
       ? `No trial of ${all} matches.`
-      : `${grouped(first + 1)} to ${grouped(first + rows.length)} of ${count}` +
+      : `${formatInteger(first + 1)} to ${formatInteger(first + rows.length)} of ${count}` +
         (count === all ? " trials" : ` that match, of ${all} trials`);
   byId("table")
     .querySelectorAll("th")
@@ -149,11 +151,11 @@ function fill() {
     ["next", view.page + 1],
     ["last", last],
   ].map(([name, page]) => {
-    const button = make("button", {}, name);
+    const button = createElement("button", {}, name);
     button.disabled = page < 0 || page > last || page === view.page;
     button.addEventListener("click", () => {
       view.page = page;
-      fill();
+      fillTable();
     });
     return button;
   });
@@ -161,7 +163,7 @@ function fill() {
 }
 
 // Open or close the details of a trial below its row.
-function toggle(line) {
+function toggleDetails(line) {
   const button = line.querySelector("button"),
     next = line.nextElementSibling;
   if (next && next.classList.contains("open")) {
@@ -169,12 +171,12 @@ function toggle(line) {
     button.setAttribute("aria-expanded", "false");
     return;
   }
-  const cell = make(
+  const cell = createElement(
     "td",
     { class: "about", colspan: COLUMNS.length },
-    detail(Number(line.dataset.row)),
+    createDetails(Number(line.dataset.row)),
   );
-  line.after(make("tr", { class: "open" }, cell));
+  line.after(createElement("tr", { class: "open" }, cell));
   button.setAttribute("aria-expanded", "true");
 }
 
@@ -182,37 +184,34 @@ function startTable() {
   const table = byId("table");
   if (!table) return;
   table.tHead.append(
-    make(
+    createElement(
       "tr",
       {},
       ...COLUMNS.map((column, place) => {
-        const button = make("button", {}, column.head);
+        const button = createElement("button", {}, column.head);
         button.addEventListener("click", () => {
-          const metric = METRIC.get(column.name); // the best first, where there is a better
+          const metric = METRIC.get(column.name); // the best first, where the metric has a goal
           view.down = view.column === place ? !view.down : Boolean(metric && metric.goal === "max");
           view.column = place;
-          arrange();
-          fill();
+          updateRows();
+          fillTable();
         });
-        return make("th", { scope: "col" }, button);
+        return createElement("th", { scope: "col" }, button);
       }),
     ),
   );
   table.tBodies[0].addEventListener("click", (event) => {
     const line = event.target.closest("tr[data-row]");
-    if (line) toggle(line);
+    if (line) toggleDetails(line);
   });
   let waiting = 0;
   byId("filter").addEventListener("input", (event) => {
     view.filter = event.target.value;
     clearTimeout(waiting);
     waiting = setTimeout(() => {
-      arrange();
-      fill();
+      updateRows();
+      fillTable();
     }, 80);
   });
-  fill();
+  fillTable();
 }
-
-startTable();
-startPlots();

@@ -1,5 +1,5 @@
 "use strict";
-// Every network as a point, the front, and what is shown of the one that is touched.
+// All networks as points, the Pareto front, and the details of the selected network.
 const START = { name: "", label: "trial number", kind: "plain", goal: null, values: T.number };
 const SYMBOLS = {
   search: "circle",
@@ -9,12 +9,12 @@ const SYMBOLS = {
   final: "cross",
 };
 
-function columnOf(name) {
+function findColumn(name) {
   return METRIC.get(name) || START;
 }
 
-// The acceptable trials that no other beats in both columns, from the least x to the greatest.
-function frontOf(x, y) {
+// The Pareto front: rows of trials that no other is better than in both columns, by increasing x.
+function findFront(x, y) {
   const signX = x.goal === "max" ? -1 : 1,
     signY = y.goal === "max" ? -1 : 1;
   const able = T.number
@@ -33,7 +33,7 @@ function frontOf(x, y) {
   return kept;
 }
 
-function cloud(x, y) {
+function createPoints(x, y) {
   const groups = new Map();
   const add = (key, row) => (groups.has(key) ? groups.get(key).push(row) : groups.set(key, [row]));
   for (let row = 0; row < T.number.length; row++) {
@@ -50,7 +50,7 @@ function cloud(x, y) {
     traces.push({
       type: POINTS,
       mode: "markers",
-      name: dim ? "does not count" : key,
+      name: dim ? "not counted" : key,
       x: rows.map((row) => x.values[row]),
       y: rows.map((row) => y.values[row]),
       customdata: rows,
@@ -59,27 +59,27 @@ function cloud(x, y) {
         symbol: dim ? "x" : SYMBOLS[key],
         size: dense ? 4 : 8,
         opacity: dense ? 0.6 : 0.8,
-        color: colour(dim ? "dim" : key),
+        color: readColour(dim ? "dim" : key),
       },
     });
   }
   return traces;
 }
 
-// An axis of a column; round a single value it shows as much as is sensible.
-function around(column) {
+// The axis of a column; around a single value it shows a range.
+function createAxisAround(column) {
   const found = column.values.filter((value) => value !== null);
-  const shown = axis(column.label, column.kind);
+  const shown = createAxis(column.label, column.kind);
   if (!found.length || found.some((value) => value !== found[0])) return shown;
   const half = column.kind === "share" ? 0.05 : Math.abs(found[0]) / 10 || 1;
   return { ...shown, range: [found[0] - half, found[0] + half] };
 }
 
 function drawFront() {
-  const x = columnOf(byId("x-pick").value),
-    y = columnOf(byId("y-pick").value);
-  const traces = cloud(x, y);
-  const kept = x.goal && y.goal && x !== y ? frontOf(x, y) : [];
+  const x = findColumn(byId("x-pick").value),
+    y = findColumn(byId("y-pick").value);
+  const traces = createPoints(x, y);
+  const kept = x.goal && y.goal && x !== y ? findFront(x, y) : [];
   if (kept.length)
     traces.push({
       type: "scatter",
@@ -89,49 +89,50 @@ function drawFront() {
       y: kept.map((row) => y.values[row]),
       customdata: kept,
       hoverinfo: "none",
-      line: { color: colour("star"), width: 1.5, shape: x.goal === "min" ? "hv" : "vh" },
-      marker: { symbol: "circle-open", size: 11, color: colour("star") },
+      line: { color: readColour("star"), width: 1.5, shape: x.goal === "min" ? "hv" : "vh" },
+      marker: { symbol: "circle-open", size: 11, color: readColour("star") },
     });
   const best = ROW.get(DATA.best);
   if (x.values[best] !== null && y.values[best] !== null)
     traces.push({
       type: "scatter",
       mode: "markers",
-      name: `the chosen, trial ${DATA.best}`,
+      name: `chosen: trial ${DATA.best}`,
       x: [x.values[best]],
       y: [y.values[best]],
       customdata: [best],
       hoverinfo: "none",
-      marker: { symbol: "star", size: 15, color: colour("star") },
+      marker: { symbol: "star", size: 15, color: readColour("star") },
     });
   const words = { min: "less", max: "more" };
   byId("front-words").textContent = kept.length
-    ? `The line joins the ${kept.length} network${kept.length > 1 ? "s" : ""} that no other ` +
-      `beats both across (${words[x.goal]} is better) and upwards (${words[y.goal]} is better).`
+    ? `The line joins the ${kept.length} network${kept.length > 1 ? "s" : ""} of the Pareto ` +
+      `front: no other is better on both axes (horizontal: ${words[x.goal]} is better; ` +
+      `vertical: ${words[y.goal]} is better).`
     : "";
-  if (traces[0].name === "does not count")
+  if (traces[0].name === "not counted")
     byId("front-words").textContent +=
-      " What does not count breaks a bound, or was trained in part.";
-  paint("front-plot", traces, look(around(x), around(y)));
+      " Networks that are not counted violate a constraint or were trained only in part.";
+  drawPlot("front-plot", traces, createLayout(createAxisAround(x), createAxisAround(y)));
 }
 
-function tip(event) {
+function showTooltip(event) {
   const row = event.points[0].customdata;
   const box = byId("tip-box");
-  const all = decisions(row);
+  const all = decisionsOf(row);
   const numbers = DATA.metrics
     .slice(0, 5)
     .filter((m) => m.values[row] !== null)
-    .map((m) => `${m.name.replace(/_/g, " ")} ${written(m.kind, m.values[row])}`)
+    .map((m) => `${m.name.replace(/_/g, " ")} ${formatValue(m.kind, m.values[row])}`)
     .join(", ");
   const shown = all
     .slice(0, 14)
-    .map(([name, value]) => `${name} ${option(value)}`)
+    .map(([name, value]) => `${name} ${formatOption(value)}`)
     .join(", ");
   box.replaceChildren(
-    make("b", {}, title(row)),
+    createElement("b", {}, trialTitle(row)),
     numbers,
-    make("br"),
+    createElement("br"),
     shown + (all.length > 14 ? ` and ${all.length - 14} more` : ""),
   );
   box.hidden = false;
@@ -147,14 +148,14 @@ function startFront() {
   const fill = (id, chosen) => {
     const select = byId(id);
     for (const column of [...DATA.metrics, START]) {
-      const item = make("option", { value: column.name }, column.label);
+      const item = createElement("option", { value: column.name }, column.label);
       item.selected = column.name === chosen;
       select.append(item);
     }
     select.addEventListener("change", drawFront);
   };
   const goals = DATA.metrics.filter((m) => m.objective).map((m) => m.name);
-  const costs = [...Object.keys(DATA.bounds), "params", "macs", "latency", "flops"].filter(
+  const costs = [...DATA.constraints, "params", "macs", "latency", "flops"].filter(
     (name) => METRIC.has(name) && name !== goals[0],
   );
   fill("x-pick", goals[1] || costs[0] || "");
@@ -162,24 +163,10 @@ function startFront() {
   drawFront();
   DRAWN.push(drawFront);
   const plot = byId("front-plot");
-  plot.on("plotly_hover", tip);
+  plot.on("plotly_hover", showTooltip);
   plot.on("plotly_unhover", () => {
     byId("tip-box").hidden = true;
   });
-  plot.on("plotly_click", (event) => choose(T.number[event.points[0].customdata]));
-  choose(DATA.best);
-}
-
-function startPlots() {
-  if (!byId("front-plot")) return;
-  startFront();
-  // The first plot is there to be seen before the others are drawn.
-  setTimeout(() => {
-    startProgress();
-    startCurves();
-    document.body.dataset.ready = "all";
-  }, 0);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () =>
-    DRAWN.forEach((draw) => draw()),
-  );
+  plot.on("plotly_click", (event) => showTrial(T.number[event.points[0].customdata]));
+  showTrial(DATA.best);
 }
