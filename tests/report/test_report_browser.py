@@ -8,6 +8,7 @@ import pytest
 
 import nasturtium as nas
 from nasturtium.report.page import report
+from nasturtium.report.plot_data import ARMS
 
 SPACE = nas.zoo.nasbench201.bind(inputs=(1, 8, 8), cells=1, channels=4)
 READY = "return document.body.dataset.ready"
@@ -229,6 +230,22 @@ def test_studies_without_an_answer_open_without_a_complaint(browser, tmp_path):
         assert browser.complaints() == []
         assert sum(map(len, browser.run(POINTS))) == points
         assert browser.run(COLUMN, 0) == [str(n) for n in range(len(study.history))]
+
+
+def test_every_arm_is_shown_by_its_own_name(browser, tmp_path):
+    study = nas.Study(SPACE, nas.RandomSearch(), name="arms")
+    for place, arm in enumerate(ARMS):
+        trial = study.add(SPACE.sample(Random(place)), arm)
+        study.tell(trial, {"accuracy": 0.5 + place / 100})
+    browser.open(report(study, tmp_path / "arms.html"))
+    browser.until(READY)
+    assert browser.run(COLUMN, 1) == list(ARMS)
+    traces = browser.run("return document.getElementById('front-plot').data")
+    drawn = {trace["name"]: trace["marker"] for trace in traces if trace["name"] in ARMS}
+    assert list(drawn) == list(ARMS)
+    for look in ("symbol", "color"):
+        assert len({marker[look] for marker in drawn.values()}) == len(ARMS)
+    assert browser.complaints() == []
 
 
 def test_ten_thousand_trials_open_in_two_seconds(browser, tmp_path):

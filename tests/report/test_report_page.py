@@ -6,11 +6,14 @@ import json
 import os
 import pickle
 import re
+from collections import Counter
 from html import unescape
+from html.parser import HTMLParser
 from types import SimpleNamespace
 
 import cloudpickle
 import pytest
+from markupsafe import escape
 
 import nasturtium as nas
 from nasturtium.errors import StoreError
@@ -68,6 +71,90 @@ def test_nothing_is_fetched_and_nothing_leaves_its_element():
     assert data_of(text)["errors"] == ["</script><img src=x onerror=alert(1)> "]
     outside = re.findall(r'<[^>]*\s(?:src|href)="?([^"#\s>]+)', text.split("<script")[0])
     assert outside == ["data:,"]
+
+
+EVIL = "\"'><img src=x onerror=alert(1)></script></pre></style><!--{{ 7 * 191 }}{% raw %}&lt;"
+
+
+class Elements(HTMLParser):
+    """Collects elements, attributes and comments of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: Counter[str] = Counter()
+        self.attributes: set[str] = set()
+        self.comments = 0
+
+    def handle_starttag(self, tag, attrs):
+        self.tags[tag] += 1
+        self.attributes |= {name for name, _ in attrs}
+
+    def handle_comment(self, data):
+        self.comments += 1
+
+
+def elements(text: str) -> Elements:
+    found = Elements()
+    found.feed(text)
+    found.close()
+    return found
+
+
+def hostile(text: str):
+    """A study and options of which every text is ``text``."""
+
+    def build(choose, *, inputs, classes):
+        choose(f"name {text}", (text, f"{text}2"))
+        return lambda: raising(ValueError(text))
+
+    strategy = nas.RandomSearch()
+    found = nas.Study(nas.space(build), strategy, name=text.replace("/", "")[:100] or "x")
+    found.tell(found.ask(), {"accuracy": 0.5, f"metric {text}": 1.0})
+    found.fail(found.ask(), text)
+    strings = {"name": text, "notes": [text], "inputs": [text], "classes": text}
+    found.manifest = {
+        "data": {**strings, "examples": {text: 3}},
+        "space": {"name": text, "arguments": {text: text}, "decisions": text},
+        "strategy": {"name": text, text: text},
+        "estimator": {"name": text, "parts": [{"name": text}], "recipe": {"optimizer": text}},
+        "machine": {"device": text, "processor": text, "system": text, "cores": text},
+        "numerics": {text: text},
+        "tuning": {text: 1.0},
+        "workers": text,
+        "versions": {text: text},
+        "commit": text,
+        "seed": text,
+        "measured": {"started": text},
+        "call": {"data": text, "space": f"{text}.py:net", "executor": text},
+    }
+    row = {"name": text, "mean": 0.5, "breaks": [text]}
+    evidence = {
+        "verdict": {"answer": text, "sentence": text},
+        "metric": {"name": text},
+        "words": [text, f"{text}!"],
+        "network": row,
+        "references": [row],
+        "checklist": [{"item": text, "answer": text, "state": text}],
+        "curves": {text: {text: [text]}},
+    }
+    return found, {"evidence": evidence, "command": text}
+
+
+def raising(error):
+    raise error
+
+
+def test_no_text_of_a_study_becomes_an_element_an_attribute_or_a_template():
+    found, options = hostile(EVIL)
+    text = page(found, **options)
+    tame, tame_options = hostile("tame")
+    shown, expected = elements(text), elements(page(tame, **tame_options))
+    assert shown.tags == expected.tags and shown.tags["script"] == 3
+    assert shown.attributes == expected.attributes and shown.comments == 0
+    assert str(7 * 191) not in text
+    body = text.split("<script")[0]
+    assert body.count(escape(EVIL)) > 30 and "<img" not in body
+    assert data_of(text)["decisions"][0]["name"] == f"name {EVIL}"
 
 
 def test_without_evidence_it_says_how_to_gather_it_and_what_the_log_says():
