@@ -115,7 +115,7 @@ def test_a_training_that_was_ended_early_is_no_result():
     assert summary(study)["trials"]["stopped"] == len(stopped)
     assert f"{len(stopped)} stopped early" in dict(rows(study))["trials"]
     assert f"{len(stopped)} stopped early" in standing(study, 60, None, 1.0).budget()
-    assert f"{len(stopped)} were stopped early and have no result" in page(study)
+    assert f"{len(stopped)} of them stopped early, without a result" in page(study)
     again = nas.Study(study.space, nas.Portfolio(), objectives=("loss",), store=study.store,
                       name=study.name)  # fmt: skip
     assert [t.state for t in again.history] == [t.state for t in history]

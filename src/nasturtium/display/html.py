@@ -23,7 +23,7 @@ def render(package: str, template: str, **values: object) -> str:
         **values: what the template shows.
 
     Example:
-        >>> render("nasturtium.display", "lines.html.jinja", title="<net>", texts=["a=1"])
+        >>> render("nasturtium.display", "notebook_lines.html.jinja", title="<net>", texts=["a=1"])
         '<p><b>&lt;net&gt;</b><br>a=1</p>'
     """
     return _environment(package).get_template(template).render(values)

@@ -20,7 +20,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
         >>> table(["net"], [["<b>"], [0.5]])
         '<table><tr><th>net</th></tr><tr><td>&lt;b&gt;</td></tr><tr><td>0.5</td></tr></table>'
     """
-    return render("nasturtium.display", "table.html.jinja", heads=heads, rows=rows)
+    return render("nasturtium.display", "notebook_table.html.jinja", heads=heads, rows=rows)
 
 
 def lines(title: str, texts: Iterable[str] = ()) -> str:
@@ -30,4 +30,4 @@ def lines(title: str, texts: Iterable[str] = ()) -> str:
         >>> lines("net", ["a=1"])
         '<p><b>net</b><br>a=1</p>'
     """
-    return render("nasturtium.display", "lines.html.jinja", title=title, texts=texts)
+    return render("nasturtium.display", "notebook_lines.html.jinja", title=title, texts=texts)

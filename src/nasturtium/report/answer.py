@@ -17,6 +17,7 @@ from nasturtium.report.format import (
     format_metric,
     format_value,
     join_words,
+    metric_word,
 )
 from nasturtium.study.confirmation import Confirmed, answer, confirmed
 from nasturtium.study.history import SPENT, History
@@ -33,8 +34,6 @@ __all__ = [
     "describe_answer",
     "find_full_training",
 ]
-
-TILE_WORDS = {"macs": "multiply-accumulates", "params": "parameters"}
 
 
 class Finished(Protocol):
@@ -176,8 +175,8 @@ def _confirmation(history: History, candidate: Confirmed, count: int) -> str:
     metric = history.objectives[0].metric
     return (
         f"The mean of its {len(candidate.estimates)} estimates is "
-        f"{format_metric(metric, candidate.mean)}; the answer is the candidate with the best mean, "
-        f"of {count}."
+        f"{format_value(metric, candidate.mean)}; of {format_count(count, 'candidate')}, the one "
+        "with the best mean is the answer."
     )
 
 
@@ -205,8 +204,7 @@ def _tiles(study: Study, best: Trial, training: FullTraining | None) -> Iterator
 def _tile(name: str, value: float, split: str) -> Tile:
     """Return a metric's value, and its name with the split that it was measured on."""
     text = format_value(name, value) if math.isfinite(value) else "not finite"
-    word = TILE_WORDS.get(name, name).replace("_", " ")
-    return Tile(text, f"{value:,.10g}", f"{split} {word}".strip())
+    return Tile(text, f"{value:,.10g}", f"{split} {metric_word(name)}".strip())
 
 
 def _front(study: Study) -> str:
@@ -233,11 +231,11 @@ def _counts(history: History) -> str:
     if states["failed"]:
         text += f" {states['failed']:,} of them failed."
     if states["stopped"]:
-        text += f" {states['stopped']:,} were stopped early and have no result."
+        text += f" {states['stopped']:,} of them stopped early, without a result."
     if states["rejected"]:
-        text += f" {states['rejected']:,} more violated a constraint and were not trained."
+        text += f" {states['rejected']:,} more violated a constraint and received no training."
     if states["pending"]:
-        text += f" {states['pending']:,} more are pending."
+        text += f" Pending: {states['pending']:,}."
     seconds = sum(trial.seconds for trial in history)
     if seconds:
         text += f" The work took {format_duration(seconds)}, summed over all workers."
