@@ -16,9 +16,9 @@ from sklearn.datasets import load_iris
 from torch import nn
 
 import nasturtium as nas
-from nasturtium.report.text.standing import standing
 from nasturtium.run import progress
 from nasturtium.run.progress import STAGES, Lines, Panel, Stage, automatic, both
+from nasturtium.status.standing import standing
 
 
 @nas.space

@@ -14,10 +14,10 @@ from nasturtium.analyse.curve import search_curve
 from nasturtium.analyse.selection import pools
 from nasturtium.errors import StrategyError
 from nasturtium.report.page import page
-from nasturtium.report.text.standing import standing
-from nasturtium.report.text.summary import rows, summary
 from nasturtium.run.defaults import merged, trained
 from nasturtium.run.progress import _opening
+from nasturtium.status.standing import standing
+from nasturtium.status.summary import rows, summary
 from nasturtium.strategy.asha import ASHA
 from nasturtium.strategy.bohb import BOHB
 from nasturtium.strategy.halving import Hyperband, SuccessiveHalving

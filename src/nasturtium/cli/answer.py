@@ -94,7 +94,7 @@ def shown(quiet: bool, trials: int, hours: float | None) -> ProgressView:
 
 def tell(study: Study, as_json: bool) -> None:
     """Answer with what a search found."""
-    from nasturtium.report.text.summary import address, rows, summary
+    from nasturtium.status.summary import address, rows, summary
 
     if as_json:
         typer.echo(json.dumps(summary(study)))
@@ -108,7 +108,7 @@ def tell(study: Study, as_json: bool) -> None:
 
 def tell_finished(done: Retrained, files: list[dict[str, Any]], as_json: bool) -> None:
     """Answer with a finished network and the files it was written to."""
-    from nasturtium.report.text.summary import in_words
+    from nasturtium.status.summary import in_words
 
     if as_json:
         told = {

@@ -19,9 +19,9 @@ __all__ = ["best", "describe", "spaces", "status"]
 
 def status(study: StoreName, as_json: Json = False) -> None:
     """Say how far a study is, also while it runs; of a store, every study."""
-    from nasturtium.report.text.overview import overview_in
-    from nasturtium.report.text.summary import rows, summary
     from nasturtium.run.open_study import found, manifest_in
+    from nasturtium.status.overview import overview_in
+    from nasturtium.status.summary import rows, summary
 
     log, name = found(study, read_only=True)
     names = (name,) if name is not None else log.studies()
@@ -46,9 +46,9 @@ def best(
     as_json: Json = False,
 ) -> None:
     """Show the best architecture of a study, decision by decision."""
-    from nasturtium.report.text.overview import overview_in, overview_of
-    from nasturtium.report.text.summary import metrics_in_words, trial_to_json
     from nasturtium.run.open_study import found, manifest_in, reopen
+    from nasturtium.status.overview import overview_in, overview_of
+    from nasturtium.status.summary import metrics_in_words, trial_to_json
     from nasturtium.study.segment import BEST
 
     log, name = found(study, read_only=True)

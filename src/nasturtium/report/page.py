@@ -36,7 +36,7 @@ from nasturtium.report.plot_data import collect_plot_data, script_json
 from nasturtium.report.reproduce import ReproduceView, describe_reproduction
 from nasturtium.report.study_facts import StudyFacts, describe_study
 from nasturtium.retraining.evidence import load_evidence
-from nasturtium.study.stores.address import printable
+from nasturtium.status.summary import address
 from nasturtium.study.stores.sql import SqlStore
 from nasturtium.study.study import Study
 from nasturtium.train.fields import check_types, hints_of
@@ -177,10 +177,7 @@ def _evidence(study: Study, given: Evidence | Mapping[str, Any] | None) -> Mappi
 
 def _address(study: Study) -> str:
     """Return the study's name on the command line."""
-    store = study.store
-    if isinstance(store, SqlStore):
-        return f"{store.path or printable(store.url)}:{study.name}"
-    return f"STORE:{study.name}"
+    return address(study) if isinstance(study.store, SqlStore) else f"STORE:{study.name}"
 
 
 def _assets(names: tuple[str, ...]) -> str:

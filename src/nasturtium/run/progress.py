@@ -22,8 +22,8 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from nasturtium.report.text.standing import Standing, standing
-from nasturtium.report.text.summary import in_words, metrics_in_words
+from nasturtium.status.standing import Standing, standing
+from nasturtium.status.summary import in_words, metrics_in_words
 from nasturtium.study.confirmation import answer
 from nasturtium.study.strategy import Strategy
 from nasturtium.study.study import Study

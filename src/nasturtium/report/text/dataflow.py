@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from nasturtium.report.draw import SIGNS, shape
 from nasturtium.report.graph import ENDS, Box, Frame, Graph
-from nasturtium.report.text.summary import in_words
+from nasturtium.status.summary import in_words
 
 __all__ = ["draw_branches", "draw_lanes"]
 

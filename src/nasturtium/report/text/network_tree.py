@@ -15,7 +15,7 @@ from rich.tree import Tree
 
 from nasturtium.report.draw import shape
 from nasturtium.report.operations import Flow, Operation
-from nasturtium.report.text.summary import in_words
+from nasturtium.status.summary import in_words
 
 __all__ = ["draw_tree"]
 

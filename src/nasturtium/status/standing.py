@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import final
 
-from nasturtium.report.text.summary import in_words
+from nasturtium.status.summary import in_words
 from nasturtium.study.confirmation import answer, default_count, next_candidate
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Trial

@@ -10,7 +10,7 @@ import numpy as np
 
 from nasturtium.analyse.notices import notices
 from nasturtium.errors import StoreError
-from nasturtium.report.text.overview import Overview, overview_of
+from nasturtium.status.overview import Overview, overview_of
 from nasturtium.study.confirmation import confirmed
 from nasturtium.study.stores.address import printable
 from nasturtium.study.stores.sql import SqlStore
