@@ -1,4 +1,4 @@
-"""The numbers behind the plots: columns, progress, curves, and their words."""
+"""The numbers behind the plots and the trial table, and numbers as text."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 import nasturtium as nas
 from nasturtium.report.format import (
+    classify_metric,
     format_duration,
     format_metric,
     format_number,
     join_words,
-    metric_kind,
 )
-from nasturtium.report.plot_data import curves, trial_columns
+from nasturtium.report.plot_data import collect_curves, collect_trials
 
 
 @nas.space
@@ -34,7 +34,7 @@ def test_columns_hold_every_trial_and_no_number_that_is_not_finite():
     found.fail(found.ask("control"), "it broke")
     found.tell(found.ask(), {"accuracy": 0.9, "params": 50})
     found.ask()
-    data = trial_columns(found.history)
+    data = collect_trials(found.history)
     trials = data["trials"]
     assert trials["number"] == [0, 1, 2, 3]
     assert trials["arm"] == [0, 1, 0, 0] and trials["state"] == [1, 2, 1, 0]
@@ -56,17 +56,17 @@ def test_a_metric_that_is_sometimes_not_finite_says_where():
     found = study()
     found.tell(found.ask(), {"accuracy": 0.5, "loss": float("inf")})
     found.tell(found.ask(), {"accuracy": 0.5, "loss": 1.0})
-    loss = trial_columns(found.history)["metrics"][1]
+    loss = collect_trials(found.history)["metrics"][1]
     assert loss["values"] == [None, 1] and loss["odd"] == [0]
 
 
-def test_curves_are_those_of_trials_that_reported():
+def test_learning_curves_are_of_trials_that_reported():
     found = study()
     trial = found.ask()
     points = [{"epoch": 1, "accuracy": 0.1}, {"epoch": 2, "accuracy": float("nan"), "loss": 1}]
     found.tell(trial, {"accuracy": 0.2}, curve=points)
     found.tell(found.ask(), {"accuracy": 0.1})
-    (curve,) = curves(list(found.history))
+    (curve,) = collect_curves(list(found.history))
     assert curve["over"] == "epoch" and curve["at"] == [1, 2]
     assert curve["values"] == {"accuracy": [0.1, None], "loss": [None, 1]}
 
@@ -103,4 +103,7 @@ def test_times_and_lists_in_words():
         "2 days 8 h",
     ]
     assert join_words(["a"]) == "a" and join_words(["a", "b", "c"]) == "a, b and c"
-    assert metric_kind("accuracy", (0.1, 3.0)) == "plain" and metric_kind("val_accuracy") == "share"
+    assert (
+        classify_metric("accuracy", (0.1, 3.0)) == "plain"
+        and classify_metric("val_accuracy") == "share"
+    )

@@ -17,7 +17,7 @@ from nasturtium.report.format import (
     format_metric,
     format_value,
     join_words,
-    metric_word,
+    name_metric,
 )
 from nasturtium.study.confirmation import Confirmed, answer, confirmed
 from nasturtium.study.history import SPENT, History
@@ -204,7 +204,7 @@ def _tiles(study: Study, best: Trial, training: FullTraining | None) -> Iterator
 def _tile(name: str, value: float, split: str) -> Tile:
     """Return a metric's value, and its name with the split that it was measured on."""
     text = format_value(name, value) if math.isfinite(value) else "not finite"
-    return Tile(text, f"{value:,.10g}", f"{split} {metric_word(name)}".strip())
+    return Tile(text, f"{value:,.10g}", f"{split} {name_metric(name)}".strip())
 
 
 def _front(study: Study) -> str:

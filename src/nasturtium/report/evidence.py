@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, final
 
-from nasturtium.report.format import format_count, format_number, join_words, metric_kind
+from nasturtium.report.format import classify_metric, format_count, format_number, join_words
 from nasturtium.study.study import Study
 
 __all__ = ["EvidenceView", "Row", "describe_checklist", "describe_evidence"]
@@ -109,7 +109,9 @@ def _value(metric: str, value: object) -> str:
     """Return a metric's value without its name; empty where there is none."""
     if not isinstance(value, (int, float)):
         return ""
-    return f"{100 * value:.2f} %" if metric_kind(metric, (value,)) == "share" else f"{value:.4g}"
+    return (
+        f"{100 * value:.2f} %" if classify_metric(metric, (value,)) == "share" else f"{value:.4g}"
+    )
 
 
 def describe_checklist(evidence: Mapping[str, Any]) -> tuple[Row, ...]:

@@ -8,15 +8,15 @@ from collections.abc import Iterable
 
 __all__ = [
     "COUNTED",
-    "axis_label",
+    "classify_metric",
     "format_count",
     "format_duration",
     "format_metric",
     "format_number",
     "format_value",
     "join_words",
-    "metric_kind",
-    "metric_word",
+    "label_axis",
+    "name_metric",
 ]
 
 SHARES = frozenset(
@@ -31,7 +31,7 @@ COUNTED = {
 SUFFIXES = ((1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k"))
 
 
-def metric_kind(name: str, values: Iterable[float] = ()) -> str:
+def classify_metric(name: str, values: Iterable[float] = ()) -> str:
     """Return how a metric's numbers are written: ``share``, ``count``, ``ms``, ``s``, ``plain``.
 
     Args:
@@ -48,15 +48,15 @@ def metric_kind(name: str, values: Iterable[float] = ()) -> str:
     return "s" if "seconds" in words else "plain"
 
 
-def metric_word(name: str) -> str:
+def name_metric(name: str) -> str:
     """Return a metric's name as a word: ``parameters`` for ``params``."""
     return COUNTED.get(name, name.replace("_", " "))
 
 
-def axis_label(name: str, kind: str) -> str:
+def label_axis(name: str, kind: str) -> str:
     """Return a metric's name with its unit, for axes and column heads."""
     unit = {"share": " (%)", "ms": " (ms)", "s": " (s)"}.get(kind, "")
-    return metric_word(name) + unit
+    return name_metric(name) + unit
 
 
 def format_number(value: float) -> str:
@@ -73,7 +73,7 @@ def format_value(name: str, value: float) -> str:
     """Return a metric's value with its unit: ``97.50 %``, ``2.3 k``, ``3.2 ms``."""
     if not math.isfinite(value):
         return "not a finite number"
-    kind = metric_kind(name, (value,))
+    kind = classify_metric(name, (value,))
     if kind == "share":
         return f"{100 * value:.2f} %"
     if kind == "ms":
@@ -84,8 +84,8 @@ def format_value(name: str, value: float) -> str:
 def format_metric(name: str, value: float) -> str:
     """Return a metric's name and value: ``accuracy 97.50 %``, ``2.3 k parameters``."""
     text = format_value(name, value)
-    if metric_kind(name, (value,)) == "count" and math.isfinite(value):
-        return f"{text} {metric_word(name)}"
+    if classify_metric(name, (value,)) == "count" and math.isfinite(value):
+        return f"{text} {name_metric(name)}"
     return f"{name.replace('_', ' ')} {text}"
 
 

@@ -32,7 +32,7 @@ from nasturtium.report.evidence import (
 )
 from nasturtium.report.failures import FailuresView, describe_failures
 from nasturtium.report.network import NetworkView, describe_network
-from nasturtium.report.plot_data import collect_plot_data, script_json
+from nasturtium.report.plot_data import collect_plot_data, encode_script_data
 from nasturtium.report.reproduce import ReproduceView, describe_reproduction
 from nasturtium.report.study_facts import StudyFacts, describe_study
 from nasturtium.retraining.evidence import load_evidence
@@ -41,7 +41,7 @@ from nasturtium.study.stores.sql import SqlStore
 from nasturtium.study.study import Study
 from nasturtium.train.fields import check_types, hints_of
 
-__all__ = ["PageView", "page", "report"]
+__all__ = ["PageView", "render_page", "report"]
 
 STYLES = ("page.css", "components.css", "network.css")
 SCRIPTS = (
@@ -126,7 +126,7 @@ def report(
     check_types("report", dict(locals()), hints_of(report), StoreError)
     path = Path(path)
     check_target("the report", path)
-    text = page(study, finished=finished, evidence=evidence, command=command)
+    text = render_page(study, finished=finished, evidence=evidence, command=command)
     try:
         _write(path, text.encode())
     except OSError as error:
@@ -137,7 +137,7 @@ def report(
     return path
 
 
-def page(
+def render_page(
     study: Study,
     *,
     finished: Finished | None = None,
@@ -162,7 +162,7 @@ def page(
         reproduce=describe_reproduction(study, command),
         style=Markup(_assets(STYLES)),
         scripts=_scripts(),
-        data=script_json(collect_plot_data(study, best, found)),
+        data=encode_script_data(collect_plot_data(study, best, found)),
     )
     return render("nasturtium.report", "page.html.jinja", page=view)
 

@@ -10,13 +10,13 @@ from typing import Any
 from markupsafe import Markup
 
 from nasturtium.errors import StrategyError
-from nasturtium.report.format import axis_label, metric_kind
+from nasturtium.report.format import classify_metric, label_axis
 from nasturtium.study.confirmation import ANSWER_ARMS
 from nasturtium.study.history import History
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Objective, Trial, parse_objective
 
-__all__ = ["collect_plot_data", "curves", "script_json", "trial_columns"]
+__all__ = ["collect_curves", "collect_plot_data", "collect_trials", "encode_script_data"]
 
 ARMS = ("search", "control", "confirm", "reference", "final")
 STATES = ("pending", "finished", "failed", "rejected", "stopped")
@@ -39,7 +39,7 @@ def collect_plot_data(
     if best is not None and best.number not in {trial.number for trial in shown}:
         shown.insert(0, best)
     return {
-        **trial_columns(history),
+        **collect_trials(history),
         "arms": ARMS,
         "states": STATES,
         "study": study.name,
@@ -48,11 +48,11 @@ def collect_plot_data(
         "front": [trial.number for trial in study.front],
         "constraints": [one.metric for one in history.constraints],
         "progress": _finite_json(evidence.get("curves") or {}),
-        "curves": curves(shown),
+        "curves": collect_curves(shown),
     }
 
 
-def script_json(data: Any) -> Markup:
+def encode_script_data(data: Any) -> Markup:
     """Return JSON that can stand inside a script element whatever texts it has."""
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     text = text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
@@ -68,7 +68,7 @@ def _finite_json(data: Any) -> Any:
     return [_finite_json(value) for value in data] if isinstance(data, (list, tuple)) else data
 
 
-def trial_columns(history: History) -> dict[str, Any]:
+def collect_trials(history: History) -> dict[str, Any]:
     """Return every trial, column by column; values that repeat are written once and referred to.
 
     Returns:
@@ -116,7 +116,7 @@ def _violates(trial: Trial, constraints: Iterable[Objective]) -> bool:
     return any(one.excess(trial.metrics.get(one.metric, math.nan)) > 0 for one in constraints)
 
 
-def curves(trials: Sequence[Trial]) -> list[dict[str, Any]]:
+def collect_curves(trials: Sequence[Trial]) -> list[dict[str, Any]]:
     """Return the learning curves of some trials: reported metrics over epochs or reports."""
     found = []
     for trial in trials[:CURVES]:
@@ -132,7 +132,9 @@ def curves(trials: Sequence[Trial]) -> list[dict[str, Any]]:
                     "over": "epoch" if has_epochs else "report",
                     "at": [point.get("epoch", n) for n, point in enumerate(trial.curve, 1)],
                     "values": values,
-                    "kinds": {n: metric_kind(n, _finite(column)) for n, column in values.items()},
+                    "kinds": {
+                        n: classify_metric(n, _finite(column)) for n, column in values.items()
+                    },
                 }
             )
     return found
@@ -149,11 +151,11 @@ def _metrics(history: History) -> list[dict[str, Any]]:
         values = [_shortest(trial.metrics.get(name)) for trial in history]
         if all(value is None for value in values):
             continue
-        kind = metric_kind(name, _finite(values))
+        kind = classify_metric(name, _finite(values))
         columns.append(
             {
                 "name": name,
-                "label": axis_label(name, kind),
+                "label": label_axis(name, kind),
                 "kind": kind,
                 "goal": goals.get(name) or _goal(name, kind),
                 "objective": name in objectives,

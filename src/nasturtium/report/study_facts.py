@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, final
 
-from nasturtium.report.format import format_number, join_words, metric_kind, metric_word
+from nasturtium.report.format import classify_metric, format_number, join_words, name_metric
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Objective
 
@@ -51,15 +51,18 @@ def describe_study(study: Study, written: str) -> StudyFacts:
     """
     manifest = study.manifest
     facts = [
-        Fact("Data", _data(manifest.get("data"))),
-        Fact("Space", _space(manifest.get("space"), study)),
-        Fact("Strategy", _part(manifest.get("strategy"), type(study.strategy).__name__)),
-        Fact("Estimator", _part(manifest.get("estimator"), UNKNOWN)),
-        Fact("Objectives", _objectives(study.history.objectives)),
-        Fact("Constraints", join_words(map(_constraint, study.history.constraints)) or "none"),
-        Fact("Machine", _machine(manifest.get("machine"))),
-        Fact("Numerics", _numerics(manifest)),
-        Fact("Versions", _versions(manifest)),
+        Fact("Data", _describe_data(manifest.get("data"))),
+        Fact("Space", _describe_space(manifest.get("space"), study)),
+        Fact("Strategy", _describe_part(manifest.get("strategy"), type(study.strategy).__name__)),
+        Fact("Estimator", _describe_part(manifest.get("estimator"), UNKNOWN)),
+        Fact("Objectives", _describe_objectives(study.history.objectives)),
+        Fact(
+            "Constraints",
+            join_words(map(_describe_constraint, study.history.constraints)) or "none",
+        ),
+        Fact("Machine", _describe_machine(manifest.get("machine"))),
+        Fact("Numerics", _describe_numerics(manifest)),
+        Fact("Versions", _describe_versions(manifest)),
         Fact("Seed", str(manifest.get("seed", study.seed))),
         Fact("Page written", written),
     ]
@@ -71,7 +74,7 @@ def describe_study(study: Study, written: str) -> StudyFacts:
     return StudyFacts(study.name, bool(manifest), tuple(facts))
 
 
-def _data(data: Any) -> str:
+def _describe_data(data: Any) -> str:
     """Return the data's name, shape, classes and sizes of the splits."""
     if not isinstance(data, Mapping):
         return UNKNOWN
@@ -89,7 +92,7 @@ def _data(data: Any) -> str:
     return "; ".join([text, *map(str, data.get("notes", ()))])
 
 
-def _space(space: Any, study: Study) -> str:
+def _describe_space(space: Any, study: Study) -> str:
     """Return the space's name, arguments and number of decisions."""
     if not isinstance(space, Mapping):
         return study.space.name
@@ -101,14 +104,14 @@ def _space(space: Any, study: Study) -> str:
     return text if count is None else f"{text}, {count} decisions"
 
 
-def _part(part: Any, otherwise: str) -> str:
+def _describe_part(part: Any, otherwise: str) -> str:
     """Return a strategy or an estimator of the manifest, with its plain arguments."""
     if not isinstance(part, Mapping):
         return otherwise if part is None else str(part)
     name = str(part.get("name", otherwise))
     parts = part.get("parts")
     if isinstance(parts, list) and parts:
-        return join_words(_part(one, "a part") for one in parts)
+        return join_words(_describe_part(one, "a part") for one in parts)
     recipe = part.get("recipe")
     plain = (
         {key: recipe[key] for key in RECIPE if key in recipe} if isinstance(recipe, Mapping) else {}
@@ -122,22 +125,22 @@ def _part(part: Any, otherwise: str) -> str:
     return name + (f" ({', '.join(f'{k}={v}' for k, v in plain.items())})" if plain else "")
 
 
-def _objectives(objectives: Iterable[Objective]) -> str:
+def _describe_objectives(objectives: Iterable[Objective]) -> str:
     """Return objectives in words: ``maximise accuracy and minimise parameters``."""
-    return join_words(f"{one.goal}imise {metric_word(one.metric)}" for one in objectives)
+    return join_words(f"{one.goal}imise {name_metric(one.metric)}" for one in objectives)
 
 
-def _constraint(constraint: Objective) -> str:
+def _describe_constraint(constraint: Objective) -> str:
     """Return a constraint with its exact limit: ``accuracy at least 60 %``."""
     value = constraint.bound if constraint.bound is not None else math.nan
-    kind = metric_kind(constraint.metric, (value,))
+    kind = classify_metric(constraint.metric, (value,))
     exact = {"share": f"{100 * value:g} %", "ms": f"{value:g} ms"}
     text = exact.get(kind) or format_number(value)
     side = "at least" if constraint.goal == "max" else "at most"
-    return f"{metric_word(constraint.metric)} {side} {text}"
+    return f"{name_metric(constraint.metric)} {side} {text}"
 
 
-def _machine(machine: Any) -> str:
+def _describe_machine(machine: Any) -> str:
     """Return device, processor, cores and system."""
     if not isinstance(machine, Mapping):
         return UNKNOWN
@@ -147,7 +150,7 @@ def _machine(machine: Any) -> str:
     return ", ".join(parts) or UNKNOWN
 
 
-def _numerics(manifest: Mapping[str, Any]) -> str:
+def _describe_numerics(manifest: Mapping[str, Any]) -> str:
     """Return numerics and workers, and how they were chosen."""
     numerics = manifest.get("numerics")
     if not isinstance(numerics, Mapping):
@@ -169,7 +172,7 @@ def _numerics(manifest: Mapping[str, Any]) -> str:
     return text
 
 
-def _versions(manifest: Mapping[str, Any]) -> str:
+def _describe_versions(manifest: Mapping[str, Any]) -> str:
     """Return versions of packages, and the commit."""
     versions = manifest.get("versions")
     text = UNKNOWN
