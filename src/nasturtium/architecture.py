@@ -197,6 +197,6 @@ class Architecture(Mapping[str, Value]):
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
-        from nasturtium.display.notebook import lines
+        from nasturtium.display.notebook import render_lines
 
-        return lines(self.space, self._lines())
+        return render_lines(self.space, self._lines())

@@ -73,7 +73,7 @@ from nasturtium.analyse.prospect import Prospect
 from nasturtium.analyse.rank import Rank
 from nasturtium.analyse.summary import sentences
 from nasturtium.analyse.verdict import Verdict
-from nasturtium.display.notebook import lines
+from nasturtium.display.notebook import render_lines
 from nasturtium.errors import StrategyError
 
 __all__ = ["Evidence"]
@@ -191,7 +191,7 @@ class Evidence:
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
-        return lines(repr(self)[1:-1], self.words)
+        return render_lines(repr(self)[1:-1], self.words)
 
     def __str__(self) -> str:
         return "\n".join(self.words)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from nasturtium.architecture import Architecture
-from nasturtium.display.notebook import lines
+from nasturtium.display.notebook import render_lines
 from nasturtium.errors import EstimateError, ExportError, StoreError, StrategyError
 from nasturtium.run.load_options import load_options
 from nasturtium.run.manifest import lasting
@@ -87,7 +87,7 @@ class Retrained:
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
-        return lines(repr(self)[1:-1]) + self.architecture._repr_html_()
+        return render_lines(repr(self)[1:-1]) + self.architecture._repr_html_()
 
     @usual_torch()
     def export(self, path: str | Path, **options: Any) -> Exported:

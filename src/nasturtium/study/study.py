@@ -12,7 +12,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, final
 
 from nasturtium.architecture import Architecture
-from nasturtium.display.notebook import lines
+from nasturtium.display.notebook import render_lines
 from nasturtium.errors import StoreError, StrategyError
 from nasturtium.study.confirmation import ANSWER_ARMS, answer, next_candidate
 from nasturtium.study.event import Event
@@ -442,7 +442,7 @@ class Study:
     def _repr_html_(self) -> str:
         """What a notebook shows: the state, and the best trial."""
         found = answer(self.history)
-        return lines(repr(self)[1:-1]) + ("" if found is None else found._repr_html_())
+        return render_lines(repr(self)[1:-1]) + ("" if found is None else found._repr_html_())
 
     def __repr__(self) -> str:
         history = self.history
