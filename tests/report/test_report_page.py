@@ -55,7 +55,7 @@ def test_the_answer_comes_first_with_units():
     assert "The best network found is trial 1. The search estimated accuracy 90.00 %." in words
     assert "3 networks estimated: 2 of the search and 1 of the random control" in words
     assert "The work took 6 s" in words
-    assert "It has not been trained in full yet" in words
+    assert "It has not been retrained yet" in words
     data = data_of(text)
     assert data["best"] == 1 and data["front"] == [1]
     assert [m["values"] for m in data["metrics"]] == [[0.5, 0.9, 0.7], [1000, 2000, 3000]]
@@ -161,11 +161,11 @@ def test_without_evidence_it_says_how_to_collect_it_and_what_the_log_has():
     found = ran(nas.Study(SPACE, Greedy(), name="greedy"))
     text = render_page(found)
     words = words_of(text)
-    assert "Undecided" in words and "no network was trained in full for a comparison" in words
+    assert "Undecided" in words and "no network was retrained for a comparison" in words
     assert "nasturtium evidence STORE:greedy" in words and "Checklist" in words
     assert data_of(text)["progress"]["search"]["best"] == [0.5, 0.9]
     found.log("note", {"trained": {"trial": 1}})
-    assert "1 network finished training for the evidence, and this page" in words_of(
+    assert "1 network finished retraining for the evidence, and this page" in words_of(
         render_page(found)
     )
     words = words_of(render_page(ran(study())))
@@ -208,17 +208,17 @@ def test_collected_evidence_is_shown_in_its_own_words():
     assert data_of(text)["progress"]["search"]["best"] == [None]
 
 
-def test_a_network_trained_in_full_is_found_in_the_notes_or_given():
+def test_a_retrained_network_is_found_in_the_notes_or_given():
     found = ran(study())
     note = {"finished": {"trial": 0}, "metrics": {"accuracy": 0.81}, "measured": [61.0]}
     found.log("note", note)
     words = words_of(render_page(found))
-    assert "The network trained in full is trial 0" in words
-    assert "It was trained in full for 1 min 1 s and measured once" in words
+    assert "The retrained network is trial 0" in words
+    assert "It was retrained for 1 min 1 s and measured once" in words
     assert "the search never saw: accuracy 81.00 %." in words
     assert "The search estimated accuracy 50.00 %." in words
     given = SimpleNamespace(trial=1, metrics={"accuracy": 0.95}, seconds=0.0)
-    words = words_of(render_page(found, finished=given))
+    words = words_of(render_page(found, retrained=given))
     assert "The chosen network is trial 1" in words and "accuracy 95.00 %" in words
 
 

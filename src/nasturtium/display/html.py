@@ -1,4 +1,4 @@
-"""HTML from the package's templates; every text in it is escaped."""
+"""HTML rendered from the package's templates, with every text escaped."""
 
 from __future__ import annotations
 

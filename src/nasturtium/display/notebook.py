@@ -1,4 +1,4 @@
-"""What notebooks show: small tables and paragraphs in HTML, with every text escaped."""
+"""Small tables and paragraphs in HTML for notebooks, with every text escaped."""
 
 from __future__ import annotations
 

@@ -27,17 +27,17 @@ from nasturtium.study.trial import Trial
 
 __all__ = [
     "AnswerView",
-    "Finished",
-    "FullTraining",
+    "RetrainedNetwork",
+    "Retraining",
     "Tile",
     "choose_trial",
     "describe_answer",
-    "find_full_training",
+    "find_retraining",
 ]
 
 
-class Finished(Protocol):
-    """What the page shows of a network that was trained in full."""
+class RetrainedNetwork(Protocol):
+    """A retrained network, as far as the page shows it."""
 
     @property
     def trial(self) -> int: ...
@@ -49,13 +49,13 @@ class Finished(Protocol):
 
 @final
 @dataclass(frozen=True)
-class FullTraining:
-    """The training in full of a trial's network.
+class Retraining:
+    """The retraining of a trial's network.
 
     Attributes:
         trial: the trial's number.
         metrics: on the test examples.
-        seconds: what it took; 0 where that is not known.
+        seconds: its duration; 0 where that is not known.
     """
 
     trial: int
@@ -75,7 +75,7 @@ class Tile(NamedTuple):
 @final
 @dataclass(frozen=True)
 class AnswerView:
-    """What the page shows as the answer.
+    """The answer as the page shows it.
 
     Attributes:
         found: whether there is an answer.
@@ -83,8 +83,8 @@ class AnswerView:
         counts: how many networks were estimated.
         estimate: the network's estimates in the search, and the constraints that it violates.
         tiles: the network's numbers.
-        tested: its metrics on the test examples; ``None`` where it was not trained in full.
-        duration: of its training in full; empty where that is not known.
+        tested: its metrics on the test examples; ``None`` where it was not retrained.
+        duration: of its retraining; empty where that is not known.
         front: how large the Pareto front is; empty for a single objective.
         notices: what a reader must know to interpret the numbers.
         refer_to_failures: whether the section of failures says why there is no answer.
@@ -102,34 +102,34 @@ class AnswerView:
     refer_to_failures: bool = False
 
 
-def find_full_training(study: Study, finished: Finished | None) -> FullTraining | None:
-    """Return the training in full that was given, or the last one in the study's notes."""
-    if finished is not None:
-        return FullTraining(finished.trial, dict(finished.metrics), float(finished.seconds))
+def find_retraining(study: Study, retrained: RetrainedNetwork | None) -> Retraining | None:
+    """Return the retraining that was given, or the last one in the study's notes."""
+    if retrained is not None:
+        return Retraining(retrained.trial, dict(retrained.metrics), float(retrained.seconds))
     for note in reversed(study.notes):
         identity, metrics = note.get("finished"), note.get("metrics")
         if isinstance(identity, Mapping) and "trial" in identity and isinstance(metrics, dict):
             seconds = next(iter(note.get("measured") or ()), 0.0)
-            return FullTraining(identity["trial"], metrics, seconds)
+            return Retraining(identity["trial"], metrics, seconds)
     return None
 
 
-def choose_trial(study: Study, training: FullTraining | None) -> Trial | None:
-    """Return the trial that the page is about: the one trained in full, else the best."""
-    if training is not None:
-        trial = study.history.trial(training.trial)
+def choose_trial(study: Study, retraining: Retraining | None) -> Trial | None:
+    """Return the trial that the page is about: the retrained one, else the best."""
+    if retraining is not None:
+        trial = study.history.trial(retraining.trial)
         if trial.state == "finished":
             return trial
     return answer(study.history)
 
 
-def describe_answer(study: Study, best: Trial | None, training: FullTraining | None) -> AnswerView:
-    """Return what the page shows as the answer.
+def describe_answer(study: Study, best: Trial | None, retraining: Retraining | None) -> AnswerView:
+    """Describe the answer of a study.
 
     Args:
         study: the study.
         best: the trial that the page is about; ``None`` where none has finished.
-        training: its training in full.
+        retraining: its retraining, if there is one.
     """
     counts = _counts(study.history)
     if best is None:
@@ -137,24 +137,24 @@ def describe_answer(study: Study, best: Trial | None, training: FullTraining | N
         return AnswerView(False, _why_none(states), counts, refer_to_failures=_all_failed(states))
     return AnswerView(
         found=True,
-        lead=f"{_role(study.history, training)} is trial {best.number}.",
+        lead=f"{_role(study.history, retraining)} is trial {best.number}.",
         counts=counts,
         estimate=_estimate(study.history, best),
-        tiles=tuple(_tiles(study, best, training)),
-        tested=None if training is None else _metrics(training.metrics),
-        duration=format_duration(training.seconds) if training and training.seconds else "",
+        tiles=tuple(_tiles(study, best, retraining)),
+        tested=None if retraining is None else _metrics(retraining.metrics),
+        duration=format_duration(retraining.seconds) if retraining and retraining.seconds else "",
         front=_front(study),
         notices=notices(Measured.of(study.history), study.manifest),
     )
 
 
-def _role(history: History, training: FullTraining | None) -> str:
-    """Return what the network on the page is: the best one, or another that was trained in full."""
-    if training is None:
+def _role(history: History, retraining: Retraining | None) -> str:
+    """Return the role of the network: the best one, or another that was retrained."""
+    if retraining is None:
         return "The best network found"
     best = answer(history)
-    of_best = best is not None and training.trial == best.number
-    return "The chosen network" if of_best else "The network trained in full"
+    of_best = best is not None and retraining.trial == best.number
+    return "The chosen network" if of_best else "The retrained network"
 
 
 def _estimate(history: History, best: Trial) -> str:
@@ -181,16 +181,16 @@ def _confirmation(history: History, candidate: Confirmed, count: int) -> str:
 
 
 def _metrics(metrics: Mapping[str, float]) -> str:
-    """Return metrics as a list in words."""
+    """Return metrics as a list of names and values."""
     return join_words(format_metric(name, value) for name, value in metrics.items())
 
 
-def _tiles(study: Study, best: Trial, training: FullTraining | None) -> Iterator[Tile]:
+def _tiles(study: Study, best: Trial, retraining: Retraining | None) -> Iterator[Tile]:
     """Yield the numbers of a network: test results, objectives, then the other metrics."""
     history = study.history
     objectives = [objective.metric for objective in history.objectives]
     for name in objectives:
-        tested = training.metrics.get(name) if training else None
+        tested = retraining.metrics.get(name) if retraining else None
         if tested and name in MEASURED:
             yield _tile(name, tested, "test")
     # A trained network is measured on two splits: the label says which one is meant.

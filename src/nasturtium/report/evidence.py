@@ -20,10 +20,10 @@ Row = tuple[str | int, ...]
 
 @final
 class Missing(NamedTuple):
-    """Why the page has no networks trained for a comparison.
+    """The reason why the page has no retrained networks to compare.
 
     Attributes:
-        trained: how many were trained, which the page was written without; empty for none.
+        trained: the number of networks that were retrained but not passed to the page; or empty.
         store: the study's name on the command line, quoted for a shell.
     """
 
@@ -34,7 +34,7 @@ class Missing(NamedTuple):
 @final
 @dataclass(frozen=True)
 class EvidenceView:
-    """What the page shows as the evidence.
+    """The evidence as the page shows it.
 
     Attributes:
         verdict: the verdict in a sentence.
@@ -42,7 +42,7 @@ class EvidenceView:
         missing: why no networks are compared; ``None`` where some are.
         sentences: the rest of the evidence, in sentences.
         heads: of the table of networks.
-        networks: the networks that were trained in full, one row each.
+        networks: the retrained networks, one row each.
     """
 
     verdict: str
@@ -54,7 +54,7 @@ class EvidenceView:
 
 
 def describe_evidence(study: Study, evidence: Mapping[str, Any], store: str) -> EvidenceView:
-    """Return what the page shows as the evidence.
+    """Describe the evidence of a study.
 
     Args:
         study: the study.

@@ -26,11 +26,11 @@ class FailureGroup(NamedTuple):
 @final
 @dataclass(frozen=True)
 class FailuresView:
-    """What the page shows of failures.
+    """The failures as the page shows them.
 
     Attributes:
         groups: the most frequent reason first.
-        rest: how many rarer reasons are left out.
+        rest: the number of rarer reasons, which are left out.
     """
 
     groups: tuple[FailureGroup, ...]
@@ -38,7 +38,7 @@ class FailuresView:
 
 
 def describe_failures(study: Study) -> FailuresView:
-    """Return the reasons of failures; reasons that differ only in numbers are one reason."""
+    """Group failed trials by reason; reasons that differ only in numbers are one reason."""
     trials: dict[str, list[int]] = {}
     for trial in study.history:
         if trial.state == "failed":

@@ -36,7 +36,7 @@ def classify_metric(name: str, values: Iterable[float] = ()) -> str:
 
     Args:
         name: of the metric.
-        values: its numbers; an accuracy above 1 is no share.
+        values: its numbers; with an accuracy above 1 it is not a share.
     """
     words = set(re.split(r"[._-]", name.lower()))
     if words & SHARES:

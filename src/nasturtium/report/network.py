@@ -20,13 +20,13 @@ __all__ = ["NetworkView", "describe_network"]
 @final
 @dataclass(frozen=True)
 class NetworkView:
-    """What the page shows of the chosen network.
+    """The chosen network as the page shows it.
 
     Attributes:
         trial: the trial's number.
         drawing: an SVG with escaped texts; ``None`` where there is no drawing.
         blocks: name, type, output, parameters and multiply-accumulates of each block.
-        reason: why there is no drawing; empty where there is one.
+        reason: the reason why there is no drawing; empty where there is one.
     """
 
     trial: int
@@ -36,7 +36,7 @@ class NetworkView:
 
 
 def describe_network(study: Study, trial: Trial) -> NetworkView:
-    """Draw the network of a trial, or say why it cannot be drawn."""
+    """Draw the network of a trial, or give the reason why it cannot be drawn."""
     try:
         drawn = graph(_build(study, trial), _input_shape(study))
     except NasturtiumError as error:
@@ -55,7 +55,7 @@ def _build(study: Study, trial: Trial) -> Any:
 
 
 def _input_shape(study: Study) -> tuple[int, ...]:
-    """Return the shape of one example: of the data, the manifest, or what the space is bound to."""
+    """Return the shape of one example: from the data, the manifest or the bound space."""
     if study.task is not None:
         return tuple(study.task.inputs)
     data = study.manifest.get("data")

@@ -19,10 +19,10 @@ from nasturtium.display.html import render
 from nasturtium.errors import StoreError
 from nasturtium.report.answer import (
     AnswerView,
-    Finished,
+    RetrainedNetwork,
     choose_trial,
     describe_answer,
-    find_full_training,
+    find_retraining,
 )
 from nasturtium.report.evidence import (
     EvidenceView,
@@ -59,21 +59,21 @@ SCRIPTS = (
 @final
 @dataclass(frozen=True)
 class PageView:
-    """All that the page shows; the templates say how.
+    """The content of the page; the templates have its form.
 
     Attributes:
-        study: its data, space, strategy, machine and so on.
-        answer: the chosen network and how the study went.
-        evidence: the verdict and what it rests on.
+        study: data, space, strategy, machine and so on.
+        answer: the chosen network, and counts of trials.
+        evidence: the verdict, and the networks compared.
         objective: the first objective, as a word; empty where there is nothing to plot.
         network: the chosen network's drawing; ``None`` without an answer.
-        failures: why trials failed.
-        trials: how many there are.
+        failures: the reasons of failed trials.
+        trials: their number.
         checklist: the items of good practice.
-        reproduce: how the study is run again.
+        reproduce: the command and the call that run the study again.
         style: of the page.
         scripts: plotly, then the page's own.
-        data: what the scripts show, as JSON.
+        data: the content of plots and tables, as JSON.
     """
 
     study: StudyFacts
@@ -94,7 +94,7 @@ def report(
     study: Study,
     path: str | Path = "report.html",
     *,
-    finished: Finished | None = None,
+    retrained: RetrainedNetwork | None = None,
     evidence: Evidence | Mapping[str, Any] | None = None,
     command: str | None = None,
 ) -> Path:
@@ -106,7 +106,7 @@ def report(
     Args:
         study: the study, from a search or reopened; one without its space gets no drawing.
         path: where; an existing page is replaced.
-        finished: the result of :func:`nasturtium.retrain`; from the study's notes if not given.
+        retrained: the result of :func:`nasturtium.retrain`; from the study's notes if not given.
         evidence: the evidence that was gathered; from the study's log if not given.
         command: the command that runs the same study, if there is one.
 
@@ -126,7 +126,7 @@ def report(
     check_types("report", dict(locals()), hints_of(report), StoreError)
     path = Path(path)
     check_target("the report", path)
-    text = render_page(study, finished=finished, evidence=evidence, command=command)
+    text = render_page(study, retrained=retrained, evidence=evidence, command=command)
     try:
         _write(path, text.encode())
     except OSError as error:
@@ -140,19 +140,19 @@ def report(
 def render_page(
     study: Study,
     *,
-    finished: Finished | None = None,
+    retrained: RetrainedNetwork | None = None,
     evidence: Evidence | Mapping[str, Any] | None = None,
     command: str | None = None,
 ) -> str:
     """Return the page of :func:`report` as text."""
-    training = find_full_training(study, finished)
-    best = choose_trial(study, training)
+    retraining = find_retraining(study, retrained)
+    best = choose_trial(study, retraining)
     found = _evidence(study, evidence)
     objective = study.history.objectives[0].metric.replace("_", " ")
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     view = PageView(
         study=describe_study(study, now),
-        answer=describe_answer(study, best, training),
+        answer=describe_answer(study, best, retraining),
         evidence=describe_evidence(study, found, _address(study)),
         objective="" if best is None else objective,
         network=None if best is None else describe_network(study, best),

@@ -1,4 +1,4 @@
-"""What the page's scripts plot and list, as plain JSON: trials, metrics and learning curves."""
+"""The data of plots and of the trial table as plain JSON: trials, metrics, learning curves."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ COLUMNS = ("number", "arm", "state", "parent", "uniform", "cost", "seconds", "ok
 def collect_plot_data(
     study: Study, best: Trial | None, evidence: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return all that the page's scripts show of a study.
+    """Collect the data that the page's scripts show.
 
     Args:
         study: the study.
@@ -53,7 +53,7 @@ def collect_plot_data(
 
 
 def encode_script_data(data: Any) -> Markup:
-    """Return JSON that can stand inside a script element whatever texts it has."""
+    """Encode data as JSON that cannot end the script element that it stands in."""
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     text = text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     return Markup(text)
@@ -69,7 +69,7 @@ def _finite_json(data: Any) -> Any:
 
 
 def collect_trials(history: History) -> dict[str, Any]:
-    """Return every trial, column by column; values that repeat are written once and referred to.
+    """Collect every trial, column by column; repeated values are written once and referred to.
 
     Returns:
         ``trials`` (number, arm, state, parent, cost, seconds, whether it is acceptable, error),
@@ -112,12 +112,12 @@ def _acceptable(history: History) -> frozenset[int]:
 
 
 def _violates(trial: Trial, constraints: Iterable[Objective]) -> bool:
-    """Say whether a trial violates a constraint."""
+    """Return whether a trial violates a constraint."""
     return any(one.excess(trial.metrics.get(one.metric, math.nan)) > 0 for one in constraints)
 
 
 def collect_curves(trials: Sequence[Trial]) -> list[dict[str, Any]]:
-    """Return the learning curves of some trials: reported metrics over epochs or reports."""
+    """Collect the learning curves of some trials: reported metrics over epochs or reports."""
     found = []
     for trial in trials[:CURVES]:
         names = dict.fromkeys(name for point in trial.curve for name in point)

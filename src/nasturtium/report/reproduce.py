@@ -1,4 +1,4 @@
-"""How a study is reproduced, for its page: the command, the call in Python, and the manifest."""
+"""The reproduction of a study, for its page: command, call in Python, and manifest."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ __all__ = ["ReproduceView", "describe_reproduction"]
 @final
 @dataclass(frozen=True)
 class ReproduceView:
-    """What the page shows of how the study is reproduced.
+    """The ways to reproduce a study as the page shows them.
 
     Attributes:
         command: the command that runs the same study; empty where there is none.
         objects: arguments of the call that were objects of a program.
         call: the call in Python; empty where it is not known or had such objects.
-        code: the user's own code that the call runs.
+        code: the user code that the call runs.
         manifest: the study's manifest as indented JSON; empty where it has none.
     """
 
@@ -35,7 +35,7 @@ class ReproduceView:
 
 
 def describe_reproduction(study: Study, command: str | None) -> ReproduceView:
-    """Return how a study is reproduced.
+    """Describe how to reproduce a study.
 
     Args:
         study: the study.

@@ -20,7 +20,7 @@ RECIPE = ("epochs", "optimizer", "lr", "batch_size")
 
 @final
 class Fact(NamedTuple):
-    """One fact about a study: what it is about, and what is known."""
+    """One fact about a study: its name and its text."""
 
     name: str
     text: str
@@ -29,7 +29,7 @@ class Fact(NamedTuple):
 @final
 @dataclass(frozen=True)
 class StudyFacts:
-    """What the page shows of a study's data, method and machine.
+    """The facts about a study as the page shows them.
 
     Attributes:
         name: of the study.
@@ -43,7 +43,7 @@ class StudyFacts:
 
 
 def describe_study(study: Study, written: str) -> StudyFacts:
-    """Return the facts about a study.
+    """Describe a study: data, space, strategy, objectives, machine.
 
     Args:
         study: the study.
@@ -126,7 +126,7 @@ def _describe_part(part: Any, otherwise: str) -> str:
 
 
 def _describe_objectives(objectives: Iterable[Objective]) -> str:
-    """Return objectives in words: ``maximise accuracy and minimise parameters``."""
+    """Return objectives as text: ``maximise accuracy and minimise parameters``."""
     return join_words(f"{one.goal}imise {name_metric(one.metric)}" for one in objectives)
 
 
