@@ -53,6 +53,7 @@ def test_the_answer_comes_first_with_units():
     text = render_page(ran(study()))
     words = words_of(text)
     assert "The best network found is trial 1. The search estimated accuracy 90.00 %." in words
+    assert words.index("The answer") < words.index("The study") < words.index("The evidence")
     assert "3 networks estimated: 2 of the search and 1 of the random control" in words
     assert "The work took 6 s" in words
     assert "It has not been retrained yet" in words
@@ -362,6 +363,7 @@ def test_tiles_say_which_examples_they_are_of() -> None:
     study.log("note", {"finished": identity, "metrics": {"accuracy": 0.9916}, "measured": [36.3]})
     text = render_page(study)
     assert "<b>99.16 %</b><span>test accuracy</span>" in text
+    assert text.index(">test accuracy<") < text.index(">validation accuracy<")
     assert "has not been trained in full" not in text
     assert "one training, seed 0" in text
     assert "training in full 0.0 s" not in text
