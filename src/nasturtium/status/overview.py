@@ -1,4 +1,4 @@
-"""How a study stands, from the whole of it or from the sums in its store: the same either way."""
+"""The state of a study, from all of its trials or, with the same result, from its snapshots."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = ["Overview", "overview_in", "overview_of"]
 @final
 @dataclass(frozen=True)
 class Overview:
-    """What is said of a study in a few lines.
+    """The state of a study, from which its summary is written.
 
     Attributes:
         name: the study's.
@@ -38,11 +38,11 @@ class Overview:
         manifest: how it was made.
         history: its objectives and bounds, and the trials that may be the best or on the front.
         counts: trials that ended, by arm and state.
-        pending: trials that are out.
-        seconds: what the estimates took.
-        scores: the first objective of the finished uniform draws at full fidelity that keep all
-            bounds.
-        notes: what later stages added.
+        pending: the number of pending trials.
+        seconds: the duration of all estimates.
+        scores: the first objective of the finished uniform draws at full fidelity that satisfy
+            all constraints.
+        notes: the notes of later stages.
         measured: numbers of the finished trials.
     """
 
@@ -69,7 +69,7 @@ class Overview:
 
 
 def overview_of(study: Study) -> Overview:
-    """How a study stands, from all of its trials."""
+    """Return the state of a study from all of its trials."""
     history = study.history
     counts: dict[tuple[str, str], int] = {}
     total = 0
@@ -95,7 +95,7 @@ def overview_of(study: Study) -> Overview:
 
 
 def overview_in(store: SqlStore, study: str, manifest: Mapping[str, Any]) -> Overview:
-    """How a study stands, from the sums in its store and the events that are not in them.
+    """Return the state of a study from the snapshots in its store and the events after them.
 
     Args:
         store: where its log is.
@@ -145,7 +145,7 @@ def overview_in(store: SqlStore, study: str, manifest: Mapping[str, Any]) -> Ove
 def _history(
     goals: Goals, study: str, events: Mapping[int, Event], kept: Iterable[tuple[int, int]]
 ) -> History:
-    """The trials that some events asked for and told."""
+    """Build the history of the trials in pairs of events: one asked for it, one has its outcome."""
     trials = []
     for asked_at, told_at in kept:
         asked, told = events[asked_at].data, events[told_at].data

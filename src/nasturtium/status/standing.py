@@ -1,4 +1,4 @@
-"""How far a search is: trials done and to do, time left, the best so far."""
+"""The progress of a search: trials done and to do, time left, the best trial so far."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from nasturtium.study.trial import Trial
 
 __all__ = ["Standing", "standing"]
 
-RECENT = 20  # trials of which the mean time tells what is left
+RECENT = 20  # trials whose mean duration predicts the time left
 
 
 @final
 @dataclass(frozen=True)
 class Standing:
-    """How far a search is.
+    """The progress of a search.
 
     Attributes:
         done: trials of search and control that ended, without rejected ones.
         total: how many there will be.
         control: how many of these are control.
-        confirm: how many of these train the best candidates once more.
+        confirm: how many of these train the best candidates again.
         failed: of those done.
         stopped: of those done, before the end of their training.
-        rejected: trials that a bound refused.
+        rejected: trials that a constraint rejected.
         best: the best so far.
         front: size of the front.
         left: seconds left, estimated; ``None`` while nothing is known.
@@ -48,7 +48,7 @@ class Standing:
     running: tuple[Trial, ...]
 
     def budget(self) -> str:
-        """The counts in words."""
+        """Return the counts and the time left as text."""
         more = f" + {self.control} control" if self.control else ""
         more += f" + {self.confirm} to confirm" if self.confirm else ""
         sum_of = f" ({self.total - self.control - self.confirm}{more})" if more else ""
@@ -62,12 +62,12 @@ class Standing:
 
 
 def standing(study: Study, trials: int, hours: float | None, elapsed: float) -> Standing:
-    """How far a study is on the way to its budget.
+    """Return the progress of a study towards its budget.
 
     Args:
         study: the study.
         trials: how many are searched.
-        hours: the limit of time, if there is one.
+        hours: the time limit, if there is one.
         elapsed: seconds since this run began.
     """
     history = study.history
@@ -109,7 +109,7 @@ def standing(study: Study, trials: int, hours: float | None, elapsed: float) -> 
 
 
 def _confirmations(study: Study, trials: int, searched: int) -> int:
-    """How many trials confirm candidates, those included that are still to come."""
+    """Return the number of trials that confirm candidates, future ones included."""
     history = study.history
     asked = len(history.where(arm="confirm"))
     count = study.manifest.get("call", {}).get("confirm")

@@ -1,4 +1,4 @@
-"""A study in a few lines or as plain JSON: what was tried, what was found, how sure that is."""
+"""The summary of a study as a few lines or as plain JSON: trials, best trial, front, notices."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SHOWN = ("params", "macs", "latency")  # beside the objectives, where they are k
 
 
 def address(study: Study | Overview) -> str:
-    """What the command line calls the study: ``study.db:name``."""
+    """Return the study's name on the command line: ``study.db:name``."""
     store = study.store
     if not isinstance(store, SqlStore):
         return study.name
@@ -41,7 +41,7 @@ def address(study: Study | Overview) -> str:
 
 
 def counted(study: Study | Overview) -> dict[str, int]:
-    """How many trials ended how; those of the search without the rejected, as budgets count."""
+    """Count trials by arm and state; those of the search without rejected ones, as budgets do."""
     told = study if isinstance(study, Overview) else overview_of(study)
     states = dict.fromkeys(ENDS, 0)
     states["pending"] = told.pending
@@ -57,7 +57,7 @@ def counted(study: Study | Overview) -> dict[str, int]:
 
 
 def summary(study: Study | Overview) -> dict[str, Any]:
-    """As plain JSON: counts, best trial, front, what random draws gave, what was finished."""
+    """Summarise a study as plain JSON: counts, best trial, front, random draws, retraining."""
     told = study if isinstance(study, Overview) else overview_of(study)
     history = told.history
     sign = history.objectives[0].sign
@@ -92,10 +92,10 @@ def summary(study: Study | Overview) -> dict[str, Any]:
 
 
 def _finished(study: Study | Overview, note: Mapping[str, Any]) -> dict[str, Any]:
-    """What a note of a training in full tells.
+    """Parse the note of a retraining.
 
     Raises:
-        StoreError: it is not as it was written.
+        StoreError: the note is damaged.
     """
     try:
         trial, epochs = note["finished"]["trial"], note["finished"]["recipe"]["epochs"]
@@ -111,7 +111,7 @@ def _finished(study: Study | Overview, note: Mapping[str, Any]) -> dict[str, Any
 
 
 def trial_to_json(trial: Trial) -> dict[str, Any]:
-    """A trial as plain JSON."""
+    """Convert a trial to plain JSON."""
     return {
         "trial": trial.number,
         "arm": trial.arm,
@@ -125,7 +125,7 @@ def trial_to_json(trial: Trial) -> dict[str, Any]:
 
 
 def rows(study: Study | Overview) -> list[tuple[str, str]]:
-    """The summary as (label, text) lines for people."""
+    """Summarise a study as lines for people, each a label and a text."""
     seen = study if isinstance(study, Overview) else overview_of(study)
     told = summary(seen)
     counts, goal = told["trials"], seen.history.objectives[0]
@@ -176,7 +176,7 @@ FINAL = ("accuracy", "params", "macs")
 
 
 def metrics_in_words(study: Study | Overview, trial: Trial) -> str:
-    """The metrics that matter to this study, objectives first."""
+    """Return a trial's objectives, constrained metrics and main costs as text."""
     wanted = [o.metric for o in (*study.history.objectives, *study.history.constraints)]
     wanted += [name for name in SHOWN if name in trial.metrics]
     metrics: Mapping[str, float] = trial.metrics
@@ -188,7 +188,7 @@ def metrics_in_words(study: Study | Overview, trial: Trial) -> str:
 
 
 def in_words(metric: str, value: float) -> str:
-    """A metric with its unit.
+    """Return a metric's value with its unit.
 
     Example:
         >>> in_words("accuracy", 0.97912), in_words("params", 12345), in_words("latency", 0.3512)

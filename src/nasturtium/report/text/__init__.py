@@ -1,1 +1,1 @@
-"""Reports as text for terminals."""
+"""Networks as text for terminals."""
