@@ -12,9 +12,10 @@ from torch.nn import functional as F
 import nasturtium as nas
 from nasturtium.cost.count import count
 from nasturtium.errors import EstimateError
+from nasturtium.report.boxes import Box
 from nasturtium.report.draw import picture, rows
 from nasturtium.report.flow import trace_flow
-from nasturtium.report.graph import Box, Graph, graph, graph_of
+from nasturtium.report.graph import Graph, graph, graph_of
 from nasturtium.report.text.network_tree import draw_tree
 from nasturtium.run.names import NAMES
 

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nasturtium as nas
-from nasturtium.report.graph import Box, graph
+from nasturtium.report.boxes import Box
+from nasturtium.report.graph import graph
 from nasturtium.report.text.dataflow import draw_branches, draw_lanes
 from nasturtium.space.zoo.nasbench101 import from_matrix
 

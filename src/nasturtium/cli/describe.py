@@ -11,7 +11,8 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from nasturtium.atomic_write import check_target, present
-from nasturtium.display.decisions import answers, folded
+from nasturtium.decision.summary import summarize_decisions
+from nasturtium.display.architecture import architecture_lines
 from nasturtium.errors import EstimateError, NasturtiumError, SpaceError, StoreError
 from nasturtium.run.manifest import UNSAID
 from nasturtium.run.names import NAMES, made
@@ -92,7 +93,7 @@ def of_space(
         if isinstance(space, ChoiceSpace):
             asked = space.discover()
             full = [f"{one.name}: {one.options_text()}" for one in asked]
-            told["decisions"] = full if complete else folded(asked)
+            told["decisions"] = full if complete else summarize_decisions(asked)
         if isinstance(space, GraphSpace):
             told["mutations"] = [f"{m.__name__}: {_first(m.__doc__)}" for m in space.mutations]
         example = max((space.sample(Random(seed)) for seed in range(5)), key=len)
@@ -105,7 +106,7 @@ def of_space(
             f"space {text!r} cannot be built: {type(error).__name__}: {error}; check its arguments"
         ) from error
     full = [", ".join(f"{key}={value}" for key, value in example.items())]
-    told["example"] = full[0] if complete else answers(example)
+    told["example"] = full[0] if complete else architecture_lines(example)
     told["its parameters"] = f"{sum(one.numel() for one in network.parameters()):,}"
     if made_of is not None and inputs is not None:
         told["check"] = str(made_of.check(inputs, classes))

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, final
 
 from nasturtium.architecture import Architecture, Value
 from nasturtium.cost.count import forward_meta
-from nasturtium.decision import Decision, Range
+from nasturtium.decision.base import Decision
+from nasturtium.decision.range import Range
 from nasturtium.errors import EstimateError, NasturtiumError, Rejected, SpaceError
 from nasturtium.space.answers import MISSING, Toggle
 from nasturtium.space.size import Size, every, size_of

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, final, overload
 
 from nasturtium.architecture import Architecture, Value
 from nasturtium.blocks import Block
-from nasturtium.decision import Decision
+from nasturtium.decision.base import Decision
 from nasturtium.errors import Rejected, SpaceError
 from nasturtium.space.answers import MISSING, Change, Checked, Loose, Replay, Toggle, first
 from nasturtium.space.base import Space

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast, final
 
 from nasturtium.architecture import Value, same
 from nasturtium.blocks import Block, like
-from nasturtium.decision import Decision, OneOf, Range, Subset
+from nasturtium.decision.base import Decision
+from nasturtium.decision.one_of import OneOf
+from nasturtium.decision.range import Range
+from nasturtium.decision.subset import Subset
 from nasturtium.errors import Rejected, SpaceError
 
 if TYPE_CHECKING:

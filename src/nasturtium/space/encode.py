@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 from nasturtium.architecture import Architecture, Value
-from nasturtium.decision import Decision, OneOf, Range, Subset, union
+from nasturtium.decision.base import Decision
+from nasturtium.decision.one_of import OneOf
+from nasturtium.decision.range import Range
+from nasturtium.decision.subset import Subset
+from nasturtium.decision.union import union
 from nasturtium.errors import Rejected, SpaceError
 from nasturtium.space.answers import Toggle, first
 

@@ -10,7 +10,7 @@ import torch
 from nasturtium.blocks import Block
 from nasturtium.cost.count import count
 from nasturtium.cost.plan import Counter
-from nasturtium.decision import Subset
+from nasturtium.decision.subset import Subset
 from nasturtium.errors import SpaceError
 from nasturtium.space.choose import Reading
 from nasturtium.space.ops import DropPath, FactorizedReduction, Join

@@ -14,7 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from nasturtium.decision import Decision, OneOf, Range, Subset, union
+from nasturtium.decision.base import Decision
+from nasturtium.decision.one_of import OneOf
+from nasturtium.decision.range import Range
+from nasturtium.decision.subset import Subset
+from nasturtium.decision.union import union
 from nasturtium.errors import SpaceError
 from nasturtium.space.size import every
 

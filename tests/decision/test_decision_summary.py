@@ -7,8 +7,12 @@ from random import Random
 import pytest
 
 import nasturtium as nas
-from nasturtium.decision import Decision, OneOf, Range, Subset
-from nasturtium.display.decisions import answers, folded, options
+from nasturtium.decision.base import Decision
+from nasturtium.decision.one_of import OneOf
+from nasturtium.decision.range import Range
+from nasturtium.decision.subset import Subset
+from nasturtium.decision.summary import summarize_decisions, summarize_options
+from nasturtium.display.architecture import architecture_lines
 
 
 @pytest.mark.parametrize(
@@ -30,11 +34,11 @@ from nasturtium.display.decisions import answers, folded, options
     ],
 )
 def test_options_in_words(decision: Decision, text: str) -> None:
-    assert options(decision) == text
+    assert summarize_options(decision) == text
 
 
 def test_scopes_that_ask_alike_are_one() -> None:
-    assert folded(nas.zoo.anynet.discover()) == [
+    assert summarize_decisions(nas.zoo.anynet.discover()) == [
         "stage0 to stage3, each:",
         "  depth: 1 to 16 (16 values)",
         "  width: 8 to 1024 in steps of 8 (128 values)",
@@ -45,7 +49,7 @@ def test_scopes_that_ask_alike_are_one() -> None:
 
 def test_what_differs_stands_apart() -> None:
     space = nas.zoo.chain.restrict({"stage1.depth": (1, 2)})
-    assert folded(space.discover()) == [
+    assert summarize_decisions(space.discover()) == [
         "stage0 and stage2, each:",
         "  depth: 1, 2, 3, 4, 5, 8, 11, 17 or 24",
         "stage0 to stage2, each:",
@@ -56,33 +60,33 @@ def test_what_differs_stands_apart() -> None:
 
 
 def test_names_that_differ_in_numbers_are_one() -> None:
-    assert folded(nas.zoo.nasbench101.discover()) == [
+    assert summarize_decisions(nas.zoo.nasbench101.discover()) == [
         "edge0_1 to edge5_6 (21), each: False or True",
         "vertex1 to vertex5, each: 'conv3x3', 'conv1x1' or 'maxpool3x3'",
     ]
     gap = [OneOf(f"op{number}", ("a", "b")) for number in (0, 1, 4)]
-    assert folded(gap) == ["op0 to op4 (3), each: 'a' or 'b'"]
-    assert folded(gap[:2]) == ["op0 and op1, each: 'a' or 'b'"]
+    assert summarize_decisions(gap) == ["op0 to op4 (3), each: 'a' or 'b'"]
+    assert summarize_decisions(gap[:2]) == ["op0 and op1, each: 'a' or 'b'"]
 
 
 def test_scopes_of_several_kinds() -> None:
     asked = [OneOf(f"{cell}.node{place}", ("a", "b")) for cell in "xy" for place in range(3)]
-    assert folded(asked) == ["x and y, each:", "  node0 to node2, each: 'a' or 'b'"]
+    assert summarize_decisions(asked) == ["x and y, each:", "  node0 to node2, each: 'a' or 'b'"]
     deep = [OneOf(f"{cell}.node{place}.op", ("a", "b")) for cell in "xy" for place in range(3)]
-    assert folded(deep)[0] == "x.node0 to x.node2 and y.node0 to y.node2, each:"
-    assert folded(deep[:2] + deep[3:5])[0] == (
+    assert summarize_decisions(deep)[0] == "x.node0 to x.node2 and y.node0 to y.node2, each:"
+    assert summarize_decisions(deep[:2] + deep[3:5])[0] == (
         "x.node0 and x.node1, and y.node0 and y.node1, each:"
     )
 
 
 def test_records_by_scope() -> None:
     record = nas.Architecture("net", {"act": "relu", "a.width": 8, "a.depth": 2, "b.width": 16})
-    assert answers(record) == ["act=relu", "a: width=8, depth=2", "b: width=16"]
+    assert architecture_lines(record) == ["act=relu", "a: width=8, depth=2", "b: width=16"]
     cell = nas.zoo.nasbench101.sample(Random(0))
-    (line,) = answers(cell)
+    (line,) = architecture_lines(cell)
     yes = [name for name, value in cell.items() if value is True]
     assert line.startswith(f"{' '.join(yes)} of edge0_1 to edge5_6 (21)")
     others = [f"{name}={value}" for name, value in cell.items() if name.startswith("vertex")]
     assert line.endswith(", ".join(["(21)", *others]))
     few = nas.Architecture("net", {"a": True, "b": False})
-    assert answers(few) == ["a=True, b=False"]
+    assert architecture_lines(few) == ["a=True, b=False"]
