@@ -23,7 +23,7 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 
 from nasturtium.cost.trace import Tally, Trace, outline, reads_values, run
 from nasturtium.report.operations import Call, Flow, Operation, fuse_sums, with_unused
-from nasturtium.space.ops import Chosen
+from nasturtium.space.joins import Chosen
 
 __all__ = ["trace_flow"]
 

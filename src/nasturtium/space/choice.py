@@ -393,7 +393,7 @@ class ChoiceSpace(Space):
         from nasturtium.space.check import check
 
         bound = self.bind(**asked_of(self.builder, inputs=inputs, classes=classes))
-        return check(bound, inputs, classes, samples=samples, seed=seed)
+        return check(bound, bound.encoder(), inputs, classes, samples=samples, seed=seed)
 
     # -- other spaces from this one -------------------------------------------------------------
 

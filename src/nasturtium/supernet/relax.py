@@ -21,7 +21,7 @@ from nasturtium.errors import SpaceError
 from nasturtium.space.answers import MISSING, first
 from nasturtium.space.choice import ChoiceSpace
 from nasturtium.space.choose import Reading
-from nasturtium.space.ops import given
+from nasturtium.space.joins import given
 from nasturtium.supernet.relaxation import Labels, Relaxation, labels_of, value_of
 
 __all__ = ["GatedJoin", "Mixture", "relax"]

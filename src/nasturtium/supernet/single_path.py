@@ -24,7 +24,7 @@ from nasturtium.decision.subset import Subset
 from nasturtium.errors import SpaceError
 from nasturtium.space.choice import ChoiceSpace
 from nasturtium.space.choose import Reading
-from nasturtium.space.ops import given
+from nasturtium.space.joins import given
 from nasturtium.supernet.slicing import ParameterSlot, parameter_specs
 from nasturtium.supernet.store import Store
 
