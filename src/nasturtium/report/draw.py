@@ -11,8 +11,9 @@ from textwrap import wrap
 
 from torch import nn
 
+from nasturtium.report.boxes import Box
 from nasturtium.report.format import format_number
-from nasturtium.report.graph import Box, Frame, Graph, graph
+from nasturtium.report.graph import Frame, Graph, graph
 from nasturtium.report.layered_layout import Point
 from nasturtium.report.layout import Plan, Rectangle, plan
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nasturtium.report.boxes import Box
 from nasturtium.report.draw import SIGNS, shape
-from nasturtium.report.graph import ENDS, Box, Frame, Graph
+from nasturtium.report.graph import ENDS, Frame, Graph
 from nasturtium.status.summary import in_words
 
 __all__ = ["draw_branches", "draw_lanes"]
