@@ -1,14 +1,14 @@
-"""What a search costs besides its estimates: microseconds and bytes a trial, beside its peers.
+"""Cost of a search besides its estimates: microseconds and bytes a trial, compared with peers.
 
 Every contender searches NAS-Bench-201 through its own ask-and-tell interface (six categorical
 decisions) and looks the 12-epoch validation accuracy up in the published table, by one and the
-same dictionary: what is timed is the loop of ask, look up, tell. Each run is a fresh process.
+same dictionary: the time is that of the loop of ask, look up, tell. Each run is a fresh process.
 Runs of all contenders take turns, so that a busy machine is busy for all of them.
 
 "At N" is the mean over trials N/2 to N, so a loop that slows down shows it: processor time in
 memory, wall time where something is written. Bytes a trial are the growth of the process's
-resident memory, divided by the trials. Durable contenders write each trial to a file as it is
-told, each with its own defaults.
+resident memory, divided by the trials. Durable contenders write each trial to a file when its
+result is reported, each with its own defaults.
 
     python benchmarks/overhead.py [--repeats 3] [--limit 20] [--only nasturtium] [--json]
     python benchmarks/overhead.py --strategies       # every cheap strategy, instead of peers
@@ -69,7 +69,7 @@ def _nasturtium(name: str, table: Table, path: Path | None, sync: float = 0.0) -
 
 
 def strategy_in_memory(name: str) -> Callable[[Table, Path], Step]:
-    """A strategy with its default arguments, in a space that 100,000 trials do not exhaust."""
+    """Start a strategy with default arguments in a space that 100,000 trials do not exhaust."""
 
     def start(table: Table, folder: Path) -> Step:
         import nasturtium as nas
@@ -335,7 +335,7 @@ def measure(start: Callable[[Table, Path], Step], limit: float, durable: bool) -
 
 
 def run_all(groups: Groups, repeats: int, limit: float, only: str) -> dict[str, Any]:
-    """Every contender in a process of its own, taking turns."""
+    """Run every contender in its own process, in turns."""
     found: dict[str, dict[str, list[dict[str, Any]]]] = {}
     missing: dict[str, str] = {}
     for repeat in range(repeats):

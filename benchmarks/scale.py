@@ -1,4 +1,4 @@
-"""What long studies cost: processor seconds and memory of ``status``, ``best`` and ``resume``.
+"""Cost of long studies: processor seconds and memory of ``status``, ``best`` and ``resume``.
 
 A study of a trivial estimator on 3,000 distinct architectures of NAS-Bench-201 is written to an
 SQLite file, as a search writes it. Each command then runs in a fresh process; processor time and
@@ -30,7 +30,7 @@ STRATEGIES = ("random", "portfolio")
 
 
 def manifest(name: str) -> dict[str, Any]:
-    """What a search of trivial estimates writes first."""
+    """Return the manifest of a search with trivial estimates."""
     from nasturtium.run.manifest import FORMAT, versions
 
     data = {
@@ -106,7 +106,7 @@ def write(path: Path, trials: int) -> None:
 
 
 def act(what: str, path: Path) -> None:
-    """One command, in this process."""
+    """Run one command in this process."""
     from nasturtium.cli import main
 
     if what in ("status", "best"):
@@ -124,7 +124,7 @@ def act(what: str, path: Path) -> None:
 
 
 def measured(what: str, path: Path, limit: float) -> dict[str, Any]:
-    """Processor seconds, wall seconds and peak memory of one command in a process of its own."""
+    """Measure one command in its own process: processor seconds, wall seconds and peak memory."""
     copy = path
     if what in STRATEGIES:  # which write
         copy = path.with_name(f"{what}.db")

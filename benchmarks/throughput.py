@@ -28,7 +28,7 @@ from nasturtium.train.seeds import mix
 
 
 def fashion(examples: int) -> nas.Task | None:
-    """The first ``examples`` images of Fashion-MNIST, class-balanced, where the data are."""
+    """Return the first images of Fashion-MNIST, class-balanced, if the data are available."""
     root = os.environ.get("NASTURTIUM_DATA")
     if not root:
         return None
@@ -88,7 +88,7 @@ def plain(task: nas.Task, space: nas.Space, networks, recipe: nas.Recipe, seed: 
 
 
 def compare(name: str, task: nas.Task, space: nas.Space, trials: int, epochs: int, seed: int):
-    """One search, then the plain loop over what it tried."""
+    """Run one search, then the plain loop over its networks."""
     recipe = nas.Recipe(epochs=epochs)
     moments: list[float] = []
 

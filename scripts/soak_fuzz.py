@@ -1,15 +1,15 @@
 """Give hostile input to everything that reads any, and count what must never happen.
 
     python scripts/soak_fuzz.py --cases 100000 --seed 0 [--kinds stores,data] [--seconds 600]
-    python scripts/soak_fuzz.py --seed 0 --case stores:17      one case again, told in full
+    python scripts/soak_fuzz.py --seed 0 --case stores:17      one case again, with its details
 
 Each case alters one sound thing (a store, data, weights, a checkpoint) or makes up a command line
-or a name, in a folder of its own, and gives it to commands and functions. What is read has to be
-refused in one line or be accepted; it must not give a traceback, hang, run a program, write outside
-of its folder, or be used although a digest tells that it is damaged. The exit code is 1 if one did.
+or a name, in its own folder, and passes it to commands and functions. These have to refuse it in
+one line or accept it; they must not give a traceback, hang, run a program, write outside of the
+folder, or use data whose digest shows damage. The exit code is 1 if one did.
 
-Cases run in processes of their own, some hundred each. One that ends, or takes longer than the
-limit, is counted and the cases after it go on.
+Cases run in separate processes, some hundred in each. A case that ends its process, or takes longer
+than the limit, is counted, and the next cases run.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ MEMORY = 6 << 30  # bytes that a process may take more than it has at its start
 
 @dataclass
 class Tally:
-    """What the cases of a kind came to."""
+    """The results of the cases of a kind."""
 
     cases: int = 0
     ends: dict[str, int] = field(default_factory=dict)
@@ -148,7 +148,7 @@ def _odd(folder: str, names: list[str]) -> list[str]:
 
 
 def forked(work: Callable[[IO[str]], None]) -> tuple[int, IO[str]]:
-    """Do something in a process of its own; gives its number and what it writes."""
+    """Do something in a separate process; return its number and its output."""
     reading, writing = os.pipe()
     sys.stdout.flush()
     pid = os.fork()
@@ -175,7 +175,7 @@ def forked(work: Callable[[IO[str]], None]) -> tuple[int, IO[str]]:
 
 
 def lines(pid: int, pipe: IO[str]) -> Iterator[dict[str, Any]]:
-    """What a process writes, until it ends or is silent for too long."""
+    """Yield the output of a process until it ends or is silent for too long."""
     while True:
         ready, _, _ = select.select([pipe], [], [], 2 * LIMIT)
         line = pipe.readline() if ready else ""
@@ -233,7 +233,7 @@ def plan(kinds: list[str], cases: int) -> Iterator[tuple[str, list[int]]]:
 
 
 def table(run: Run) -> str:
-    """The counts of all kinds."""
+    """Return the counts of all kinds."""
     heads = ("kind", "cases", "refused", "accepted", *PROBLEMS, "seconds")
     rows = [
         (kind, one.cases, *(one.ends.get(end, 0) for end in heads[2:-1]), round(one.seconds))

@@ -54,7 +54,7 @@ class Wrong(Exception):
 
 
 def words(stage: str, executor: str) -> list[str]:
-    """The command line of a stage, in the folder of its study."""
+    """Return the command line of a stage, for the folder of its study."""
     search = "search digits --space mlp --recipe epochs=1 --trials 6 --strategy random"
     given = {
         "search": [*search.split(), "--executor", executor, "--numerics", "threads=1"],
@@ -71,7 +71,7 @@ def words(stage: str, executor: str) -> list[str]:
 
 
 def marked(mark: str) -> list[int]:
-    """All processes of a life, whoever their parents are by now."""
+    """Return all processes of a run, also those whose parents have ended."""
     found = []
     for path in Path("/proc").glob("[0-9]*/environ"):
         try:
@@ -84,7 +84,7 @@ def marked(mark: str) -> list[int]:
 
 @dataclass
 class Tally:
-    """What was done, and what went wrong."""
+    """Counts of runs and of errors."""
 
     wanted: int
     done: Counter[str] = field(default_factory=Counter)
@@ -100,7 +100,7 @@ class Tally:
 
 
 def run_program(case: str, place: Path, seed: int, quiet: list[object], tally: Tally) -> None:
-    """One study of a test's program, killed up to forty times."""
+    """Run one study of a test's program, killed up to forty times."""
     try:
         store, kills = killing.kill_until_done(
             case,
@@ -164,7 +164,7 @@ class Life:
         return True
 
     def end(self, timeout: float) -> int | None:
-        """The exit code, or ``None`` if the command still runs after ``timeout`` seconds."""
+        """Return the exit code, or ``None`` if the command still runs after ``timeout`` seconds."""
         try:
             return self.process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -194,7 +194,7 @@ def _signal(pid: int, number: int) -> None:
 def run_commands(
     case: str, place: Path, seed: int, lengths: dict[str, float], tally: Tally
 ) -> None:
-    """One study from the search to the report, each command disturbed at random moments."""
+    """Run one study from search to report, each command disturbed at random moments."""
     rng, workers_killed = Random(seed), 0
     for stage in STAGES:
         left = min(rng.randint(1, MOST.get(stage, 2)), tally.left)
@@ -229,7 +229,7 @@ def run_commands(
 
 
 def outcome(place: Path) -> dict[str, object]:
-    """What a study left: the log without what was measured, and digests of the files."""
+    """Return the log of a study without measurements, and digests of its files."""
     store = place / "s.db"
     with sqlite3.connect(store) as connection:
         (integrity,) = connection.execute("PRAGMA integrity_check").fetchone()
@@ -244,7 +244,7 @@ def outcome(place: Path) -> dict[str, object]:
         log.append((kind, json.dumps(data, sort_keys=True)))
     told = Counter(json.loads(body)["n"] for kind, body in log if kind in ("told", "failed"))
     if told and max(told.values()) > 1:
-        raise Wrong(f"trials are told twice: {told}")
+        raise Wrong(f"trials are reported twice: {told}")
     # Evidence notes its trainings as they end, so that their order is of no account.
     notes = sorted(body for kind, body in log if kind == "note")
     files = {}
@@ -268,7 +268,7 @@ def outcome(place: Path) -> dict[str, object]:
 
 
 def different(found: dict[str, object], wanted: dict[str, object]) -> str:
-    """In what two outcomes differ; empty where they are equal."""
+    """Return how two outcomes differ; empty where they are equal."""
     for name, value in wanted.items():
         if found[name] != value:
             pairs = zip(list(found[name]), list(value), strict=False)  # type: ignore[call-overload]
@@ -278,7 +278,7 @@ def different(found: dict[str, object], wanted: dict[str, object]) -> str:
 
 
 def undisturbed(case: str, place: Path) -> tuple[dict[str, object], dict[str, float]]:
-    """What a study is that nobody disturbs, and how long each of its commands takes."""
+    """Run a study undisturbed; return its outcome, and the seconds of each command."""
     lengths = {}
     for stage in STAGES:
         begin = time.monotonic()

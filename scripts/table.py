@@ -7,8 +7,8 @@ from pathlib import Path
 
 from nasturtium.cost.latency import measure_onnx
 from nasturtium.deploy.runtime import predict_onnx
-from nasturtium.report.text.summary import format_metric, summary
 from nasturtium.run.open_study import found, reopen
+from nasturtium.status.study_summary import format_metric, summary
 from nasturtium.task.sources import load
 
 LEAST = 0.98  # of the test digits; what the demonstration promises

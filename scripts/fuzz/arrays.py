@@ -1,4 +1,4 @@
-"""Hostile data that a program passes: arrays, labels, frames, and things that are no data."""
+"""Hostile data that a program passes: arrays, labels, frames, and other objects."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def frame(case: Case) -> Any:
 
 
 def csv(case: Case) -> Any:
-    """What pandas makes of an altered table."""
+    """Read an altered table with pandas."""
     content, told = alter_bytes(case.rng, (case.material / "t.csv").read_bytes())
     case.note(told)
     try:

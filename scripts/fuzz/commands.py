@@ -20,8 +20,8 @@ from nasturtium.cli import app
 __all__ = ["run_commands"]
 
 LONG = "x" * 300
-# Values that a short run can take, and ones that none can. What would be a long search, rightly
-# begun, is not among them.
+# Values that a short run can take, and values that no run can take. Valid values that start a long
+# search are not among them.
 COUNTS = (
     "-1",
     "0",
@@ -131,14 +131,14 @@ DEAR = ("export", "int8", "path", "svg", "plot")  # which take long where they a
 
 @cache
 def commands() -> Mapping[str, Any]:
-    """All commands with their parameters."""
+    """Return all commands with their parameters."""
     group: Any = typer.main.get_command(app)
     found: Mapping[str, Any] = group.commands
     return found
 
 
 def _word(rng: Random, parameter: Any) -> str:
-    """A value of an option or an argument."""
+    """Draw a value of an option or an argument."""
     name = parameter.name or ""
     if rng.random() < 0.12:
         return word(rng)
@@ -154,7 +154,7 @@ def _word(rng: Random, parameter: Any) -> str:
 
 
 def _line(rng: Random) -> list[str]:
-    """A command line."""
+    """Draw a command line."""
     if rng.random() < 0.03:
         return [word(rng) for _ in range(rng.randint(0, 4))]
     names = sorted(commands())

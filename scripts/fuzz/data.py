@@ -126,7 +126,7 @@ def made_archive(case: Case) -> str:
 
 
 def other_file(case: Case) -> str:
-    """A file of another kind under a name that promises one."""
+    """Load a file of another kind than its name says."""
     rng = case.rng
     source = rng.choice(["a.npy", "t.csv", "s.db", "trained.pt", "pictures/cat/00.png"])
     name = rng.choice(["d.npz", "d.npy", "d.csv", "d.parquet", "d.png", "d.pt", "d", ".npz"])
@@ -184,7 +184,7 @@ def folder(case: Case) -> str:
 
 
 def _bomb() -> bytes:
-    """The header of an image of 60,000 by 60,000 pixels."""
+    """Return the header of an image of 60,000 by 60,000 pixels."""
     import zlib
 
     def chunk(kind: bytes, body: bytes) -> bytes:
@@ -237,7 +237,7 @@ def _renamed_classes(rng: Random, root: Path) -> None:
 
 
 def kept_task(case: Case) -> str:
-    """A task that was saved, with a header that its digest fits."""
+    """Load a saved task with an altered header whose digest is right."""
     from nasturtium.task.task import _digest_of_header
 
     shutil.copytree(case.material / "task", "task")

@@ -111,14 +111,14 @@ _MARK = "\ue000raw"
 
 
 class Payload:
-    """What runs a program when it is unpickled."""
+    """An object that runs a program when it is unpickled."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return os.system, (f"touch {MARKER}",)
 
 
 def text(rng: Random) -> str:
-    """A hostile text."""
+    """Draw a hostile text."""
     if rng.random() < 0.8:
         return rng.choice(TEXTS)
     signs = rng.choices(
@@ -128,13 +128,13 @@ def text(rng: Random) -> str:
 
 
 def word(rng: Random) -> str:
-    """A hostile text that a shell can pass and that names no file outside the case's folder."""
+    """Draw a hostile text that a shell can pass and that names no file outside of the folder."""
     told = text(rng).replace("\x00", "0")
     return f"/nothing/here{told}" if told.startswith("/") else told
 
 
 def value(rng: Random) -> Any:
-    """A hostile value; one that JSON cannot say is a mark that :func:`dumps` resolves."""
+    """Draw a hostile value; marks that :func:`dumps` resolves stand for values outside JSON."""
     drawn = rng.random()
     if drawn < 0.2:
         return f"{_MARK}{rng.randrange(len(RAW))}"
@@ -142,7 +142,7 @@ def value(rng: Random) -> Any:
 
 
 def dumps(data: Any) -> str:
-    """As JSON, with marks resolved."""
+    """Write JSON with marks resolved."""
     told = json.dumps(data, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     if _MARK in told:
         for place, raw in sorted(enumerate(RAW), reverse=True):
@@ -171,7 +171,7 @@ def _parent(data: Any, path: tuple[Any, ...]) -> Any:
 
 
 def alter_json(rng: Random, body: str, times: int = 1) -> tuple[str, str]:
-    """A JSON text with entries altered, and what was done."""
+    """Return a JSON text with altered entries, and a note of the changes."""
     if rng.random() < 0.05:
         raw = alter_bytes(rng, body.encode())[0].decode("utf-8", "replace")
         return raw, "bytes of the JSON"

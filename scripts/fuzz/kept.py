@@ -28,7 +28,7 @@ __all__ = ["run_checkpoints", "run_weights"]
 
 
 def _kept(case: Case) -> str:
-    """The digest of weights that are kept beside the study."""
+    """Return the digest of weights that are stored with the study."""
     names = json.loads((case.material / "kept.json").read_text())
     return str(case.rng.choice(names))
 
@@ -67,14 +67,14 @@ def run_weights(case: Case) -> str:
 
 
 def _small(state: Any, most: int) -> None:
-    """What was read takes no more memory than the file."""
+    """Check that weights take no more memory than their file."""
     held = sum(tensor.numel() * tensor.element_size() for tensor in state.values())
     if held > 8 * most + 1000:
         raise Problem("damaged", "weights are larger than their file", f"{held} of {most} bytes")
 
 
 def _made(rng: Random, content: bytes) -> bytes:
-    """A file that holds something else, or sound bytes around altered ones."""
+    """Return the bytes of another file, or sound bytes around altered ones."""
     drawn = rng.random()
     if drawn < 0.5:
         return _repacked(rng, content)
@@ -110,7 +110,7 @@ def _saved(value: Any) -> bytes:
 
 
 def _repacked(rng: Random, content: bytes) -> bytes:
-    """The archive with one of its entries altered and every check sum right."""
+    """Return the archive with one entry altered and every check sum right."""
     file = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as old:
         entries = [(info.filename, old.read(info)) for info in old.infolist()]
@@ -150,7 +150,7 @@ def _commands(case: Case, place: Path, altered: bytes) -> str:
 
 @cache
 def _finished(path: Path) -> str:
-    """The notes of the study."""
+    """Return the notes of the study."""
     with sqlite3.connect(path) as connection:
         rows = connection.execute("SELECT body FROM event WHERE kind = 'note' AND study = 's'")
         return "\n".join(body for (body,) in rows)
@@ -179,7 +179,7 @@ def _sound(path: Path) -> tuple[Checkpoint, bytes]:
 
 
 def _spoiled(case: Case, sound: Checkpoint, raw: bytes) -> tuple[bytes, bool]:
-    """The bytes of another checkpoint, and whether its digest tells that."""
+    """Return the bytes of an altered checkpoint, and whether its digest reveals that."""
     rng = case.rng
     if rng.random() < 0.5:
         return _altered(case, raw), True
@@ -212,7 +212,7 @@ def _checkpoint(case: Case) -> str:
         task = _task(case.material / "task")
         fitted = case.call(trained, path, task)
         if told and fitted is not REFUSED and (fitted.resumed or not _as_before(case, fitted)):
-            raise Problem("damaged", "a training goes on from an altered checkpoint")
+            raise Problem("damaged", "a training continues from an altered checkpoint")
         return "refused" if fitted is REFUSED or not fitted.resumed else "accepted"
     found = case.call(Checkpoint.read, path, sound.identity)
     if found is not None and found is not REFUSED and told:
@@ -226,7 +226,7 @@ def _task(path: Path) -> Task:
 
 
 def _as_before(case: Case, fitted: Any) -> bool:
-    """Whether a training gave the weights that an undisturbed one gives."""
+    """Return whether a training gave the weights of an undisturbed one."""
     known = load_weights(case.material / "trained.pt")
     state = fitted.model.state_dict()
     return all(torch.equal(tensor, state[name]) for name, tensor in known.items())
@@ -283,7 +283,7 @@ def _mapped(case: Case) -> str:
 
 
 def _resumed(case: Case) -> str:
-    """A search that was killed meets altered remains of its worker."""
+    """Resume a killed search with altered files of its worker."""
     copy_store(case)
     copy_files(case)
     shutil.copyfile(case.material / "d.npz", "d.npz")

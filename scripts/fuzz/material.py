@@ -165,7 +165,7 @@ def _kept(folder: Path) -> list[str]:
 
 
 def network() -> nn.Module:
-    """What the checkpoint is of."""
+    """Build the network of the checkpoint."""
     torch.manual_seed(0)
     return nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
 
@@ -190,7 +190,7 @@ def trained(checkpoint: Path, task: Task, killed: bool = False) -> Fitted:
 
 
 def _checkpoint(folder: Path) -> None:
-    """A checkpoint of a training of one epoch, and the network that two give."""
+    """Write a checkpoint after one epoch, and the weights after two."""
     task = load("d.npz")
     try:
         trained(folder / "checkpoint.pt", task, killed=True)
@@ -201,11 +201,11 @@ def _checkpoint(folder: Path) -> None:
 
 
 def copy_store(case: Case) -> Path:
-    """The studies in the case's folder."""
+    """Copy the studies to the case's folder."""
     shutil.copyfile(case.material / "s.db", "s.db")
     return Path("s.db")
 
 
 def copy_files(case: Case) -> None:
-    """What is kept beside the studies, and the data that they are of."""
+    """Copy the files of the studies, and their data."""
     shutil.copytree(case.material / "s.db.files", "s.db.files", dirs_exist_ok=True)

@@ -27,7 +27,7 @@ PROBLEMS = ("traceback", "hang", "program", "damaged")
 
 
 class Problem(BaseException):
-    """What must never happen; no handler of ``Exception`` may hide it.
+    """An event that must never happen; no handler of ``Exception`` may hide it.
 
     Args:
         what: one of ``PROBLEMS``.
@@ -43,7 +43,7 @@ class Problem(BaseException):
 
 
 class Answer(NamedTuple):
-    """What a command answered."""
+    """The answer of a command."""
 
     code: int
     out: str
@@ -88,7 +88,7 @@ WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
 class Guard:
-    """An audit hook, which is there for good, and which looks only while it is told to."""
+    """An audit hook; it cannot be removed, and checks only while it is active."""
 
     def __init__(self) -> None:
         self.folder: str | None = None
@@ -172,7 +172,7 @@ class Guard:
         return None
 
     def outside(self, path: Any, last: bool = True) -> str | None:
-        """A path outside the case's folder; a link itself may be changed where ``last`` is not."""
+        """Return a path outside the case's folder; without ``last``, a link itself may change."""
         text = os.fsdecode(path)
         if last and text in ("/dev/null", "/dev/full"):  # which keep nothing
             return None
@@ -193,7 +193,7 @@ class Guard:
 
 
 class Case:
-    """One hostile input, in a folder of its own.
+    """One hostile input, in its own folder.
 
     Args:
         kind: of the case.
@@ -258,7 +258,7 @@ class Case:
         return answer
 
     def call(self, function: Callable[..., Any], *given: Any, **named: Any) -> Any:
-        """What a function of the library gives, or :data:`REFUSED`."""
+        """Call a function of the library; return its result, or :data:`REFUSED`."""
         with self._watched():
             try:
                 return function(*given, **named)
@@ -287,14 +287,14 @@ class Case:
 
 
 class Refused:
-    """What a call gives that raised an error of ours."""
+    """The result of a call that raised an error of the library."""
 
 
 REFUSED = Refused()
 
 
 def _place(error: BaseException) -> str:
-    """The kind of an error, and where in the library it arose."""
+    """Return the kind of an error and its place in the library."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [one for one in frames if "nasturtium/" in one.filename.replace(os.sep, "/")]
     last = (ours or frames)[-1]
@@ -308,7 +308,7 @@ def _text(error: BaseException) -> str:
 
 
 def temporary_folder() -> Path:
-    """A new folder, in memory where there is a file system of that kind."""
+    """Make a new folder, in memory where there is such a file system."""
     fast = Path("/dev/shm")
     place = fast if fast.is_dir() and os.access(fast, os.W_OK) else None
     return Path(tempfile.mkdtemp(prefix="nasturtium-fuzz-", dir=place))

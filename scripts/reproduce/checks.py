@@ -2,8 +2,8 @@
 
 A space passes at a size if every option that discovery found is part of a network that was built
 and run on the meta device and gives one number for each class, and if so do random networks.
-Spaces that grow are tried by every mutation. What does not fit is an error that names the decision
-or the mutation; the script prints it and ends with exit code 1.
+Spaces that grow are tried by every mutation. A network that does not fit is an
+error that names the decision or the mutation; the script prints it and ends with exit code 1.
 
     python scripts/reproduce/checks.py --sizes 8 28 32 224
 """
@@ -24,7 +24,7 @@ HEAD = "| space | pixels | options | networks | seconds |\n|---|---|---|---|---|
 
 
 def tried(name: str, inputs: tuple[int, ...], classes: int, samples: int) -> tuple[str, int]:
-    """How many options and networks were built and run, for one space at one size."""
+    """Build and run the options and networks of one space at one size, and count them."""
     space = getattr(nas.zoo, name).bind(inputs=inputs, classes=classes)
     report = space.check(samples=samples)
     if isinstance(space, ChoiceSpace):

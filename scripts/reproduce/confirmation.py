@@ -1,9 +1,9 @@
-"""What confirming the best candidates is worth: the answer of a search on tables, at equal budget.
+"""Gain of confirming the best candidates: the answer of a search on tables, at equal budget.
 
     NASTURTIUM_DATA=... python scripts/reproduce/confirm.py --runs 60 --seed 5
 
 A search of N trials gives its highest estimate. It is compared with the same search of N - k trials
-whose k best candidates are estimated once more, and whose answer has the best mean. The table says
+whose k best candidates are estimated again, and whose answer has the best mean. The table says
 what each answer is worth in truth. Differences are paired by seed, with 95 % intervals. A table
 whose queries have no noise answers a confirmation with the same number; after two of those the
 search stops asking, and only the trials that were kept for it are lost. "12 epochs, noise" adds to
@@ -71,7 +71,7 @@ def tables() -> list[Benchmark]:
 
 
 def confirmed(study: Study, bench: Benchmark, count: int, seed: int) -> None:
-    """Estimate the best candidates of a study once more."""
+    """Estimate the best candidates of a study again."""
     while (trial := study.confirm(count)) is not None:
         run = Random(mix(seed, trial.number, "run")) if bench.noisy else None
         study.tell(trial, bench.query(trial.architecture, fidelity=trial.fidelity, run=run))

@@ -1,4 +1,4 @@
-"""What ending hopeless trainings saves, and what it costs, on real trainings.
+"""Savings and losses of stopping hopeless trainings early, on real trainings.
 
 The portfolio searches scikit-learn's digits with ``stop_below`` as it is and with 0 (everything is
 trained to the end), same seeds, one worker. It prints the share of the epochs that were trained,

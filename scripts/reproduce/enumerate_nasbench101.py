@@ -1,9 +1,9 @@
-"""List every cell of NAS-Bench-101 up to isomorphism, and hold the list against the published one.
+"""List every cell of NAS-Bench-101 up to isomorphism, and compare the list with the published one.
 
 Ying et al. (2019) state 423,624. The cells are enumerated without a hash (each is the least of its
-isomorphic forms); then the authors' hash of each is computed, to show that it tells all of them
-apart; then the set of hashes is held against that of the published cells, where NASTURTIUM_DATA
-has them.
+isomorphic forms); then the authors' hash of each is computed, to show that all
+hashes differ; then the set of hashes is compared with that of the published cells, if
+NASTURTIUM_DATA has them.
 
     NASTURTIUM_DATA=... python scripts/reproduce/enumerate_nasbench101.py
 """
@@ -25,7 +25,7 @@ PUBLISHED = 423_624
 
 
 def published(path: Path) -> set[str]:
-    """The hashes of the cells of the table, from their edges and operations."""
+    """Return the hashes of the cells of the table, from their edges and operations."""
     with np.load(path) as data:
         rows = [data[name].tolist() for name in ("num_vertices", "adj_bits", "ops")]
     pairs = [pair for _, pair in PAIRS[7]]

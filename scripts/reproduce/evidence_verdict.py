@@ -63,7 +63,7 @@ def plateau(bench):
 
 
 def simulated(bench, strategy, trials, share, seed):
-    """One study: the search's trials, then control until there is the share."""
+    """Run one study: the trials of the search, then control trials up to their share."""
     study = Study(bench.space, strategy, seed=seed)
     while True:
         counted, uniform = study.count("searched"), study.count("uniform")
@@ -93,7 +93,7 @@ def finished(full, chosen):
 
 
 def plain(chosen, found):
-    """Whether a t-test of the two sides' k best, as they are, finds the search better."""
+    """Return whether a t-test of the two sides' k best, as they are, finds the search better."""
     sides = [
         [np.mean(found[trial.architecture.key].values) for trial in side]
         for side in (chosen.search, chosen.control)

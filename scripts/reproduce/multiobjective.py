@@ -70,7 +70,7 @@ def volume(front, problem: str) -> float:
 
 
 def here(task, rows: dict, seed: int) -> tuple[float, float]:
-    """The last population's hypervolume, and microseconds of a trial beside its look-up."""
+    """Return the hypervolume of the last population, and microseconds a trial without look-up."""
     problem, _, selection, population, trials = task
     if problem == "nasbench201":
         searched, objectives = rows["space"], 2
@@ -141,7 +141,7 @@ def against_pymoo(python: str, runs: int, only: list[str] | None, most: int) -> 
 
 
 def on_tables(runs: int) -> None:
-    """The hypervolume of all trials, in per cent of the whole table's."""
+    """Print the hypervolume of all trials, in per cent of that of the whole table."""
     cells = NASBench201("cifar10", epochs=200, fitness="test")
     mobile = accelnasbench("zcu102")
     print("| table | trials | strategy | hypervolume, % | std | minus random | 95 % interval |\n"

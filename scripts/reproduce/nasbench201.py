@@ -1,4 +1,4 @@
-"""Hold strategies against known results on NAS-Bench-201.
+"""Compare strategies with known results on NAS-Bench-201.
 
 Two protocols. *validation*: a query is the 12-epoch validation accuracy, the report is the mean
 test accuracy after 200 epochs (Dong & Yang 2020). *oracle*: the query is the reported number, so

@@ -1,4 +1,4 @@
-"""Hold the portfolio against random search, evolution and local search, and take it apart.
+"""Compare the portfolio with random search, evolution and local search, and ablate its parts.
 
 *search*: the published protocol of NAS-Bench-201 (12-epoch validation accuracy searched, mean
 200-epoch test accuracy reported). *tables*: NAS-Bench-Macro, Accel-NASBench and 30,001 cells of

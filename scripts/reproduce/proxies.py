@@ -3,7 +3,7 @@
 *fill*: every score of ``nasturtium.proxy.scores``, for each of the 6,466 distinct cells but naswot,
 which hears what leads nowhere as well and is taken of each cell; networks are those of the
 benchmark (16 channels, five cells a stage), one draw of weights, 32 training images of CIFAR-10.
-It goes on where it was stopped; about 0.5 s of one core a network, an hour in all. *correlate*:
+An interrupted run resumes; about 0.5 s of one core a network, an hour in all. *correlate*:
 Spearman's correlation with the test accuracies of the table, with those of parameters and
 multiply-accumulates beside them, and with the scores of the same name that others published for
 725 of the networks (Krishnakumar et al. 2022, "NAS-Bench-Suite-Zero").
@@ -43,7 +43,7 @@ PUBLISHED = {"grad_norm": "grad_norm", "snip": "snip", "synflow": "synflow", "ja
 
 
 def batch() -> tuple[torch.Tensor, torch.Tensor]:
-    """The first images of CIFAR-10, standardised by their own statistics."""
+    """Return the first images of CIFAR-10, standardised by their own statistics."""
     folder = Path(os.environ["NASTURTIUM_DATA"]) / "images" / "cifar10"
     labels = np.load(folder / "train_labels.npy")[:EXAMPLES].astype(np.int64)
     mosaic = np.asarray(Image.open(folder / "train_0.webp").convert("RGB"))
@@ -55,7 +55,7 @@ def batch() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def cells() -> list[nas.Architecture]:
-    """All cells in the table's order."""
+    """Return all cells in the order of the table."""
     held = table("nb201/nasbench201_tss.npz", None, {"ops": (ROWS, 6)})["ops"]
     return [
         nas.Architecture("nasbench201", {e: OPS[op] for e, op in zip(EDGES, row, strict=True)})
@@ -71,7 +71,7 @@ def fill(out: Path) -> None:
     for row, cell in enumerate(everything):
         forms.setdefault(space.canonical(cell), []).append(row)
     order = list(forms.values())
-    Random(0).shuffle(order)  # so that what is there when it is stopped is a fair sample
+    Random(0).shuffle(order)  # so that an interrupted run has a fair sample
     made = {name: np.full(ROWS, np.nan, np.float32) for name in NAMES}
     done = np.zeros(ROWS, bool)
     if out.exists():
@@ -85,7 +85,7 @@ def fill(out: Path) -> None:
         for row in rows:
             if done[row]:
                 continue
-            # What leads nowhere has no gradient, but its rectifiers are listened to.
+            # An operation that leads nowhere has no gradient, but its rectifiers are recorded.
             look = every if row == rows[0] else heard
             for name in NAMES:
                 made[name][row] = made[name][rows[0]]

@@ -1,13 +1,13 @@
 """Try every search space: sizes, speeds, and that costs from blocks are those of the networks.
 
-Of random networks of every space it holds against each other, without any difference allowed,
+For random networks of every space it compares, without any difference allowed,
 
 * parameters, multiply-accumulates and activations from the network's blocks (where the space has
   them) and of the whole network, on the meta device;
 * multiply-accumulates and ``torch.utils.flop_counter``, for as many networks as ``--flops`` says.
 
 It times sampling, mutating and counting, in processor time. Networks take images of 3 x 32 x 32
-and have 10 classes, unless told otherwise.
+and have 10 classes by default.
 
     python scripts/reproduce/spaces.py --samples 1000 --out docs/methods/spaces.md
 """
@@ -38,7 +38,7 @@ HEAD = (
 
 def seconds(work, items):
     """Processor seconds for one item, and what was made."""
-    gc.collect()  # what was built before is not charged to this
+    gc.collect()  # garbage of earlier items is not charged to this one
     start = time.process_time()
     made = [work(item) for item in items]
     return (time.process_time() - start) / max(1, len(made)), made
@@ -93,7 +93,7 @@ def tried(name, samples, flops, inputs, classes):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--samples", type=int, default=1000)
-    parser.add_argument("--flops", type=int, default=50, help="held against torch's flop counter")
+    parser.add_argument("--flops", type=int, default=50, help="compared with torch's flop counter")
     parser.add_argument("--inputs", type=int, nargs=3, default=(3, 32, 32))
     parser.add_argument("--classes", type=int, default=10)
     parser.add_argument("--spaces", nargs="*", default=sorted(NAMES["space"]))

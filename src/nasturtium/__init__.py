@@ -33,10 +33,10 @@ if TYPE_CHECKING:  # what type checkers and editors see of the table below
     from nasturtium.blocks import chain as chain
     from nasturtium.comparison.race import Race as Race
     from nasturtium.comparison.race import race as race
-    from nasturtium.decision import Decision as Decision
-    from nasturtium.decision import OneOf as OneOf
-    from nasturtium.decision import Range as Range
-    from nasturtium.decision import Subset as Subset
+    from nasturtium.decision.base import Decision as Decision
+    from nasturtium.decision.one_of import OneOf as OneOf
+    from nasturtium.decision.range import Range as Range
+    from nasturtium.decision.subset import Subset as Subset
     from nasturtium.errors import EstimateError as EstimateError
     from nasturtium.errors import ExportError as ExportError
     from nasturtium.errors import NasturtiumError as NasturtiumError
@@ -116,7 +116,7 @@ _HOME = {
     "ChoiceSpace": "space.choice",
     "Classifier": "space.ops",
     "Combined": "estimate.combined",
-    "Decision": "decision",
+    "Decision": "decision.base",
     "EstimateError": "errors",
     "Estimator": "study.estimator",
     "Evidence": "analyse.evidence",
@@ -142,7 +142,7 @@ _HOME = {
     "NasturtiumError": "errors",
     "Numerics": "train.numerics",
     "Objective": "study.trial",
-    "OneOf": "decision",
+    "OneOf": "decision.one_of",
     "Optuna": "strategy.optuna",
     "PoolBenchmark": "bench.pool",
     "PoolSpace": "space.pool",
@@ -152,7 +152,7 @@ _HOME = {
     "REINFORCE": "strategy.reinforce",
     "Race": "comparison.race",
     "RandomSearch": "strategy.random",
-    "Range": "decision",
+    "Range": "decision.range",
     "Reading": "space.choose",
     "Recipe": "train.recipe",
     "RegularizedEvolution": "strategy.evolution",
@@ -167,7 +167,7 @@ _HOME = {
     "Strategy": "study.strategy",
     "StrategyError": "errors",
     "Study": "study.study",
-    "Subset": "decision",
+    "Subset": "decision.subset",
     "SuccessiveHalving": "strategy.halving",
     "Supernet": "supernet.supernet",
     "Tabular": "estimate.tabular",

@@ -8,6 +8,8 @@ from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, NoReturn, Union, final
 
+from nasturtium.display.architecture import architecture_lines
+from nasturtium.display.notebook import render_lines
 from nasturtium.errors import SpaceError
 
 __all__ = ["Architecture", "Value", "plain", "same"]
@@ -187,9 +189,7 @@ class Architecture(Mapping[str, Value]):
         return "\n".join([self.space, *(f"  {line}" for line in self._lines())])
 
     def _lines(self) -> list[str]:
-        from nasturtium.display.decisions import answers
-
-        return answers(self)
+        return architecture_lines(self)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         """What IPython shows."""
@@ -197,6 +197,4 @@ class Architecture(Mapping[str, Value]):
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
-        from nasturtium.display.notebook import lines
-
-        return lines(self.space, self._lines())
+        return render_lines(self.space, self._lines())

@@ -13,7 +13,8 @@ import nasturtium as nas
 from nasturtium.cli.description import describe_space
 from nasturtium.cost.count import count
 from nasturtium.errors import SpaceError, StoreError
-from nasturtium.report.text.network_tree import tree
+from nasturtium.report.flow import trace_flow
+from nasturtium.report.text.network_tree import draw_tree
 from nasturtium.space.ops import ConvBN
 
 BARE = """
@@ -33,15 +34,15 @@ def test_a_network_drawn():
         body=nas.chain((f"layer{place}", nas.block(ConvBN, 8, 8)) for place in range(3)),
         head=nas.block(nas.Classifier, 8, 10),
     )()
-    lines = tree(network, (3, 8, 8))
+    lines = draw_tree(trace_flow(network, (3, 8, 8)))
     assert [re.split(r"  +", line.strip("│ "))[0] for line in lines] == [
         "Sequential",
-        "├─ stem",
-        "├─ body",
-        "└─ layer0 to layer2, each",
-        "└─ head",
+        "├── stem",
+        "├── body",
+        "└── layer0 to layer2, each",
+        "└── head",
     ]
-    assert lines[1].split()[2:] == ["ConvBN", "8x8x8", "232", "params", "13.8", "k", "MACs"]
+    assert lines[1].split()[2:] == ["ConvBN", "8×8×8", "232", "params", "13.8", "k", "MACs"]
     assert lines[3].split()[-5:] == ["592", "params", "36.9", "k", "MACs"]
     assert count(network, (3, 8, 8)).params == 232 + 3 * 592 + 90
     assert len({len(line) for line in lines[:-1]}) == 1  # in columns
@@ -50,9 +51,9 @@ def test_a_network_drawn():
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
-        ("mobilenet(blocks=2)", ("├─ stem", "├─ block1", "└─ classifier")),
-        ("evonet", ("├─ stem", "├─ body", "└─ head")),
-        ("mlp(inputs=(64,))", ("on inputs of 64", "├─ body", "└─ head")),
+        ("mobilenet(blocks=2)", ("├── stem", "├── block1", "└── classifier")),
+        ("evonet", ("├── stem", "├── body", "└── head")),
+        ("mlp(inputs=(64,))", ("on inputs of 64", "├── body", "└── head")),
     ],
 )
 def test_a_space_has_its_example_drawn(text, parts):
@@ -71,7 +72,7 @@ def test_a_space_that_grows():
 
 
 def test_a_network_of_one_part():
-    assert len(tree(nn.Linear(4, 2), (4,))) == 2
+    assert len(draw_tree(trace_flow(nn.Linear(4, 2), (4,)))) == 2
 
 
 def test_all_is_told_or_what_repeats_once():

@@ -18,10 +18,10 @@ from nasturtium.cli import main
 from nasturtium.cli.description import describe_study
 from nasturtium.display.printable import escape_unprintable
 from nasturtium.errors import StoreError
-from nasturtium.report.text.summary import address
 from nasturtium.retraining.model_card import _code, _literal
 from nasturtium.run.open_study import replay
 from nasturtium.run.validate_manifest import checked
+from nasturtium.status.study_summary import address
 from nasturtium.study.event import Event
 from nasturtium.study.stores.sql import SqlStore
 from nasturtium.study.study import Study
@@ -229,7 +229,7 @@ def test_what_is_printed_to_be_pasted_is_quoted(
     assert words[-2:] == ["--", f"--store={odd}"]
     assert run("report", f"{odd}.db")[0] == 0
     page = (tmp_path / "report.html").read_text()
-    assert "nasturtium evidence &#x27;x;touch PWNED;#.db:x;touch PWNED;#&#x27;" in page
+    assert "nasturtium evidence &#39;x;touch PWNED;#.db:x;touch PWNED;#&#39;" in page
     manifest["call"]["data"] = "a\x1b[2Jb"
     log = SqlStore("other.db")
     log.append(odd, [Event("manifest", manifest), *events[1:]])

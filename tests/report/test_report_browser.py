@@ -8,6 +8,7 @@ import pytest
 
 import nasturtium as nas
 from nasturtium.report.page import report
+from nasturtium.report.plot_data import ARMS
 
 SPACE = nas.zoo.nasbench201.bind(inputs=(1, 8, 8), cells=1, channels=4)
 READY = "return document.body.dataset.ready"
@@ -73,7 +74,7 @@ def test_the_front_is_drawn_as_the_study_has_it(browser, opened):
     best = [p for p in pairs if not any(q[0] < p[0] and q[1] > p[1] for q in pairs)]
     assert sorted(traces["front"]["x"]) == pytest.approx(sorted(p[0] for p in best), rel=1e-6)
     assert sum(map(len, browser.run(POINTS))) == len(pairs) + len(best) + 1
-    assert traces[f"the chosen, trial {study.best.number}"]["x"] == pytest.approx(
+    assert traces[f"chosen: trial {study.best.number}"]["x"] == pytest.approx(
         [study.best.metrics["params"]], rel=1e-6
     )
 
@@ -125,7 +126,7 @@ def test_hovering_and_clicking_a_point_shows_its_architecture(browser, opened):
     for name, value in trial.architecture.items():
         assert name in shown and str(value) in shown
     if trial.proposal.parent is not None:
-        assert f"From its parent, trial {trial.proposal.parent}, it differs in 1" in shown
+        assert f"It differs from its parent, trial {trial.proposal.parent}, in 1" in shown
 
 
 def test_sorting_sorts_and_says_so(browser, opened):
@@ -229,6 +230,22 @@ def test_studies_without_an_answer_open_without_a_complaint(browser, tmp_path):
         assert browser.complaints() == []
         assert sum(map(len, browser.run(POINTS))) == points
         assert browser.run(COLUMN, 0) == [str(n) for n in range(len(study.history))]
+
+
+def test_every_arm_is_shown_by_its_own_name(browser, tmp_path):
+    study = nas.Study(SPACE, nas.RandomSearch(), name="arms")
+    for place, arm in enumerate(ARMS):
+        trial = study.add(SPACE.sample(Random(place)), arm)
+        study.tell(trial, {"accuracy": 0.5 + place / 100})
+    browser.open(report(study, tmp_path / "arms.html"))
+    browser.until(READY)
+    assert browser.run(COLUMN, 1) == list(ARMS)
+    traces = browser.run("return document.getElementById('front-plot').data")
+    drawn = {trace["name"]: trace["marker"] for trace in traces if trace["name"] in ARMS}
+    assert list(drawn) == list(ARMS)
+    for look in ("symbol", "color"):
+        assert len({marker[look] for marker in drawn.values()}) == len(ARMS)
+    assert browser.complaints() == []
 
 
 def test_ten_thousand_trials_open_in_two_seconds(browser, tmp_path):

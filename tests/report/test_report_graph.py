@@ -1,21 +1,16 @@
-"""A network's graph: what is opened, what is drawn once, that costs add up, where boxes go."""
+"""A network's graph: what is opened, what is drawn once, and the picture of it."""
 
 from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
-from random import Random
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import nn
 
 import nasturtium as nas
-from nasturtium.cost.count import count
 from nasturtium.errors import EstimateError
 from nasturtium.report.draw import draw, picture, rows
 from nasturtium.report.graph import graph
-from nasturtium.report.layout import GAP, plan
 
 
 class Shortcut(nn.Module):
@@ -64,30 +59,14 @@ def test_a_tensor_that_is_handed_through_keeps_its_other_readers():
     assert ("Identity", "Conv2d") not in edges
 
 
-@pytest.mark.parametrize(
-    ("name", "inputs"),
-    [("nasbench201", (3, 32, 32)), ("mobilenet", (1, 8, 8)), ("regnet", (3, 32, 32))],
-)
-def test_costs_of_the_boxes_add_up_to_those_of_the_network(name, inputs):
-    arguments = {"cells": 2} if name == "nasbench201" else {}
-    space = getattr(nas.zoo, name).bind(inputs=inputs, **arguments)
-    for seed in range(3):
-        network = space.skeleton(space.sample(Random(seed)))
-        drawn, cost = graph(network, inputs), count(network, inputs)
-        assert sum(box.params * box.copies for box in drawn.boxes) == cost.params
-        assert sum(box.macs * box.copies for box in drawn.boxes) == cost.macs
-        assert sum(row[3] for row in rows(drawn)) == cost.params
-        numbers = [box.number for box in drawn.boxes]
-        assert all(a < b and {a, b} <= set(numbers) for a, b in drawn.edges)
-        assert all(any(b == n for _, b in drawn.edges) for n in numbers[1:])
-
-
 def test_too_many_boxes_are_closed_to_modules():
     network = nn.Sequential(*(Shortcut(2) for _ in range(3)), nn.Flatten())
     assert len(graph(network, (2, 4, 4), most=5).boxes) <= 6
     wide = nn.Sequential(*(Shortcut(4) if i % 2 else nn.Conv2d(4, 4, i + 1) for i in range(6)))
     assert len(graph(wide, (4, 16, 16)).boxes) > 12
-    closed = graph(wide, (4, 16, 16), most=10)
+    closed = graph(wide, (4, 16, 16), most=12)
+    assert [box.type for box in closed.boxes].count("Shortcut, like 1") == 2
+    closed = graph(wide, (4, 16, 16), most=8)
     assert [box.type for box in closed.boxes].count("Shortcut") == 3
 
 
@@ -100,6 +79,21 @@ def test_the_picture_is_an_svg_with_shapes_and_costs():
     assert "stage0.cell0.edge0_1: nor_conv_3x3 (ReLUConvBN)" in text
 
 
+def test_a_chosen_option_is_one_box():
+    space = nas.zoo.darts.bind(layers=3, channels=4)
+    architecture = space.decide(
+        lambda asked: "skip_connect" if "skip_connect" in asked.options else asked.options[:2]
+    )
+    types = [box.type for box in graph(space.build(architecture), (3, 16, 16)).boxes]
+    assert "skip_connect (FactorizedReduction)" in types
+    assert "skip_connect (Identity)" in types
+
+
+def test_the_table_lists_all_costs():
+    drawn = graph(nn.Sequential(nn.Conv2d(3, 8, 1), Shortcut(8), Shortcut(8)), (3, 8, 8))
+    assert sum(row[3] for row in rows(drawn)) == 32 + 2 * (2 * 584 + 16)
+
+
 def test_names_of_a_network_cannot_break_the_picture():
     network = nn.Sequential()
     network.add_module('<b>&"', nn.Conv2d(1, 1, 1))
@@ -110,22 +104,3 @@ def test_names_of_a_network_cannot_break_the_picture():
 def test_an_input_that_does_not_fit_is_refused_in_words():
     with pytest.raises(EstimateError, match=r"Conv2d.*\(1, 1, 8, 8\)"):
         draw(nn.Sequential(nn.Conv2d(3, 4, 3)), (1, 8, 8))
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.data())
-def test_boxes_of_a_layer_never_overlap_and_edges_lead_down(data):
-    count = data.draw(st.integers(1, 14))
-    pairs = [(a, b) for b in range(count) for a in range(b)]
-    edges = data.draw(st.lists(st.sampled_from(pairs), unique=True)) if pairs else []
-    sizes = {n: (data.draw(st.floats(10, 200)), 40.0) for n in range(count)}
-    laid = plan(sizes, edges)
-    for a, b in edges:
-        assert laid.places[a].y < laid.places[b].y
-    for a in range(count):
-        for b in range(a):
-            one, two = laid.places[a], laid.places[b]
-            if one.layer == two.layer:
-                assert abs(one.x - two.x) >= (sizes[a][0] + sizes[b][0]) / 2 + GAP - 1e-6
-        assert laid.places[a].x - sizes[a][0] / 2 >= -1e-6
-        assert laid.places[a].x + sizes[a][0] / 2 <= laid.width + 1e-6

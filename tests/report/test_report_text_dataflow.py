@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nasturtium as nas
-from nasturtium.report.graph import Box, graph
-from nasturtium.report.text.dataflow import lanes, parts
+from nasturtium.report.boxes import Box
+from nasturtium.report.graph import graph
+from nasturtium.report.text.dataflow import draw_branches, draw_lanes
 from nasturtium.space.zoo.nasbench101 import from_matrix
 
 BLOCKS = "●○+∥×"
@@ -57,7 +58,7 @@ def graphs(draw: st.DrawFn) -> tuple[int, list[tuple[int, int]]]:
 def test_the_text_says_who_reads_what(drawn: tuple[int, list[tuple[int, int]]]) -> None:
     number, edges = drawn
     boxes = [Box(place, "block", "", "", (1,)) for place in range(number)]
-    lines = [line.split("  1")[0] for line in lanes(boxes, edges)]
+    lines = [line.split("  1")[0] for line in draw_lanes(boxes, edges)]
     assert read_back(lines) == set(edges)
 
 
@@ -66,7 +67,7 @@ def test_a_cell_is_drawn_once_with_its_operations() -> None:
     space = nas.zoo.nasbench101.bind(vertices=4, channels=8, stacks=2, cells=2)
     with torch.device("meta"):
         network = space.build(from_matrix(matrix, ["maxpool3x3", "conv1x1"], 4))
-    lines = parts(graph(network, (3, 8, 8)))
+    lines = draw_branches(graph(network, (3, 8, 8)))
     assert lines[0] == "stack0.cell0, and 3 more like it:"
     assert [line.split()[-3:] for line in lines if "from" in line] == [["from", "stem", "8×8×8"]]
     words = [line.split("×")[0].split() for line in lines[1:]]
@@ -80,7 +81,7 @@ def test_different_parts_are_drawn_once(name: str, kinds: int) -> None:
     space = getattr(nas.zoo, name).bind(inputs=(3, 32, 32))
     with torch.device("meta"):
         network = space.build(space.sample(Random(1)))
-    lines = parts(graph(network, (3, 32, 32), 10_000))
+    lines = draw_branches(graph(network, (3, 32, 32), 10_000))
     assert sum(line.endswith("more like it:") for line in lines) == kinds
 
 
@@ -88,7 +89,7 @@ def test_parts_beyond_the_number_are_counted() -> None:
     space = nas.zoo.anynet.bind(inputs=(3, 32, 32))
     with torch.device("meta"):
         network = space.build(space.sample(Random(1)))
-    lines = parts(graph(network, (3, 32, 32), 10_000), most=1)
+    lines = draw_branches(graph(network, (3, 32, 32), 10_000), most=1)
     assert lines[-1] == "and 1 more kind of part that branches"
 
 
@@ -97,6 +98,6 @@ def test_what_has_too_many_blocks_says_so() -> None:
     with torch.device("meta"):
         network = space.build(space.sample(Random(1)))
     drawn = graph(network, (3, 32, 32), 10_000)
-    assert parts(drawn) == [
+    assert draw_branches(drawn) == [
         f"the network: {len(drawn.boxes)} blocks, too many to be drawn as lanes"
     ]

@@ -18,10 +18,10 @@ import pytest
 import nasturtium as nas
 from nasturtium.cli import main
 from nasturtium.errors import StoreError
-from nasturtium.report.text.overview import overview_of, read_overview
-from nasturtium.report.text.summary import rows as rows_of
-from nasturtium.report.text.summary import summary
 from nasturtium.run.open_study import manifest_in, reopen
+from nasturtium.status.study_overview import overview_of, read_overview
+from nasturtium.status.study_summary import rows as rows_of
+from nasturtium.status.study_summary import summary
 from nasturtium.study import segment, summing
 from nasturtium.study.event import chained
 from nasturtium.study.stores import sql

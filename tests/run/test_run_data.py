@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 import nasturtium as nas
 from nasturtium.cli import app
-from nasturtium.report.head import head
+from nasturtium.report.study_facts import describe_study
 from nasturtium.retraining.model_card import format_card
 from nasturtium.run.open_study import reopen
 from nasturtium.study.context import StudyContext
@@ -119,7 +119,8 @@ def test_what_was_done_to_the_data_is_shown(tmp_path: Path) -> None:
         shown = " ".join(runner.invoke(app, [command, str(store)]).output.split())
         assert "images of more than 8 bits a pixel keep their values" in shown
         assert "1 unreadable images skipped: dark/x.png" in shown
-    assert "1 unreadable images skipped" in head(reopen(open_store(store)), "now")  # the report
+    facts = dict(describe_study(reopen(open_store(store)), "now").facts)  # of the report
+    assert "1 unreadable images skipped" in facts["Data"]
     assert (
         "--load skip_unreadable=True"
         in runner.invoke(app, ["describe", "--command", str(store)]).output

@@ -16,9 +16,9 @@ from sklearn.datasets import load_iris
 from torch import nn
 
 import nasturtium as nas
-from nasturtium.report.text.standing import measure_progress
 from nasturtium.run import progress
 from nasturtium.run.progress import STAGES, Lines, Panel, Stage, automatic, both
+from nasturtium.status.search_progress import measure_progress
 
 
 @nas.space

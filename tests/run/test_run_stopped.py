@@ -13,11 +13,11 @@ import nasturtium as nas
 from nasturtium.analyse.comparison.selection import split_pools
 from nasturtium.analyse.curves import search_curve
 from nasturtium.errors import StrategyError
-from nasturtium.report.page import page
-from nasturtium.report.text.standing import measure_progress
-from nasturtium.report.text.summary import rows, summary
+from nasturtium.report.page import render_page
 from nasturtium.run.defaults import merged, trained
 from nasturtium.run.progress import _opening
+from nasturtium.status.search_progress import measure_progress
+from nasturtium.status.study_summary import rows, summary
 from nasturtium.strategy.asha import ASHA
 from nasturtium.strategy.bohb import BOHB
 from nasturtium.strategy.halving import Hyperband, SuccessiveHalving
@@ -115,7 +115,7 @@ def test_a_training_that_was_ended_early_is_no_result():
     assert summary(study)["trials"]["stopped"] == len(stopped)
     assert f"{len(stopped)} stopped early" in dict(rows(study))["trials"]
     assert f"{len(stopped)} stopped early" in measure_progress(study, 60, None, 1.0).budget()
-    assert f"{len(stopped)} were stopped early, and count as no result" in page(study)
+    assert f"{len(stopped)} of them stopped early, without a result" in render_page(study)
     again = nas.Study(study.space, nas.Portfolio(), objectives=("loss",), store=study.store,
                       name=study.name)  # fmt: skip
     assert [t.state for t in again.history] == [t.state for t in history]
@@ -265,7 +265,7 @@ def test_a_study_of_which_every_trial_was_stopped():
     )
     assert study.front == () and summary(study)["best"] is None
     assert dict(rows(study))["trials"].startswith("3 searched, 3 stopped early")
-    assert "stopped early: 3" in page(study)
+    assert "stopped early: 3" in render_page(study)
     assert json.loads(json.dumps(summary(study)))["random"] is None
 
 

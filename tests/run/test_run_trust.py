@@ -159,7 +159,7 @@ def test_a_report_goes_without_the_drawing_and_says_why(
     written(tmp_path / "study.db", events, call__space="evil.py:net")
     assert run("report", "study.db")[0] == 0
     page = (tmp_path / "report.html").read_text()
-    assert "a space of the user&#x27;s own (evil.py:net) is code" in page
+    assert "a space of the user&#39;s own (evil.py:net) is code" in page
     written(tmp_path / "own.db", events)
     assert run("report", "own.db", "--out", "own.html")[0] == 0
     assert 'class="scroll drawing"' in (tmp_path / "own.html").read_text()

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 import nasturtium as nas
-from nasturtium.decision import OneOf, Range
+from nasturtium.decision.one_of import OneOf
+from nasturtium.decision.range import Range
 from nasturtium.errors import SpaceError
 
 WIDTH = 3  # of all tensors

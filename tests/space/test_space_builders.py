@@ -22,7 +22,9 @@ from hypothesis import strategies as st
 import nasturtium as nas
 from nasturtium.contracts.spaces import check_space
 from nasturtium.cost.count import count
-from nasturtium.decision import OneOf, Range, Subset
+from nasturtium.decision.one_of import OneOf
+from nasturtium.decision.range import Range
+from nasturtium.decision.subset import Subset
 from nasturtium.errors import Rejected, SpaceError
 from nasturtium.space.answers import first
 from nasturtium.space.limits import Limits

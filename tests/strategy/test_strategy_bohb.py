@@ -10,7 +10,8 @@ from searching import layered, mean_best, searched, worth
 
 import nasturtium as nas
 from nasturtium.contracts.strategies import check_strategy
-from nasturtium.decision import OneOf, Range
+from nasturtium.decision.one_of import OneOf
+from nasturtium.decision.range import Range
 from nasturtium.errors import StrategyError
 from nasturtium.space.pool import PoolSpace
 from nasturtium.strategy.bohb import BOHB, KDE, Density

@@ -12,7 +12,9 @@ import pytest
 
 from nasturtium.bench.nasbench201 import NASBench201
 from nasturtium.comparison.race import race
-from nasturtium.decision import OneOf, Range, Subset
+from nasturtium.decision.one_of import OneOf
+from nasturtium.decision.range import Range
+from nasturtium.decision.subset import Subset
 from nasturtium.errors import StrategyError
 from nasturtium.space.choice import space
 from nasturtium.space.pool import PoolSpace

@@ -12,7 +12,7 @@ SIZES = {"zdt1": (30, 2), "zdt2": (30, 2), "zdt3": (30, 2), "dtlz2": (12, 3)}
 
 
 def losses(problem: str, x: list[float]) -> list[float]:
-    """The objectives of a point."""
+    """Return the objectives of a point."""
     if problem == "dtlz2":
         g = sum((v - 0.5) ** 2 for v in x[2:])
         a, b = x[0] * math.pi / 2, x[1] * math.pi / 2

@@ -1,8 +1,8 @@
 """Last fronts of pymoo's algorithms; multiobjective.py starts this and compares.
 
 Needs an interpreter that has pymoo, and nothing of the project. The discrete table is searched with
-the variation that its space gives there (uniform crossover, then one decision drawn anew), and with
-pymoo's own for integers (SBX and polynomial mutation, rounded).
+the variation that its space gives there (uniform crossover, then one decision drawn again), and
+with pymoo's own for integers (SBX and polynomial mutation, rounded).
 
     /path/with/pymoo/python scripts/reproduce/peers/pymoo_fronts.py TASKS.json FRONTS.json
 """
@@ -51,7 +51,7 @@ class Table(Problem):
 
 
 class Anew(Mutation):
-    """One decision is drawn anew."""
+    """Mutation that draws one decision again."""
 
     def _do(self, problem, x, *args, random_state=None, **named):
         places = random_state.integers(0, 6, len(x))
@@ -62,7 +62,7 @@ class Anew(Mutation):
 
 
 def algorithm(label: str, population: int):
-    """The algorithm of a task."""
+    """Return the algorithm of a task."""
     if label == "NSGA-III":
         return NSGA3(get_reference_directions("das-dennis", 3, n_partitions=12), population)
     if label == "NSGA-II, same variation":

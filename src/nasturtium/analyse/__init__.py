@@ -1,1 +1,1 @@
-"""What trials and trainings say, and how sure one can be of it."""
+"""Analysis of studies: evidence, statistics, cost and benefit."""

@@ -73,7 +73,7 @@ from nasturtium.analyse.cost_benefit import CostBenefit
 from nasturtium.analyse.curves import Curve
 from nasturtium.analyse.evidence_summary import summarize
 from nasturtium.analyse.ranking import Rank
-from nasturtium.display.notebook import lines
+from nasturtium.display.notebook import render_lines
 from nasturtium.errors import StrategyError
 
 __all__ = ["Evidence"]
@@ -201,7 +201,7 @@ class Evidence:
 
     def _repr_html_(self) -> str:
         """Return the display in a notebook."""
-        return lines(repr(self)[1:-1], self.words)
+        return render_lines(repr(self)[1:-1], self.words)
 
     def __str__(self) -> str:
         return "\n".join(self.words)

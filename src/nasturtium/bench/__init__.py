@@ -1,1 +1,1 @@
-"""Tabular benchmarks: networks that others trained and measured, read from files you have."""
+"""Benchmarks: tables of networks trained and measured."""

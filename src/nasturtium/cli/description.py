@@ -11,7 +11,8 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from nasturtium.atomic_write import check_target, present
-from nasturtium.display.decisions import answers, folded
+from nasturtium.decision.summary import summarize_decisions
+from nasturtium.display.architecture import architecture_lines
 from nasturtium.errors import EstimateError, NasturtiumError, SpaceError, StoreError
 from nasturtium.run.manifest import UNSAID
 from nasturtium.run.names import NAMES, made
@@ -92,7 +93,7 @@ def describe_space(
         if isinstance(space, ChoiceSpace):
             asked = space.discover()
             full = [f"{one.name}: {one.options_text()}" for one in asked]
-            body["decisions"] = full if complete else folded(asked)
+            body["decisions"] = full if complete else summarize_decisions(asked)
         if isinstance(space, GraphSpace):
             body["mutations"] = [f"{m.__name__}: {_first(m.__doc__)}" for m in space.mutations]
         example = max((space.sample(Random(seed)) for seed in range(5)), key=len)
@@ -105,7 +106,7 @@ def describe_space(
             f"space {text!r} cannot be built: {type(error).__name__}: {error}; check its arguments"
         ) from error
     full = [", ".join(f"{key}={value}" for key, value in example.items())]
-    body["example"] = full[0] if complete else answers(example)
+    body["example"] = full[0] if complete else architecture_lines(example)
     body["its parameters"] = f"{sum(one.numel() for one in network.parameters()):,}"
     if own is not None and inputs is not None:
         body["check"] = str(own.check(inputs, classes))
@@ -171,26 +172,27 @@ def _draw(network: nn.Module, inputs: tuple[int, ...], svg: Path | None) -> dict
         SpaceError: there is to be a picture, and the network does not take the inputs.
         StoreError: the picture cannot be written.
     """
-    from nasturtium.report.draw import draw
-    from nasturtium.report.graph import graph
-    from nasturtium.report.text.dataflow import parts
-    from nasturtium.report.text.network_tree import tree
+    from nasturtium.report.draw import picture
+    from nasturtium.report.flow import trace_flow
+    from nasturtium.report.graph import graph_of
+    from nasturtium.report.text.dataflow import draw_branches
+    from nasturtium.report.text.network_tree import draw_tree
 
     shape = "x".join(map(str, inputs))
     try:
-        body: dict[str, Any] = {"its parts": [f"on inputs of {shape}", *tree(network, inputs)]}
-        body["what branches"] = parts(graph(network, inputs, most=ALL))
-        if svg is not None:
-            picture = draw(network, inputs, alone=True)
+        flow = trace_flow(network, inputs)
     except EstimateError as error:
         if svg is not None:
             raise SpaceError(
                 f"inputs of {shape} do not fit the example, so it cannot be drawn: {error}"
             ) from error
         return {"its parts": [f"not drawn, since inputs of {shape} do not fit: {error}"]}
+    body: dict[str, Any] = {"its parts": [f"on inputs of {shape}", *draw_tree(flow)]}
+    body["what branches"] = draw_branches(graph_of(flow, ALL))
     if svg is not None:
+        drawing = picture(graph_of(flow), alone=True)
         try:
-            svg.write_text(picture, encoding="utf-8")
+            svg.write_text(drawing, encoding="utf-8")
         except OSError as error:
             raise StoreError(
                 f"the picture cannot be written to {svg}: {error.strerror}; name a file in a "

@@ -31,7 +31,7 @@ def print_text(text: str) -> None:
 
 def print_search_result(study: Study, as_json: bool) -> None:
     """Print the result of a search."""
-    from nasturtium.report.text.summary import address, rows, summary
+    from nasturtium.status.study_summary import address, rows, summary
 
     if as_json:
         typer.echo(json.dumps(summary(study)))
@@ -44,8 +44,8 @@ def print_search_result(study: Study, as_json: bool) -> None:
 
 def print_retrained(network: Retrained, files: Sequence[Mapping[str, Any]], as_json: bool) -> None:
     """Print a retrained network and the files that it was written to."""
-    from nasturtium.report.text.summary import format_metric
     from nasturtium.retraining.retrained import NEW_WEIGHTS
+    from nasturtium.status.study_summary import format_metric
 
     if as_json:
         body = {

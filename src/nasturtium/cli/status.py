@@ -16,9 +16,9 @@ __all__ = ["best", "status"]
 
 def status(study: options.StoreName, as_json: options.Json = False) -> None:
     """Print the status of a study, also while it runs, or of every study in a store."""
-    from nasturtium.report.text.overview import read_overview
-    from nasturtium.report.text.summary import rows, summary
     from nasturtium.run.open_study import found, manifest_in
+    from nasturtium.status.study_overview import read_overview
+    from nasturtium.status.study_summary import rows, summary
 
     store, name = found(study, read_only=True)
     names = (name,) if name is not None else store.studies()
@@ -39,9 +39,9 @@ def status(study: options.StoreName, as_json: options.Json = False) -> None:
 
 def best(study: options.StoreName, top: options.TopBest = 1, as_json: options.Json = False) -> None:
     """Print the best architecture of a study, decision by decision."""
-    from nasturtium.report.text.overview import overview_of, read_overview
-    from nasturtium.report.text.summary import format_metrics, trial_to_json
     from nasturtium.run.open_study import found, manifest_in, reopen
+    from nasturtium.status.study_overview import overview_of, read_overview
+    from nasturtium.status.study_summary import format_metrics, trial_to_json
     from nasturtium.study.segment import BEST
 
     store, name = found(study, read_only=True)

@@ -1,1 +1,1 @@
-
+"""Cost of networks: parameters, operations, memory, latency."""

@@ -22,7 +22,7 @@ from torch.utils.flop_counter import flop_registry
 from nasturtium.cost.products import macs_of
 from nasturtium.errors import EstimateError
 
-__all__ = ["Tally", "Trace", "check_registered", "outline", "run"]
+__all__ = ["Tally", "Trace", "check_registered", "outline", "reads_values", "run"]
 
 _META = torch.device("meta")
 _aten = torch.ops.aten
@@ -283,9 +283,14 @@ def _shapes(values: Any) -> str:
     return " and ".join(str(tuple(tensor.shape)) for tensor in tensors)
 
 
+def reads_values(error: Exception) -> bool:
+    """Return whether a run on the meta device failed because it read values of tensors."""
+    return isinstance(error, NotImplementedError) or bool(re.search(r"\bmeta\b", str(error)))
+
+
 def _explain(error: Exception) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
-    if isinstance(error, NotImplementedError) or re.search(r"\bmeta\b", text):
+    if reads_values(error):
         return (
             f"it reads values of tensors, which a count without data cannot know ({text[:200]}); "
             "make the shapes independent of the data"

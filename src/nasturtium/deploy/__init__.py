@@ -1,1 +1,1 @@
-
+"""Deployment: export, quantisation, verification."""

@@ -1,0 +1,1 @@
+"""Display of decisions and records as text and HTML."""

@@ -1,1 +1,1 @@
-
+"""Estimators: training, hardware cost and tables."""

@@ -1,0 +1,1 @@
+"""Executors: jobs in this process or in worker processes."""

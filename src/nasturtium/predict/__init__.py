@@ -1,1 +1,1 @@
-"""Surrogates: what is learned from finished trials, as arrays; nothing here knows of search."""
+"""Surrogate models: they predict results of untried candidates."""

@@ -1,1 +1,1 @@
-"""Zero-cost proxies: numbers about a network before any training; nothing here knows of search."""
+"""Zero-cost proxies: scores of networks before any training."""

@@ -1,4 +1,4 @@
-"""Numbers with their units, and sentences made of them."""
+"""Numbers, durations and lists as text for people."""
 
 from __future__ import annotations
 
@@ -6,7 +6,18 @@ import math
 import re
 from collections.abc import Iterable
 
-__all__ = ["COUNTED", "kind_of", "label", "listed", "many", "measured", "short", "span"]
+__all__ = [
+    "COUNTED",
+    "classify_metric",
+    "format_count",
+    "format_duration",
+    "format_metric",
+    "format_number",
+    "format_value",
+    "join_words",
+    "label_axis",
+    "name_metric",
+]
 
 SHARES = frozenset(
     {"accuracy", "error", "f1", "precision", "recall", "auc", "iou", "top1", "top5", "dice"}
@@ -20,8 +31,13 @@ COUNTED = {
 SUFFIXES = ((1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k"))
 
 
-def kind_of(name: str, values: Iterable[float] = ()) -> str:
-    """How a metric's numbers are written: ``share``, ``count``, ``ms``, ``s`` or ``plain``."""
+def classify_metric(name: str, values: Iterable[float] = ()) -> str:
+    """Return how a metric's numbers are written: ``share``, ``count``, ``ms``, ``s``, ``plain``.
+
+    Args:
+        name: of the metric.
+        values: its numbers; with an accuracy above 1 it is not a share.
+    """
     words = set(re.split(r"[._-]", name.lower()))
     if words & SHARES:
         return "share" if all(0.0 <= value <= 1.0 for value in values) else "plain"
@@ -32,40 +48,49 @@ def kind_of(name: str, values: Iterable[float] = ()) -> str:
     return "s" if "seconds" in words else "plain"
 
 
-def label(name: str, kind: str) -> str:
-    """A metric's name with its unit, for axes and the heads of tables."""
-    text = COUNTED.get(name, name.replace("_", " "))
-    return {"share": f"{text} (%)", "ms": f"{text} (ms)", "s": f"{text} (s)"}.get(kind, text)
+def name_metric(name: str) -> str:
+    """Return a metric's name as a word: ``parameters`` for ``params``."""
+    return COUNTED.get(name, name.replace("_", " "))
 
 
-def short(value: float) -> str:
-    """A count or a number in about three digits: ``1.25 M``."""
+def label_axis(name: str, kind: str) -> str:
+    """Return a metric's name with its unit, for axes and column heads."""
+    unit = {"share": " (%)", "ms": " (ms)", "s": " (s)"}.get(kind, "")
+    return name_metric(name) + unit
+
+
+def format_number(value: float) -> str:
+    """Return a number in about three digits: ``1.25 M``."""
     if not math.isfinite(value):
         return "not a finite number"
     for size, suffix in SUFFIXES:
-        if abs(value) >= 0.9995 * size:  # what is rounded to a thousand takes the next suffix
+        if abs(value) >= 0.9995 * size:  # a value that rounds to 1000 takes the next suffix
             return f"{value / size:.3g}{suffix}"
     return f"{value:.4g}"
 
 
-def measured(name: str, value: float) -> str:
-    """A metric's value in words: ``accuracy 97.5 %``, ``2.3 k parameters``, ``latency 3.2 ms``."""
-    kind = kind_of(name, (value,))
-    text = name.replace("_", " ")
+def format_value(name: str, value: float) -> str:
+    """Return a metric's value with its unit: ``97.50 %``, ``2.3 k``, ``3.2 ms``."""
     if not math.isfinite(value):
-        return f"{text} not a finite number"
+        return "not a finite number"
+    kind = classify_metric(name, (value,))
     if kind == "share":
-        return f"{text} {100 * value:.2f} %"
-    if kind == "count":
-        found = next((word for part, word in COUNTED.items() if part == name), text)
-        return f"{short(value)} {found}"
+        return f"{100 * value:.2f} %"
     if kind == "ms":
-        return f"{text} {value:.3g} ms"
-    return f"{text} {span(value)}" if kind == "s" else f"{text} {value:.4g}"
+        return f"{value:.3g} ms"
+    return format_duration(value) if kind == "s" else format_number(value)
 
 
-def span(seconds: float) -> str:
-    """A time in words: ``3.2 s``, ``4 min 10 s``, ``2 h 5 min``, ``3 days 4 h``."""
+def format_metric(name: str, value: float) -> str:
+    """Return a metric's name and value: ``accuracy 97.50 %``, ``2.3 k parameters``."""
+    text = format_value(name, value)
+    if classify_metric(name, (value,)) == "count" and math.isfinite(value):
+        return f"{text} {name_metric(name)}"
+    return f"{name.replace('_', ' ')} {text}"
+
+
+def format_duration(seconds: float) -> str:
+    """Return a duration: ``3.2 s``, ``4 min 10 s``, ``2 h 5 min``, ``3 days 4 h``."""
     if seconds < 60:
         return f"{seconds:.3g} s"
     whole = round(seconds)
@@ -78,12 +103,12 @@ def span(seconds: float) -> str:
     return f"{hours // 24} days {hours % 24} h"
 
 
-def many(count: int, thing: str) -> str:
-    """A number of things: ``1 network``, ``1,000 networks``."""
+def format_count(count: int, thing: str) -> str:
+    """Return a number of things: ``1 network``, ``1,000 networks``."""
     return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
-def listed(parts: Iterable[str]) -> str:
-    """Words joined as in a sentence: ``a, b and c``."""
+def join_words(parts: Iterable[str]) -> str:
+    """Join words as in a sentence: ``a, b and c``."""
     words = list(parts)
     return ", ".join(words[:-1]) + (" and " if len(words) > 1 else "") + "".join(words[-1:])

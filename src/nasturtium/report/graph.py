@@ -1,75 +1,39 @@
-"""Which parts of a network are drawn: blocks, not layers; what repeats, once.
+"""Choose the blocks of a network that are drawn, and the edges between them.
 
-A module is opened where it branches (it adds or concatenates what its parts give), where it only
-lists others, or where it holds many layers; else it is one block. Equal blocks that follow one
-another are drawn once, with their number.
+A module is opened, so that its insides are drawn, where it branches (it adds or concatenates
+outputs of its parts), where it only lists other modules, or where it holds many layers; any other
+module is one box, and so is a chosen option that is not large. Functions outside of closed modules
+are boxes of their own. Equal blocks that follow one another are drawn once, with their number.
+
+Each operation of the network lies in exactly one box, so parameters and multiply-accumulates of
+the boxes add up to those of the network.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import final
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from torch import nn
 
-from nasturtium.cost.count import Layer, breakdown
-from nasturtium.report.flow import ROOT, Call, Flow, Node, follow
+from nasturtium.report.boxes import Box, Frame, Graph, Sketch
+from nasturtium.report.flow import trace_flow
+from nasturtium.report.merge_repeats import merge_repeats
+from nasturtium.report.operations import ROOT, Call, Flow, Operation
 
-__all__ = ["Box", "Frame", "Graph", "graph"]
+__all__ = ["ENDS", "Box", "Frame", "Graph", "graph", "graph_of"]
 
-MOST = 60  # boxes; deeper modules are closed until so many remain
-HEAVY = 6  # layers with products in a module, above which it is opened
-
-
-@final
-@dataclass(frozen=True)
-class Box:
-    """One thing that is drawn.
-
-    Attributes:
-        number: place in the order of execution.
-        kind: ``block``, ``input``, ``output``, or what joins: ``sum``, ``concat``, ``product``...
-        name: dotted path in the network; empty where it is no module.
-        type: class of the module, or the option that was chosen.
-        shape: of the output, without the batch.
-        params: trainable numbers of one copy; the output has what the network holds itself.
-        macs: multiply-accumulates of one copy, for one example.
-        copies: how many equal ones follow one another, those of its frames included.
-    """
-
-    number: int
-    kind: str
-    name: str
-    type: str
-    shape: tuple[int, ...]
-    params: int = 0
-    macs: int = 0
-    copies: int = 1
-
-
-@final
-@dataclass(frozen=True)
-class Frame:
-    """An opened module that is repeated or branches: its name, how often, and its boxes."""
-
-    name: str
-    copies: int
-    members: tuple[int, ...]
-
-
-@final
-@dataclass(frozen=True)
-class Graph:
-    """Boxes in the order of execution, who reads whose output, and frames, outermost first."""
-
-    boxes: tuple[Box, ...]
-    edges: tuple[tuple[int, int], ...]
-    frames: tuple[Frame, ...]
+MOST = 80  # boxes; modules are closed until so many remain
+HEAVY = 6  # operations with products in a module, above which it is opened
+SIMPLE = 2  # the same for a module that branches and reads parameters itself, as a layer does
+JOINS = {"add": "sum", "sub": "difference", "mul": "product", "cat": "concat"}
+BRANCHING = frozenset({"add", "cat", "stack"})
+SILENT = ("Identity", "Dropout")  # not named among the parts of a block: they change no number
+ENDS = ("block", "unused", "input", "output")  # kinds of boxes that join nothing
 
 
 def graph(network: nn.Module, inputs: Sequence[int], most: int = MOST) -> Graph:
-    """The blocks of a network with their shapes and costs, and how data flow between them.
+    """Return the blocks of a network with shapes and costs, and how data flow between them.
 
     Args:
         network: any network; it is neither moved nor run nor altered.
@@ -79,188 +43,210 @@ def graph(network: nn.Module, inputs: Sequence[int], most: int = MOST) -> Graph:
     Raises:
         EstimateError: the network does not accept the input.
     """
-    layers = breakdown(network, tuple(inputs), depth=1000)
-    flow = follow(network, inputs)
-    opened = _opened(flow, layers)
-    made = _Drawing(flow, opened, layers).graph()
-    while len(made.boxes) > most and len(opened) > 1:
-        deepest = max(flow.calls[call].path.count(".") for call in opened - {ROOT})
-        opened -= {c for c in opened - {ROOT} if flow.calls[c].path.count(".") == deepest}
-        made = _Drawing(flow, opened, layers).graph()
-    return made
+    return graph_of(trace_flow(network, inputs), most)
 
 
-def _opened(flow: Flow, layers: Sequence[Layer]) -> set[int]:
-    """The calls whose insides are drawn."""
-    calls = flow.calls
-    itself = {layer.path for layer in layers if layer.macs or layer.params}
-    heavy = {layer.path for layer in layers if layer.macs}
+def graph_of(flow: Flow, most: int = MOST) -> Graph:
+    """Return the graph of a flow that was traced, as :func:`graph` does.
+
+    Where there are too many boxes, modules that are built like an earlier one are closed first,
+    from the outermost to the innermost, then the deepest modules, the last ones first.
+    """
+    opened = _opened(flow)
+    drawn, framed, inside = _graph(flow, opened, {})
+    if len(drawn.boxes) <= most:
+        return drawn
+    like = _like_earlier(drawn, framed)
+    for outer in sorted({_depth(flow.calls[call]) for call in like}):
+        opened -= {call for call in like if _depth(flow.calls[call]) == outer}
+        drawn, _, inside = _graph(flow, opened, like)
+        if len(drawn.boxes) <= most:
+            return drawn
+    while (excess := len(drawn.boxes) - most) > 0 and len(opened) > 1:
+        depth = {call: _depth(flow.calls[call]) for call in opened - {ROOT}}
+        deepest = max(depth.values())
+        for call in sorted(depth, reverse=True):
+            if excess > 0 and depth[call] == deepest:
+                opened.remove(call)
+                excess -= max(inside.get(call, 0) - 1, 0)
+        drawn, _, inside = _graph(flow, opened, like)
+    return drawn
+
+
+def _depth(call: Call) -> int:
+    return call.path.count(".")
+
+
+def _like_earlier(drawn: Graph, framed: Sequence[int]) -> dict[int, int]:
+    """Return which framed calls have boxes and edges like an earlier one, and like which."""
+    first: dict[object, int] = {}
+    like: dict[int, int] = {}
+    closed: set[int] = set()
+    for call, frame in zip(framed, drawn.frames, strict=True):
+        if closed.isdisjoint(frame.members):
+            earlier = first.setdefault(drawn.form(frame.members), call)
+            if earlier != call:
+                like[call] = earlier
+                closed.update(frame.members)
+    return like
+
+
+def _opened(flow: Flow) -> set[int]:
+    """Return the numbers of the calls whose insides are drawn."""
     branching: set[int] = set()
-    weight = [0] * len(calls)
-    for node in flow.nodes:
-        if node.kind in ("sum", "concat"):
-            branching.update(node.owners)
-    for call in calls:
-        if call.leaf and call.path in heavy:
-            up = call.number
-            while up >= 0:
-                weight[up] += 1
-                up = calls[up].parent
-    lists = {call.parent for call in calls if not call.leaf and call.parent >= 0}
+    weighted: set[int] = set()  # calls whose own functions read parameters
+    products = [0] * len(flow.calls)
+    for one in flow.operations:
+        if one.joins and one.type in BRANCHING:
+            branching.update(one.calls)
+        if one.kind == "function" and (one.params or one.shares):
+            weighted.add(one.calls[-1])
+        if one.macs:
+            for number in one.calls:
+                products[number] += 1
+    lists = {call.parent for call in flow.calls if not call.leaf}
+    deciding: set[int] = set()  # calls with chosen options inside
+    for call in flow.calls:
+        outer = call.parent if call.label is not None else -1
+        while outer >= 0:
+            deciding.add(outer)
+            outer = flow.calls[outer].parent
     opened = {ROOT}
-    for call in calls[1:]:
-        if call.leaf or call.path in itself or call.parent not in opened:
+    for call in flow.calls[1:]:
+        if call.leaf or call.parent not in opened:
             continue
-        listing = call.plain and call.number in lists
-        if listing or call.number in branching or weight[call.number] > HEAVY:
-            opened.add(call.number)
+        number, parent = call.number, flow.calls[call.parent]
+        chosen = call.label is not None or parent.label is not None
+        small = products[number] <= (HEAVY if chosen else SIMPLE if number in weighted else -1)
+        listing = call.sequential and number in lists
+        if (
+            listing
+            or number in deciding
+            or (number in branching and not small)
+            or products[number] > HEAVY
+        ):
+            opened.add(number)
     return opened
 
 
-@final
-class _Drawing:
-    """The boxes and edges of a flow for one choice of what is opened."""
+def _graph(
+    flow: Flow, opened: Collection[int], like: Mapping[int, int]
+) -> tuple[Graph, tuple[int, ...], dict[int, int]]:
+    """Return the graph for a choice of opened calls, each frame's call, and boxes in each call.
 
-    def __init__(self, flow: Flow, opened: set[int], layers: Sequence[Layer]) -> None:
-        self.calls = flow.calls
-        self.opened = opened
-        self.boxes: dict[int, Box] = {}
-        self.owners: dict[int, tuple[int, ...]] = {}  # the calls that a box lies in, or is
-        self.edges: dict[tuple[int, int], None] = {}
-        at: dict[int, int] = {}  # node -> box
-        of: dict[int, int] = {}  # closed call -> box
-        for node in flow.nodes:
-            closed = next((call for call in node.owners if call not in opened), None)
-            box = node.number if closed is None else of.setdefault(closed, node.number)
-            at[node.number] = box
-            if box not in self.boxes:
-                self.boxes[box] = self._box(node, closed, layers)
-                last = len(node.owners) if closed is None else node.owners.index(closed) + 1
-                self.owners[box] = node.owners[:last]
-            else:
-                self.boxes[box] = replace(self.boxes[box], shape=node.shape)
-            for source in node.sources:
-                if at[source] != box:
-                    self.edges[at[source], box] = None
-        self._absorb()
+    Args:
+        flow: the operations and calls.
+        opened: calls whose insides are drawn.
+        like: closed calls that are built like another, which their boxes name if it is opened.
+    """
+    sketch = _sketch(flow, opened, like)
+    _absorb_activations(sketch, flow.calls)
+    copies = merge_repeats(sketch, flow.calls, opened)
+    boxes: dict[int, Box] = {}
+    inside: dict[int, list[int]] = {}
+    for number, box in sorted(sketch.boxes.items()):
+        times = 1
+        for call in sketch.calls[number]:
+            times *= copies.get(call, 1)
+            inside.setdefault(call, []).append(number)
+        boxes[number] = replace(box, copies=times)
+    joined = {sketch.calls[n][-1] for n, box in boxes.items() if box.kind not in ENDS}
+    framed = tuple(
+        call
+        for call in sorted(set(opened) - {ROOT})
+        if len(inside.get(call, ())) > 1
+        and (call in copies or call in joined or not flow.calls[call].sequential)
+    )
+    frames = tuple(
+        Frame(flow.calls[call].path, copies.get(call, 1), tuple(inside[call])) for call in framed
+    )
+    edges = tuple((a, b) for b in boxes for a in sketch.sources[b])
+    number_inside = {call: len(members) for call, members in inside.items()}
+    return Graph(tuple(boxes.values()), edges, frames, flow.missing), framed, number_inside
 
-    def _box(self, node: Node, closed: int | None, layers: Sequence[Layer]) -> Box:
-        if closed is None:
-            own = [layer for layer in layers if not layer.path and node.kind == "output"]
-            params, macs = sum(x.params for x in own), sum(x.macs for x in own)
-            return Box(node.number, node.kind, "", node.kind, node.shape, params, macs)
-        call = self.calls[closed]
-        inside = [x for x in layers if x.path == call.path or x.path.startswith(call.path + ".")]
-        return Box(
-            node.number,
-            "block",
-            call.path,
-            self._type(call),
-            node.shape,
-            sum(layer.params for layer in inside),
-            sum(layer.macs for layer in inside),
-        )
 
-    def _type(self, call: Call) -> str:
-        parent = self.calls[call.parent]
-        option = call.label if call.label is not None else parent.label
-        inside = [one for one in self.calls if one.parent == call.number]
-        kind = inside[0].type if call.label is not None and len(inside) == 1 else call.type
-        return kind if option is None else f"{option} ({kind})"
+def _sketch(flow: Flow, opened: Collection[int], like: Mapping[int, int]) -> Sketch:
+    """Return the boxes of a flow: one for each closed call and each operation outside of them."""
+    sketch = Sketch()
+    children: dict[int, list[Call]] = {}
+    for call in flow.calls:
+        children.setdefault(call.parent, []).append(call)
+    box_of: dict[int, int] = {}  # operation -> box
+    closed_box: dict[int, int] = {}  # closed call -> box
+    for one in flow.operations:
+        depth = next((i for i, call in enumerate(one.calls) if call not in opened), None)
+        outer = one.calls if depth is None else one.calls[:depth]
+        module = flow.calls[outer[-1]].path if outer else ""
+        number = one.number
+        if depth is None:
+            sketch.add(_operation_box(one, module), one.calls)
+        else:
+            call = flow.calls[one.calls[depth]]
+            number = closed_box.setdefault(call.number, number)
+            if number == one.number:
+                kind = _type(call, flow.calls[call.parent], children.get(call.number, ()))
+                if like.get(call.number) in opened:
+                    kind += f", like {flow.calls[like[call.number]].path}"
+                box = Box(number, "block", call.path, kind, (), module=module)
+                sketch.add(box, one.calls[: depth + 1])
+            box = sketch.boxes[number]
+            sketch.boxes[number] = replace(
+                box,
+                shape=call.shape or one.shape,
+                params=box.params + one.params,
+                macs=box.macs + one.macs,
+                shared=box.shared or any(box_of[owner] != number for owner in one.shares),
+            )
+        box_of[one.number] = number
+        for source in one.sources:
+            sketch.connect(box_of[source], number)
+    return sketch
 
-    def _absorb(self) -> None:
-        """Let normalisations and activations be part of the block that they follow."""
-        for number, box in list(self.boxes.items()):
-            sources = [a for a, b in self.edges if b == number]
-            if box.kind != "block" or box.macs or len(sources) != 1 or "(" in box.type:
-                continue
-            before = self.boxes[sources[0]]
-            alone = sum(a == before.number for a, _ in self.edges) == 1
-            call = self.owners[number][-1]
-            if not alone or not self.calls[call].leaf or before.shape != box.shape:
-                continue
-            if before.kind != "block":
-                if before.kind in ("input", "output") or box.params:
-                    continue
-                joined = before
-            else:
-                kind = before.type if box.type == "Identity" else f"{before.type}, {box.type}"
-                joined = replace(before, type=kind, params=before.params + box.params)
-            self.boxes[before.number] = joined
-            del self.boxes[number]
-            self.edges = {
-                (before.number if a == number else a, b): None for a, b in self.edges if b != number
-            }
 
-    def graph(self) -> Graph:
-        """The drawing with what repeats drawn once."""
-        copies: dict[int, int] = {}
-        self._repeats(ROOT, copies)
-        boxes = {}
-        for number, box in sorted(self.boxes.items()):
-            times = 1
-            for call in self.owners[number]:
-                times *= copies.get(call, 1)
-            boxes[number] = replace(box, copies=times)
-        frames = []
-        ends = ("block", "input", "output")
-        joins = {self.owners[n][-1] for n, box in boxes.items() if box.kind not in ends}
-        for call in sorted(self.opened - {ROOT}):
-            members = tuple(n for n in boxes if call in self.owners[n])
-            if len(members) > 1 and (copies.get(call, 1) > 1 or call in joins - {ROOT}):
-                frames.append(Frame(self.calls[call].path, copies.get(call, 1), members))
-        return Graph(tuple(boxes.values()), tuple(self.edges), tuple(frames))
+def _operation_box(one: Operation, module: str) -> Box:
+    """Return the box of an operation that lies in no closed call."""
+    kind = {"function": "block", "layer": "block"}.get(one.kind, one.kind)
+    name = one.name if kind in ("block", "unused") else ""
+    if one.joins:
+        kind, name = JOINS.get(one.type, one.type), ""
+    return Box(
+        one.number,
+        kind,
+        name,
+        kind if one.joins else one.type,
+        one.shape,
+        one.params,
+        one.macs,
+        shared=bool(one.shares),
+        module=module,
+    )
 
-    def _repeats(self, parent: int, copies: dict[int, int]) -> None:
-        children = [call.number for call in self.calls if call.parent == parent]
-        inside = {c: [n for n in sorted(self.boxes) if c in self.owners[n]] for c in children}
-        children = [call for call in children if inside[call]]
-        place = 0
-        while place < len(children):
-            run = [children[place]]
-            for following in children[place + 1 :]:
-                if not self._repeated(inside, run[-1], following):
-                    break
-                run.append(following)
-            while len(run) > 1 and not self._hidden(inside, run):
-                run.pop()
-            if len(run) > 1:
-                copies[run[0]] = len(run)
-                self._collapse([inside[call] for call in run])
-            if run[0] in self.opened:
-                self._repeats(run[0], copies)
-            place += len(run)
 
-    def _repeated(self, inside: Mapping[int, list[int]], first: int, second: int) -> bool:
-        """Whether the second call is equal to the first, comes right after it, and reads it."""
-        one, two = inside[first], inside[second]
-        order = sorted(self.boxes)
-        if len(one) != len(two) or order.index(two[0]) != order.index(one[-1]) + 1:
-            return False
-        plain = [replace(self.boxes[n], number=0, name="") for n in one]
-        if plain != [replace(self.boxes[n], number=0, name="") for n in two]:
-            return False
-        into = dict(zip(one, range(len(one)), strict=True))
-        also = dict(zip(two, range(len(two)), strict=True))
-        inner = {(into[a], into[b]) for a, b in self.edges if a in into and b in into}
-        same = {(also[a], also[b]) for a, b in self.edges if a in also and b in also}
-        return inner == same and any(a in into and b in also for a, b in self.edges)
+def _type(call: Call, parent: Call, children: Sequence[Call]) -> str:
+    """Return the class of a module, after the option that it was chosen as, if any."""
+    option = call.label if call.label is not None else parent.label
+    alone = call.label is not None and len(children) == 1
+    kind = children[0].type if alone else call.type
+    return kind if option is None else f"{option} ({kind})"
 
-    def _hidden(self, inside: Mapping[int, list[int]], run: list[int]) -> bool:
-        """Whether only the run's last copy is read from outside the run."""
-        members = {n for call in run for n in inside[call]}
-        inner = members - set(inside[run[-1]])
-        return not any(a in inner and b not in members for a, b in self.edges)
 
-    def _collapse(self, runs: list[list[int]]) -> None:
-        copy = {n: index for index, run in enumerate(runs) for n in run}
-        first = {n: runs[0][place] for run in runs for place, n in enumerate(run)}
-        edges: dict[tuple[int, int], None] = {}
-        for a, b in self.edges:
-            if a in copy and b in copy and copy[a] != copy[b]:
-                continue
-            edges[first.get(a, a), first.get(b, b)] = None
-        self.edges = edges
-        for run in runs[1:]:
-            for number in run:
-                del self.boxes[number]
+def _absorb_activations(sketch: Sketch, calls: Sequence[Call]) -> None:
+    """Merge normalisations and activations into the block that they follow."""
+    for number in sorted(sketch.boxes):
+        box, sources = sketch.boxes[number], list(sketch.sources[number])
+        if box.kind != "block" or box.macs or box.shared or len(sources) != 1 or "(" in box.type:
+            continue
+        before = sketch.boxes[sources[0]]
+        if len(sketch.readers[before.number]) > 1 or before.shape != box.shape:
+            continue
+        call = calls[sketch.calls[number][-1]]
+        layer = call.leaf and call.path == box.name
+        if not layer and (box.params or call.leaf or box.module != before.module):
+            continue
+        if before.kind == "block":
+            kind = before.type if box.type.startswith(SILENT) else f"{before.type}, {box.type}"
+            params = before.params + box.params
+            sketch.boxes[before.number] = replace(before, type=kind, params=params)
+        elif before.kind in ENDS or box.params:
+            continue
+        sketch.absorb(number, before.number)

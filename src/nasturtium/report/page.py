@@ -2,54 +2,99 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from html import escape
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, final
 
 import numpy as np
+from markupsafe import Markup
 
 from nasturtium.analyse.evidence import Evidence
 from nasturtium.analyse.load_evidence import load_evidence
 from nasturtium.atomic_write import check_target, replace_file
+from nasturtium.display.html import render
 from nasturtium.errors import StoreError
-from nasturtium.report import sections
-from nasturtium.report.head import head
-from nasturtium.report.panels import again, network, plots, trials
-from nasturtium.report.plot import columns, curves
-from nasturtium.study.confirmation import ANSWER_ARMS, answer
-from nasturtium.study.stores.address import printable
+from nasturtium.report.answer import (
+    AnswerView,
+    RetrainedNetwork,
+    choose_trial,
+    describe_answer,
+    find_retraining,
+)
+from nasturtium.report.evidence import (
+    EvidenceView,
+    Row,
+    describe_checklist,
+    describe_evidence,
+)
+from nasturtium.report.failures import FailuresView, describe_failures
+from nasturtium.report.network import NetworkView, describe_network
+from nasturtium.report.plot_data import collect_plot_data, encode_script_data
+from nasturtium.report.reproduce import ReproduceView, describe_reproduction
+from nasturtium.report.study_facts import StudyFacts, describe_study
+from nasturtium.status.study_summary import address
 from nasturtium.study.stores.sql import SqlStore
 from nasturtium.study.study import Study
-from nasturtium.study.trial import Trial
 from nasturtium.train.fields import check_types, hints_of
 
-__all__ = ["page", "report"]
+__all__ = ["PageView", "render_page", "report"]
 
-STYLES = ("page.css", "parts.css")
-SCRIPTS = ("page.js", "plots.js", "front.js", "table.js")
+STYLES = ("page.css", "components.css", "network.css")
+SCRIPTS = (
+    "data.js",
+    "trial_details.js",
+    "plot_layout.js",
+    "best_so_far.js",
+    "learning_curves.js",
+    "front_plot.js",
+    "trial_table.js",
+    "start.js",
+)
 
 
-class Finished(Protocol):
-    """What the page shows of a network that was trained in full."""
+@final
+@dataclass(frozen=True)
+class PageView:
+    """The content of the page; the templates have its form.
 
-    @property
-    def trial(self) -> int: ...
-    @property
-    def metrics(self) -> Mapping[str, float]: ...
-    @property
-    def seconds(self) -> float: ...
+    Attributes:
+        study: data, space, strategy, machine and so on.
+        answer: the chosen network, and counts of trials.
+        evidence: the verdict, and the networks compared.
+        objective: the first objective, as a word; empty where there is nothing to plot.
+        network: the chosen network's drawing; ``None`` without an answer.
+        failures: the reasons of failed trials.
+        trials: their number.
+        checklist: the items of good practice.
+        reproduce: the command and the call that run the study again.
+        style: of the page.
+        scripts: plotly, then the page's own.
+        data: the content of plots and tables, as JSON.
+    """
+
+    study: StudyFacts
+    answer: AnswerView
+    evidence: EvidenceView
+    objective: str
+    network: NetworkView | None
+    failures: FailuresView
+    trials: int
+    checklist: tuple[Row, ...]
+    reproduce: ReproduceView
+    style: Markup
+    scripts: tuple[Markup, ...]
+    data: Markup
 
 
 def report(
     study: Study,
     path: str | Path = "report.html",
     *,
-    finished: Finished | None = None,
+    retrained: RetrainedNetwork | None = None,
     evidence: Evidence | Mapping[str, Any] | None = None,
     command: str | None = None,
 ) -> Path:
@@ -61,9 +106,9 @@ def report(
     Args:
         study: the study, from a search or reopened; one without its space gets no drawing.
         path: where; an existing page is replaced.
-        finished: what :func:`nasturtium.finish` gave; what the study's notes tell if not given.
-        evidence: what was gathered; what the log alone says if not given.
-        command: the command that makes the same study, if there is one.
+        retrained: the result of :func:`nasturtium.retrain`; from the study's notes if not given.
+        evidence: the evidence that was gathered; from the study's log if not given.
+        command: the command that runs the same study, if there is one.
 
     Returns:
         the path.
@@ -81,7 +126,7 @@ def report(
     check_types("report", dict(locals()), hints_of(report), StoreError)
     path = Path(path)
     check_target("the report", path)
-    text = page(study, finished=finished, evidence=evidence, command=command)
+    text = render_page(study, retrained=retrained, evidence=evidence, command=command)
     try:
         _write(path, text.encode())
     except OSError as error:
@@ -92,113 +137,38 @@ def report(
     return path
 
 
-def page(
+def render_page(
     study: Study,
     *,
-    finished: Finished | None = None,
+    retrained: RetrainedNetwork | None = None,
     evidence: Evidence | Mapping[str, Any] | None = None,
     command: str | None = None,
 ) -> str:
-    """The page of :func:`report` as text."""
-    from plotly.offline import get_plotlyjs
-
-    final = _final(study, finished)
-    best = _chosen(study, final)
-    found = _weighed(study, evidence)
+    """Return the page of :func:`report` as text."""
+    retraining = find_retraining(study, retrained)
+    best = choose_trial(study, retraining)
+    found = _evidence(study, evidence)
+    objective = study.history.objectives[0].metric.replace("_", " ")
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    body = "".join(
-        (
-            head(study, now),
-            sections.answer(study, best, final),
-            sections.evidence(study, found, _address(study)),
-            plots(study, best),
-            network(study, best),
-            sections.failures(study),
-            trials(study),
-            sections.checklist(found),
-            again(study, command),
-        )
+    view = PageView(
+        study=describe_study(study, now),
+        answer=describe_answer(study, best, retraining),
+        evidence=describe_evidence(study, found, _address(study)),
+        objective="" if best is None else objective,
+        network=None if best is None else describe_network(study, best),
+        failures=describe_failures(study),
+        trials=len(study.history),
+        checklist=describe_checklist(found),
+        reproduce=describe_reproduction(study, command),
+        style=Markup(_assets(STYLES)),
+        scripts=_scripts(),
+        data=encode_script_data(collect_plot_data(study, best, found)),
     )
-    parts = files("nasturtium.report")
-    style = "\n".join((parts / name).read_text(encoding="utf-8") for name in STYLES)
-    scripts = "\n".join((parts / name).read_text(encoding="utf-8") for name in SCRIPTS)
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="color-scheme" content="light dark"><link rel="icon" href="data:,">'
-        f"<title>{escape(study.name)}: report</title><style>{style}</style></head><body>"
-        f"<main>{body}</main><div id=tip-box role=status hidden></div>"
-        "<noscript><p class=note>Plots and the trial table need JavaScript.</p></noscript>"
-        f'<script type="application/json" id="data">{_json(_data(study, best, found))}</script>'
-        f"<script>{_inside(get_plotlyjs())}</script><script>{_inside(scripts)}</script>"
-        "</body></html>\n"
-    )
+    return render("nasturtium.report", "page.html.jinja", page=view)
 
 
-def _data(study: Study, best: Trial | None, found: Mapping[str, Any]) -> dict[str, Any]:
-    history = study.history
-    shown = list(history.where(arm=ANSWER_ARMS).best(10))
-    if best is not None and best.number not in {trial.number for trial in shown}:
-        shown.insert(0, best)
-    return {
-        **columns(history),
-        "study": study.name,
-        "space": history[0].architecture.space if len(history) else study.space.name,
-        "best": None if best is None else best.number,
-        "front": [trial.number for trial in study.front],
-        "bounds": {bound.metric: str(bound) for bound in history.constraints},
-        "progress": _plain(found.get("curves") or {}),
-        "curves": curves(shown),
-    }
-
-
-def _json(data: Any) -> str:
-    """JSON that can stand inside a script element whatever it holds."""
-    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-
-
-def _plain(data: Any) -> Any:
-    """The same without numbers that JSON does not know."""
-    if isinstance(data, float):
-        return data if data - data == 0.0 else None
-    if isinstance(data, Mapping):
-        return {key: _plain(value) for key, value in data.items()}
-    return [_plain(value) for value in data] if isinstance(data, (list, tuple)) else data
-
-
-def _inside(script: str) -> str:
-    """A script that does not end the element it stands in."""
-    return script.replace("</script", "<\\/script").replace("<!--", "<\\!--")
-
-
-# -- what the study knows -------------------------------------------------------------------------
-
-
-def _final(study: Study, finished: Finished | None) -> Mapping[str, Any] | None:
-    """Trial, metrics and seconds of the network that was trained in full."""
-    if finished is not None:
-        seconds = float(finished.seconds)
-        return {"trial": finished.trial, "metrics": dict(finished.metrics), "seconds": seconds}
-    for note in reversed(study.notes):
-        told = note.get("finished")
-        if isinstance(told, Mapping) and "trial" in told and isinstance(note.get("metrics"), dict):
-            seconds = next(iter(note.get("measured") or ()), 0.0)
-            return {"trial": told["trial"], "metrics": note["metrics"], "seconds": seconds}
-    return None
-
-
-def _chosen(study: Study, final: Mapping[str, Any] | None) -> Trial | None:
-    """The trial that the page is about: the finished one, else the best."""
-    if final is not None:
-        trial = study.history.trial(final["trial"])
-        if trial.state == "finished":
-            return trial
-    return answer(study.history)
-
-
-def _weighed(study: Study, given: Evidence | Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """The evidence that was gathered, or what the log alone says, as plain JSON."""
+def _evidence(study: Study, given: Evidence | Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Return the evidence that was gathered, or that the log alone has, as plain JSON."""
     if given is None:
         with np.errstate(invalid="ignore"):  # before the first success the best is -inf
             given = load_evidence(study)
@@ -206,15 +176,29 @@ def _weighed(study: Study, given: Evidence | Mapping[str, Any] | None) -> Mappin
 
 
 def _address(study: Study) -> str:
-    """What the command line calls the study."""
-    store = study.store
-    if isinstance(store, SqlStore):
-        return f"{store.path or printable(store.url)}:{study.name}"
-    return f"STORE:{study.name}"
+    """Return the study's name on the command line."""
+    return address(study) if isinstance(study.store, SqlStore) else f"STORE:{study.name}"
+
+
+def _assets(names: tuple[str, ...]) -> str:
+    """Return the text of some style sheets or scripts."""
+    folder = files("nasturtium.report") / "assets"
+    return "\n".join((folder / name).read_text(encoding="utf-8") for name in names)
+
+
+def _scripts() -> tuple[Markup, ...]:
+    """Return plotly and the page's own script; neither ends the element that it stands in."""
+    from plotly.offline import get_plotlyjs  # loads slowly, and only a page needs it
+
+    return tuple(
+        Markup(text.replace("</script", "<\\/script").replace("<!--", "<\\!--"))
+        for text in (get_plotlyjs(), _assets(SCRIPTS))
+    )
 
 
 def _write(path: Path, content: bytes) -> None:
+    """Replace a file in one step, with the permissions of any new file."""
     replace_file(path, content)
     mask = os.umask(0)
     os.umask(mask)
-    path.chmod(0o666 & ~mask)  # what is written under a temporary name is its owner's alone
+    path.chmod(0o666 & ~mask)  # a temporary file is its owner's alone

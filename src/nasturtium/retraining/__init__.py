@@ -1,0 +1,1 @@
+"""Retraining of the best candidates, evidence, cards."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from nasturtium.architecture import Architecture
-from nasturtium.display.notebook import lines
+from nasturtium.display.notebook import render_lines
 from nasturtium.errors import ExportError
 from nasturtium.task.layout import value_range
 from nasturtium.task.task import Task
@@ -81,7 +81,7 @@ class Retrained:
 
     def _repr_html_(self) -> str:
         """Return the display in a notebook."""
-        return lines(repr(self)[1:-1]) + self.architecture._repr_html_()
+        return render_lines(repr(self)[1:-1]) + self.architecture._repr_html_()
 
     @usual_torch()
     def export(self, path: str | Path, **options: Any) -> Exported:

@@ -1,1 +1,1 @@
-
+"""The search: prepare, run and resume a study."""

@@ -23,8 +23,8 @@ from rich.table import Table
 from rich.text import Text
 
 from nasturtium.display.printable import to_one_line
-from nasturtium.report.text.standing import SearchProgress, measure_progress
-from nasturtium.report.text.summary import format_metric, format_metrics
+from nasturtium.status.search_progress import SearchProgress, measure_progress
+from nasturtium.status.study_summary import format_metric, format_metrics
 from nasturtium.study.confirmation import answer
 from nasturtium.study.strategy import Strategy
 from nasturtium.study.study import Study

@@ -1,1 +1,1 @@
-"""Search spaces: builders that ask, the answers they record, and the field's known spaces."""
+"""Search spaces: builders, their decisions, and published spaces."""

@@ -10,7 +10,10 @@ from random import Random
 from typing import Any, cast, final
 
 from nasturtium.architecture import Architecture, Value
-from nasturtium.decision import Decision, OneOf, Range, Subset
+from nasturtium.decision.base import Decision
+from nasturtium.decision.one_of import OneOf
+from nasturtium.decision.range import Range
+from nasturtium.decision.subset import Subset
 from nasturtium.errors import SpaceError
 
 __all__ = ["MISSING", "Change", "Checked", "Loose", "Replay", "Toggle", "first"]

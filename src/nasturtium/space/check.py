@@ -9,17 +9,17 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from random import Random
-from typing import TYPE_CHECKING, final
+from typing import final
 
 from nasturtium.architecture import Architecture, Value
 from nasturtium.cost.count import forward_meta
-from nasturtium.decision import Decision, Range
+from nasturtium.decision.base import Decision
+from nasturtium.decision.range import Range
 from nasturtium.errors import EstimateError, NasturtiumError, Rejected, SpaceError
 from nasturtium.space.answers import MISSING, Toggle
+from nasturtium.space.asking import AskingSpace
+from nasturtium.space.encode import Encoder
 from nasturtium.space.size import Size, every, size_of
-
-if TYPE_CHECKING:
-    from nasturtium.space.choice import ChoiceSpace
 
 __all__ = ["SpaceReport", "check"]
 
@@ -100,7 +100,8 @@ class _Cover:
 
 
 def check(
-    space: ChoiceSpace,
+    space: AskingSpace,
+    encoder: Encoder,
     inputs: tuple[int, ...] | None,
     classes: int | None,
     *,
@@ -120,7 +121,6 @@ def check(
     if inputs is None:
         raise SpaceError(f"space {space.name!r}: give check() the shape of one example, inputs=...")
     rng = Random(seed)
-    encoder = space.encoder()
     cover = _Cover(rng)
     networks = rejected = 0
 
@@ -190,7 +190,7 @@ class _Towards:
 
 
 def _elsewhere(
-    space: ChoiceSpace, context: Architecture, name: str, value: Value, rng: Random
+    space: AskingSpace, context: Architecture, name: str, value: Value, rng: Random
 ) -> Architecture | None:
     """An architecture with this answer, which was rejected beside the answers of ``context``."""
     for _ in range(CONTEXTS):
@@ -224,7 +224,7 @@ def _spread(decision: Decision) -> list[Value]:
 
 
 def _problem(
-    space: ChoiceSpace,
+    space: AskingSpace,
     architecture: Architecture,
     inputs: tuple[int, ...],
     classes: int | None,
@@ -248,7 +248,7 @@ def _problem(
 
 
 def _blame(
-    space: ChoiceSpace,
+    space: AskingSpace,
     architecture: Architecture,
     problem: Exception,
     inputs: tuple[int, ...],

@@ -3,23 +3,43 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, Protocol, final
 
 import torch
 
+from nasturtium.architecture import Architecture
 from nasturtium.cost.count import forward_meta
 from nasturtium.errors import NasturtiumError, Rejected, SpaceError
-from nasturtium.space.nodes import Graph
+from nasturtium.space.nodes import Facts, Graph, Mutation
 
 if TYPE_CHECKING:
-    from nasturtium.space.graph import GraphSpace, Mutation
+    from torch import nn
 
-__all__ = ["GrowthReport", "check"]
+__all__ = ["GrowingSpace", "GrowthReport", "check"]
 
 TIMES = 5  # networks that each mutation makes, if it applies to any
+
+
+class GrowingSpace(Protocol):
+    """The part of :class:`~nasturtium.space.graph.GraphSpace` that its check uses."""
+
+    name: str
+    seed: Graph
+    mutations: tuple[Mutation, ...]
+    builder: Callable[..., Callable[[], Any]]
+
+    @property
+    def facts(self) -> Facts:
+        """The builder's keyword arguments."""
+
+    def sample(self, rng: Random) -> Architecture:
+        """Draw a random architecture."""
+
+    def build(self, architecture: Architecture) -> nn.Module:
+        """Build the network of an architecture."""
 
 
 @final
@@ -54,7 +74,7 @@ class GrowthReport:
 
 
 def check(
-    space: GraphSpace, inputs: tuple[int, ...], classes: int | None, *, samples: int, seed: int
+    space: GrowingSpace, inputs: tuple[int, ...], classes: int | None, *, samples: int, seed: int
 ) -> GrowthReport:
     """Build and run on meta the seed, random graphs, and what each mutation makes of them.
 
@@ -87,7 +107,7 @@ def check(
 
 
 def _child(
-    space: GraphSpace, mutation: Mutation, graphs: Sequence[Graph], rng: Random
+    space: GrowingSpace, mutation: Mutation, graphs: Sequence[Graph], rng: Random
 ) -> Graph | None:
     """What a mutation makes of the first graph that it applies to."""
     for graph in graphs:
@@ -102,7 +122,7 @@ def _child(
 
 
 def _tried(
-    space: GraphSpace, graph: Graph, where: str, inputs: tuple[int, ...], classes: int | None
+    space: GrowingSpace, graph: Graph, where: str, inputs: tuple[int, ...], classes: int | None
 ) -> int:
     """The number of parameters of a graph's network, after it was run."""
     try:

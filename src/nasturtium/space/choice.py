@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, final, overload
 
 from nasturtium.architecture import Architecture, Value
 from nasturtium.blocks import Block
-from nasturtium.decision import Decision
+from nasturtium.decision.base import Decision
 from nasturtium.errors import Rejected, SpaceError
 from nasturtium.space.answers import MISSING, Change, Checked, Loose, Replay, Toggle, first
 from nasturtium.space.base import Space
@@ -393,7 +393,7 @@ class ChoiceSpace(Space):
         from nasturtium.space.check import check
 
         bound = self.bind(**asked_of(self.builder, inputs=inputs, classes=classes))
-        return check(bound, inputs, classes, samples=samples, seed=seed)
+        return check(bound, bound.encoder(), inputs, classes, samples=samples, seed=seed)
 
     # -- other spaces from this one -------------------------------------------------------------
 

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast, final
 
 from nasturtium.architecture import Value, same
 from nasturtium.blocks import Block, like
-from nasturtium.decision import Decision, OneOf, Range, Subset
+from nasturtium.decision.base import Decision
+from nasturtium.decision.one_of import OneOf
+from nasturtium.decision.range import Range
+from nasturtium.decision.subset import Subset
 from nasturtium.errors import Rejected, SpaceError
 
 if TYPE_CHECKING:
@@ -47,7 +50,7 @@ class Reading(ABC):
 @like(lambda label, block, *late, **named: block.given(*late, **named))
 def chosen(label: str, block: Block, *late: Any, **named: Any) -> Any:
     """Build the chosen option under its label, so that its label is part of parameter paths."""
-    from nasturtium.space.ops import Chosen
+    from nasturtium.space.joins import Chosen
 
     return Chosen(label, block(*late, **named))
 
@@ -60,7 +63,7 @@ def joined(
     **named: Any,
 ) -> Any:
     """Build the kept inputs' blocks as one module that adds up what they make of their inputs."""
-    from nasturtium.space.ops import Join
+    from nasturtium.space.joins import Join
 
     made = {label: block(*late, **named) for label, block in zip(kept, blocks, strict=True)}
     return Join(labels, made)

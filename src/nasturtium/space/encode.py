@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from random import Random
-from typing import TYPE_CHECKING, final
+from typing import final
 
 import numpy as np
 
 from nasturtium.architecture import Architecture, Value
-from nasturtium.decision import Decision, OneOf, Range, Subset, union
+from nasturtium.decision.base import Decision
+from nasturtium.decision.one_of import OneOf
+from nasturtium.decision.range import Range
+from nasturtium.decision.subset import Subset
+from nasturtium.decision.union import union
 from nasturtium.errors import Rejected, SpaceError
 from nasturtium.space.answers import Toggle, first
-
-if TYPE_CHECKING:
-    from nasturtium.space.choice import ChoiceSpace
+from nasturtium.space.asking import AskingSpace
 
 __all__ = ["Encoder"]
 
@@ -57,7 +59,7 @@ class Encoder:
         names: the names of all answers that records hold, tied ones included.
     """
 
-    def __init__(self, space: ChoiceSpace) -> None:
+    def __init__(self, space: AskingSpace) -> None:
         self._space = space
         self._places: dict[str, _Place] = {}
         self._found: dict[str, list[Decision]] = {}
@@ -68,7 +70,7 @@ class Encoder:
         self._tied = space.limits.group if space.limits else _alone
 
     @classmethod
-    def of(cls, space: ChoiceSpace) -> Encoder:
+    def of(cls, space: AskingSpace) -> Encoder:
         """Discover a space: toggle every answer once from where it was found, then probe.
 
         The probes are seeded, so that two encoders of one space have the same columns.

@@ -17,19 +17,16 @@ from nasturtium.architecture import Architecture
 from nasturtium.errors import Rejected, SpaceError
 from nasturtium.space.base import Space
 from nasturtium.space.builder import asked_of, built, check_arguments, facts_of, keywords
-from nasturtium.space.nodes import Graph
+from nasturtium.space.nodes import Facts, Graph, Mutation
 
 if TYPE_CHECKING:
     from torch import nn
 
     from nasturtium.space.check_graph import GrowthReport
 
-__all__ = ["Facts", "GraphSpace", "Mutation"]
+__all__ = ["GraphSpace"]
 
 ATTEMPTS = 1000
-
-Facts = Mapping[str, Any]
-Mutation = Callable[[Graph, Random, Facts], Graph]
 
 
 @final

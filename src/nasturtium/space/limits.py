@@ -13,7 +13,10 @@ from functools import cached_property
 from typing import Any, final
 
 from nasturtium.architecture import Value, plain
-from nasturtium.decision import Decision, OneOf, Range, Subset
+from nasturtium.decision.base import Decision
+from nasturtium.decision.one_of import OneOf
+from nasturtium.decision.range import Range
+from nasturtium.decision.subset import Subset
 from nasturtium.errors import Rejected, SpaceError
 
 __all__ = ["Limit", "Limits"]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from random import Random
 from typing import Any, NamedTuple, cast, final
 
 from nasturtium.architecture import Architecture, Value, plain
 from nasturtium.errors import SpaceError
 
-__all__ = ["INPUT", "OUTPUT", "Graph", "Node"]
+__all__ = ["INPUT", "OUTPUT", "Facts", "Graph", "Mutation", "Node"]
 
 INPUT = "input"
 OUTPUT = "output"
+
+Facts = Mapping[str, Any]  # the keyword arguments of a builder
 
 
 class Node(NamedTuple):
@@ -145,6 +148,9 @@ class Graph(Mapping[str, Node]):
 
     def __repr__(self) -> str:
         return f"Graph({self._nodes!r})"
+
+
+Mutation = Callable[[Graph, Random, Facts], Graph]
 
 
 def _ordered(nodes: Mapping[str, Node]) -> tuple[str, ...]:

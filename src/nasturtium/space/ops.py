@@ -6,7 +6,7 @@ convolutions with "same" padding, as the spaces' papers use them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import gcd
 from types import MappingProxyType
 from typing import final
@@ -19,13 +19,11 @@ from nasturtium.errors import SpaceError
 
 __all__ = [
     "ACTIVATIONS",
-    "Chosen",
     "Classifier",
     "ConvBN",
     "ConvBNReLU",
     "DropPath",
     "FactorizedReduction",
-    "Join",
     "MBConv",
     "ReLUConvBN",
     "ReLUSepConvBN",
@@ -46,56 +44,6 @@ ACTIVATIONS: Mapping[str, type[nn.Module]] = MappingProxyType(
         "hsigmoid": nn.Hardsigmoid,
     }
 )
-
-
-@final
-class Chosen(nn.Module):
-    """The chosen option of a module question, kept under its label.
-
-    The label is part of the parameters' paths: options never share weights with one another by
-    accident, and the same option does wherever the network appears.
-    """
-
-    def __init__(self, label: str, module: nn.Module) -> None:
-        super().__init__()
-        self.add_module(label, module)
-        self.label = label
-
-    def forward(self, *inputs: Tensor) -> Tensor:
-        out: Tensor = self._modules[self.label](*inputs)  # type: ignore[misc]
-        return out
-
-
-@final
-class Join(nn.Module):
-    """Adds up what the chosen inputs' modules make of their tensors.
-
-    Args:
-        labels: every input's label, in the order in which tensors are given.
-        modules: the chosen inputs' modules by label.
-    """
-
-    def __init__(self, labels: Sequence[str], modules: Mapping[str, nn.Module]) -> None:
-        super().__init__()
-        self.labels = tuple(labels)
-        for label, module in modules.items():
-            self.add_module(label, module)
-        self.places = tuple((label, self.labels.index(label)) for label in modules)
-
-    def forward(self, *inputs: Tensor | Sequence[Tensor]) -> Tensor:
-        tensors = given(inputs)
-        total: Tensor | None = None
-        for label, place in self.places:
-            out = self._modules[label](tensors[place])  # type: ignore[misc]
-            total = out if total is None else total + out
-        return torch.zeros_like(tensors[0]) if total is None else total
-
-
-def given(inputs: tuple[Tensor | Sequence[Tensor], ...]) -> Sequence[Tensor]:
-    """The tensors, whether they came one by one or as one sequence."""
-    if len(inputs) == 1 and not isinstance(inputs[0], Tensor):
-        return inputs[0]
-    return inputs  # type: ignore[return-value]
 
 
 @final

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any, final
 
 from nasturtium.architecture import RECIPE, Architecture, Value
-from nasturtium.decision import Decision
+from nasturtium.decision.base import Decision
 from nasturtium.errors import SpaceError
 from nasturtium.space.answers import MISSING
 from nasturtium.space.builder import check_arguments

@@ -13,14 +13,15 @@ from decimal import Decimal
 from fractions import Fraction
 from math import exp, inf, log, log10, sqrt
 from random import Random
-from typing import TYPE_CHECKING, final
+from typing import final
 
 from nasturtium.architecture import Architecture, Value
-from nasturtium.decision import Decision, OneOf, Range, Subset
+from nasturtium.decision.base import Decision
+from nasturtium.decision.one_of import OneOf
+from nasturtium.decision.range import Range
+from nasturtium.decision.subset import Subset
 from nasturtium.errors import Rejected, SpaceError
-
-if TYPE_CHECKING:
-    from nasturtium.space.choice import ChoiceSpace
+from nasturtium.space.asking import AskingSpace
 
 __all__ = ["Size", "classes_of", "every", "size_of", "walk"]
 
@@ -128,7 +129,7 @@ class _Odometer:
         return False
 
 
-def walk(space: ChoiceSpace) -> Iterator[Architecture]:
+def walk(space: AskingSpace) -> Iterator[Architecture]:
     """Every architecture of a space, depth first."""
     odometer = _Odometer()
     more = True
@@ -156,7 +157,7 @@ class _Path:
         return value
 
 
-def size_of(space: ChoiceSpace, paths: int, seed: int) -> Size:
+def size_of(space: AskingSpace, paths: int, seed: int) -> Size:
     """Count, or estimate from ``paths`` random paths (see :class:`Size`)."""
     rng = Random(seed)
     leaves: list[Fraction] = []
@@ -217,7 +218,7 @@ def _exp(power: float) -> Fraction:
     return Fraction(exp(power)) if abs(power) < 600 else Fraction(Decimal(power).exp())
 
 
-def _count(space: ChoiceSpace, limit: int) -> float | None:
+def _count(space: AskingSpace, limit: int) -> float | None:
     """The number of records if at most ``limit`` paths have to be walked."""
     odometer = _Odometer()
     number = 0
@@ -234,7 +235,7 @@ def _count(space: ChoiceSpace, limit: int) -> float | None:
     return None
 
 
-def classes_of(space: ChoiceSpace, limit: int) -> int:
+def classes_of(space: AskingSpace, limit: int) -> int:
     """The number of distinct canonical forms."""
     forms = set()
     for number, architecture in enumerate(walk(space), 1):

@@ -1,1 +1,1 @@
-
+"""Strategies: they propose candidates from the history."""

@@ -28,7 +28,9 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from nasturtium.architecture import Architecture, Value
-from nasturtium.decision import Decision, OneOf, Range
+from nasturtium.decision.base import Decision
+from nasturtium.decision.one_of import OneOf
+from nasturtium.decision.range import Range
 from nasturtium.errors import Rejected, StrategyError
 from nasturtium.space.answers import MISSING
 from nasturtium.space.pool import PoolSpace

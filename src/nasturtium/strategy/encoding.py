@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from nasturtium.decision import OneOf, Subset
+from nasturtium.decision.one_of import OneOf
+from nasturtium.decision.subset import Subset
 from nasturtium.errors import EstimateError, SpaceError, StrategyError
 from nasturtium.space.choice import ChoiceSpace
 from nasturtium.space.pool import PoolSpace

@@ -20,7 +20,10 @@ from random import Random
 from typing import TYPE_CHECKING, Any, final
 
 from nasturtium.architecture import Architecture, Value
-from nasturtium.decision import Decision, OneOf, Range, Subset
+from nasturtium.decision.base import Decision
+from nasturtium.decision.one_of import OneOf
+from nasturtium.decision.range import Range
+from nasturtium.decision.subset import Subset
 from nasturtium.errors import Rejected, StrategyError
 from nasturtium.strategy.surrogate import Points, first
 from nasturtium.study.history import History

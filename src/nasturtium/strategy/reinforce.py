@@ -28,7 +28,10 @@ from random import Random
 from typing import Any, Literal, final
 
 from nasturtium.architecture import Architecture, Value
-from nasturtium.decision import Decision, OneOf, Range, Subset
+from nasturtium.decision.base import Decision
+from nasturtium.decision.one_of import OneOf
+from nasturtium.decision.range import Range
+from nasturtium.decision.subset import Subset
 from nasturtium.errors import Rejected, StrategyError
 from nasturtium.study.history import History
 from nasturtium.study.strategy import Strategy

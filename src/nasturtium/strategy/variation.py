@@ -17,14 +17,14 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from nasturtium.decision import Range
+from nasturtium.decision.range import Range
 from nasturtium.space.answers import MISSING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence, Set
 
     from nasturtium.architecture import Architecture, Value
-    from nasturtium.decision import Decision
+    from nasturtium.decision.base import Decision
     from nasturtium.space.base import Space
     from nasturtium.space.choice import ChoiceSpace
 

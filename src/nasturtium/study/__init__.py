@@ -1,1 +1,1 @@
-
+"""Studies: the log of trials, its stores, and their history."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, final, get_args, overload
 
-from nasturtium.display.notebook import lines, table
+from nasturtium.display.notebook import render_lines, render_table
 from nasturtium.errors import StrategyError
 from nasturtium.study.trial import Arm, Fidelity, Objective, Outcome, State, Trial
 
@@ -274,8 +274,8 @@ class History(Sequence[Trial]):
             [trial.number, trial.arm, *(trial.metrics.get(name, "") for name in names)]
             for trial in best
         ]
-        told = table(["trial", "arm", *names], rows) if rows else ""
-        return lines(repr(self)[1:-1]) + told
+        told = render_table(["trial", "arm", *names], rows) if rows else ""
+        return render_lines(repr(self)[1:-1]) + told
 
     # -- folding, by the study ------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, final
 
 from nasturtium.architecture import Architecture
-from nasturtium.display.notebook import lines
+from nasturtium.display.notebook import render_lines
 from nasturtium.display.printable import to_one_line
 from nasturtium.errors import StoreError, StrategyError
 from nasturtium.study.confirmation import ANSWER_ARMS, answer, next_candidate
@@ -442,18 +442,10 @@ class Study:
         """The finished trials of search and control that no other beats in all objectives."""
         return self.history.where(arm=ANSWER_ARMS).front()
 
-    def report(self, path: str | Path = "report.html", **options: Any) -> Path:
-        """Write the study as one HTML page (see :func:`nasturtium.report.page.report`)."""
-        # Looked up when asked for: the page stands on a higher floor, which imports this one.
-        from importlib import import_module
-
-        made: Path = import_module("nasturtium.report.page").report(self, path, **options)
-        return made
-
     def _repr_html_(self) -> str:
         """What a notebook shows: the state, and the best trial."""
         found = answer(self.history)
-        return lines(repr(self)[1:-1]) + ("" if found is None else found._repr_html_())
+        return render_lines(repr(self)[1:-1]) + ("" if found is None else found._repr_html_())
 
     def __repr__(self) -> str:
         history = self.history

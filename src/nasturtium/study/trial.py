@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import Any, Literal, NamedTuple, final
 
 from nasturtium.architecture import Architecture
-from nasturtium.display.notebook import lines
+from nasturtium.display.notebook import render_lines
 from nasturtium.errors import StrategyError
 
 __all__ = [
@@ -383,7 +383,7 @@ class Trial(NamedTuple):
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
-        return lines(self.words) + self.architecture._repr_html_()
+        return render_lines(self.words) + self.architecture._repr_html_()
 
     @property
     def share(self) -> float:

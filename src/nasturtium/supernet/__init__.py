@@ -1,1 +1,1 @@
-
+"""Supernets and relaxations: weights that candidates share."""

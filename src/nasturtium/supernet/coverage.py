@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nasturtium.architecture import Architecture, Value
-from nasturtium.decision import Decision, OneOf, Range, Subset
+from nasturtium.decision.base import Decision
+from nasturtium.decision.one_of import OneOf
+from nasturtium.decision.range import Range
+from nasturtium.decision.subset import Subset
 from nasturtium.errors import Rejected
 from nasturtium.space.answers import MISSING
 from nasturtium.space.choice import ChoiceSpace

@@ -19,7 +19,9 @@ from torch import Tensor, nn
 
 from nasturtium.architecture import Architecture, Value
 from nasturtium.blocks import Block
-from nasturtium.decision import Decision, OneOf, Subset
+from nasturtium.decision.base import Decision
+from nasturtium.decision.one_of import OneOf
+from nasturtium.decision.subset import Subset
 from nasturtium.errors import SpaceError
 from nasturtium.space.answers import MISSING, first
 from nasturtium.space.choice import ChoiceSpace

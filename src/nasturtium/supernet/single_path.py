@@ -18,11 +18,13 @@ from torch import Tensor, nn
 
 from nasturtium.architecture import Architecture, Value
 from nasturtium.blocks import Block
-from nasturtium.decision import Decision, OneOf, Subset
+from nasturtium.decision.base import Decision
+from nasturtium.decision.one_of import OneOf
+from nasturtium.decision.subset import Subset
 from nasturtium.errors import SpaceError
 from nasturtium.space.choice import ChoiceSpace
 from nasturtium.space.choose import Reading
-from nasturtium.space.ops import given
+from nasturtium.space.joins import given
 from nasturtium.supernet.slicing import ParameterSlot, parameter_specs
 from nasturtium.supernet.store import Store
 

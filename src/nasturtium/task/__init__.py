@@ -1,1 +1,1 @@
-"""Tasks: data to learn from, split once, with what is needed to normalise and augment them."""
+"""Tasks: data, splits, normalisation, augmentation."""

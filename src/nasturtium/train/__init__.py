@@ -1,1 +1,1 @@
-"""Training: frozen settings, the one training loop, evaluation, and weights on disk."""
+"""Training: recipes, the training loop, evaluation, weights."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 __all__ = ["Average"]
 
@@ -13,7 +14,9 @@ __all__ = ["Average"]
 class Average:
     """An exponential moving average of weights and floating-point buffers.
 
-    The decay of step t is at most (1 + t) / (10 + t), so that the first steps are soon forgotten.
+    The decay of step t is at most (1 + t) / (10 + t), so that the initial weights lose their
+    influence quickly. Torch's ``AveragedModel`` is not used, because it deep-copies the network: that
+    fails for networks with computed attributes, such as those of ``torch.nn.utils.weight_norm``.
 
     Args:
         model: the network whose tensors are averaged.
@@ -32,25 +35,26 @@ class Average:
 
     @torch.no_grad()
     def update(self) -> None:
-        """Fold the present weights in."""
+        """Add the current weights to the average."""
         self._steps += 1
         decay = min(self._decay, (1 + self._steps) / (10 + self._steps))
-        torch._foreach_lerp_(self._mean, self._live, 1 - decay)
+        update = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        update(self._mean, self._live, self._steps)
 
     @torch.no_grad()
     def swap(self) -> None:
-        """Exchange the weights of the network and their average; twice is as before."""
+        """Exchange the weights of the network and their average; a second call undoes it."""
         held = [tensor.clone() for tensor in self._live]
         torch._foreach_copy_(self._live, self._mean)
         torch._foreach_copy_(self._mean, held)
 
     def state(self) -> dict[str, object]:
-        """Return what ``restore`` reads back."""
+        """Return the state that ``restore`` reads."""
         return {"steps": self._steps, "mean": self._mean}
 
     @torch.no_grad()
     def restore(self, steps: int, mean: Sequence[Tensor]) -> None:
-        """Go on from a state."""
+        """Continue from a saved state."""
         self._steps = steps
         for own, saved in zip(self._mean, mean, strict=True):
             own.copy_(saved)

@@ -10,10 +10,11 @@ import torch
 from nasturtium.blocks import Block
 from nasturtium.cost.count import count
 from nasturtium.cost.plan import Counter
-from nasturtium.decision import Subset
+from nasturtium.decision.subset import Subset
 from nasturtium.errors import SpaceError
 from nasturtium.space.choose import Reading
-from nasturtium.space.ops import DropPath, FactorizedReduction, Join
+from nasturtium.space.joins import Join
+from nasturtium.space.ops import DropPath, FactorizedReduction
 from nasturtium.space.zoo.darts import darts
 from nasturtium.space.zoo.genotype import CELLS, from_genotype, to_genotype
 

@@ -1,27 +1,29 @@
-"""A network's branching parts drawn as text: one line for each block, lanes for what flows between.
+"""Draw the branching parts of a network as text: one line for each block, lanes for the data flow.
 
-Read from above: ``●`` is a block, ``○`` what comes from outside, ``+`` a sum, ``∥`` a concatenation
-and ``×`` a product. A lane leads from a block to its last reader; where a line meets a lane with a
-corner or a tee it reads from it, and where the lane goes through it does not.
+Read from above: ``●`` is a block, ``○`` an input of the part, ``+`` a sum, ``∥`` a concatenation,
+``×`` a product and ``·`` parameters that are not read. A lane leads from a block to its last
+reader. A line that meets a lane with a corner or a tee reads from it; a lane that goes straight
+through a line is not read there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nasturtium.report.boxes import Box
 from nasturtium.report.draw import SIGNS, shape
-from nasturtium.report.graph import Box, Frame, Graph
-from nasturtium.report.text.summary import format_metric
+from nasturtium.report.graph import ENDS, Frame, Graph
+from nasturtium.status.study_summary import format_metric
 
-__all__ = ["lanes", "parts"]
+__all__ = ["draw_branches", "draw_lanes"]
 
-MOST = 60  # blocks of a part, beyond which lanes cannot be followed by eye
+MOST = 60  # blocks of a part; lanes of more cannot be followed by eye
 
 Edges = Sequence[tuple[int, int]]
 
 
-def parts(drawn: Graph, most: int = 4) -> list[str]:
-    """Each different part that branches, drawn once, the first of each first.
+def draw_branches(drawn: Graph, most: int = 4) -> list[str]:
+    """Return each different part that branches, drawn once, the first of each first.
 
     Args:
         drawn: the network's graph.
@@ -32,27 +34,27 @@ def parts(drawn: Graph, most: int = 4) -> list[str]:
     """
     boxes = {box.number: box for box in drawn.boxes}
     outer: list[tuple[str, int, tuple[int, ...]]] = []
-    within: set[int] = set()
+    covered: set[int] = set()
     for frame in drawn.frames:
-        if within.isdisjoint(frame.members):
-            within.update(frame.members)
-            outer.append((frame.name, _copies(frame, boxes), frame.members))
+        if covered.isdisjoint(frame.members) and _branches(frame, boxes):
+            covered.update(frame.members)
+            outer.append((frame.name, drawn.copies(frame), frame.members))
     if not outer and len(drawn.edges) >= len(drawn.boxes):
         outer.append(("", 1, tuple(boxes)))
     alike: dict[object, list[tuple[str, int, tuple[int, ...]]]] = {}
     for part in outer:
-        alike.setdefault(_form(part[2], boxes, drawn.edges), []).append(part)
+        alike.setdefault(drawn.form(part[2]), []).append(part)
     lines = []
     for group in list(alike.values())[:most]:
-        name, _, members = group[0]
-        times = sum(copies for _, copies, _ in group)
+        name, copies, members = group[0]
+        times = sum(number for _, number, _ in group)
         title = f"{name}, and {times - 1} more like it" if times > 1 else name
         if len(members) > MOST:
             title = title or "the network"
             lines.append(f"{title}: {len(members)} blocks, too many to be drawn as lanes")
             continue
         lines += [f"{title}:"] if name else []
-        lines += lanes([boxes[number] for number in members], drawn.edges, boxes, name)
+        lines += draw_lanes([boxes[number] for number in members], drawn.edges, boxes, name, copies)
     if (more := len(alike) - most) > 0:
         lines.append(
             f"and {more} more kind{'s' * (more > 1)} of part that branch{'es' * (more == 1)}"
@@ -60,21 +62,26 @@ def parts(drawn: Graph, most: int = 4) -> list[str]:
     return lines
 
 
-def lanes(
-    inside: Sequence[Box], edges: Edges, boxes: dict[int, Box] | None = None, name: str = ""
+def draw_lanes(
+    inside: Sequence[Box],
+    edges: Edges,
+    boxes: dict[int, Box] | None = None,
+    name: str = "",
+    copies: int = 1,
 ) -> list[str]:
-    """Blocks as lines.
+    """Return blocks as lines.
 
     Args:
         inside: the blocks, in the order of execution.
         edges: (source, reader) pairs, also of other blocks.
-        boxes: by number, those that are read from outside.
-        name: path of the part, which the blocks' names are shortened by.
+        boxes: boxes by number, at least those outside that are read.
+        name: path of the part; names of its blocks are shown without it.
+        copies: how often the part stands in the network.
 
     Example:
         >>> first, second = Box(0, "input", "", "input", (8,)), Box(1, "block", "a", "Linear", (8,))
-        >>> for line in lanes([first, second, Box(2, "sum", "", "sum", (8,))],
-        ...                   [(0, 1), (0, 2), (1, 2)]):
+        >>> for line in draw_lanes([first, second, Box(2, "sum", "", "sum", (8,))],
+        ...                        [(0, 1), (0, 2), (1, 2)]):
         ...     print(line)
         ○   input          8
         ├─● a      Linear  8
@@ -94,7 +101,7 @@ def lanes(
         for source in before:
             left[source] -= 1
         drawn.append(_line(columns, box, before, left, box.number in outside))
-    table = [_row(box, box.number in outside, name) for box in (*sources, *inside)]
+    table = [_row(box, box.number in outside, name, copies) for box in (*sources, *inside)]
     wide = max((len(line) for line in drawn), default=0)
     widths = [max((len(row[place]) for row in table), default=0) for place in range(5)]
     return [
@@ -109,7 +116,7 @@ def lanes(
 def _line(
     columns: list[int | None], box: Box, before: list[int], left: dict[int, int], outside: bool
 ) -> str:
-    """The lanes at one block, which takes the lane of a source that ends here, or a free one."""
+    """Return the lanes at a block; it takes the lane of a source that ends here, or a free one."""
     places = {source: columns.index(source) for source in before}
     ended = sorted(place for source, place in places.items() if not left[source])
     free = [place for place, holder in enumerate(columns) if holder is None]
@@ -123,8 +130,8 @@ def _line(
         if place == here:
             text += "○" if outside or box.kind == "input" else SIGNS.get(box.kind, "●")
         elif place in touched:
-            goes_on = bool(left[holder]) if holder is not None else False
-            text += _joint(place > low, place < high, goes_on)
+            continues = bool(left[holder]) if holder is not None else False
+            text += _joint(place > low, place < high, continues)
         elif holder is not None:
             text += "│"
         else:
@@ -138,38 +145,32 @@ def _line(
     return text.rstrip()
 
 
-def _joint(from_left: bool, to_right: bool, goes_on: bool) -> str:
-    """Where a reading line meets the lane that it reads."""
+def _joint(from_left: bool, to_right: bool, continues: bool) -> str:
+    """Return the sign where a reading line meets the lane that it reads."""
     if from_left and to_right:
-        return "┼" if goes_on else "┴"
+        return "┼" if continues else "┴"
     if from_left:
-        return "┤" if goes_on else "╯"
-    return "├" if goes_on else "╰"
+        return "┤" if continues else "╯"
+    return "├" if continues else "╰"
 
 
-def _row(box: Box, outside: bool, name: str) -> tuple[str, str, str, str, str]:
-    """Name, type, shape, parameters and multiply-accumulates."""
+def _row(box: Box, outside: bool, name: str, copies: int) -> tuple[str, str, str, str, str]:
+    """Return name, type, shape, parameters and multiply-accumulates."""
     label = box.name.removeprefix(f"{name}.") if name else box.name
     if outside:
-        return (f"from {box.name or box.kind}", "", shape(box.shape), "", "")
-    kind = box.type if box.kind == "block" else ""
+        place = f"{box.kind} in {box.module}" if box.module else box.kind
+        return (f"from {box.name or place}", "", shape(box.shape), "", "")
+    kind = box.type if box.kind in ("block", "unused") else ""
     return (
-        label or (box.kind if box.kind != "block" else box.type),
-        kind + (f" ×{box.copies}" if box.copies > 1 and not name else ""),
+        label or (box.type if box.kind == "block" else box.kind),
+        kind + (f" ×{box.copies // copies}" if box.copies > copies else ""),
         shape(box.shape),
         f"{format_metric('params', box.params)} params" if box.params else "",
         f"{format_metric('macs', box.macs)} MACs" if box.macs else "",
     )
 
 
-def _copies(frame: Frame, boxes: dict[int, Box]) -> int:
-    """How often a part stands in the network, those of the frames around it included."""
-    return min(boxes[number].copies for number in frame.members)
-
-
-def _form(members: Sequence[int], boxes: dict[int, Box], edges: Edges) -> object:
-    """What two parts have in common that are drawn alike: their blocks and what reads what."""
-    place = {number: index for index, number in enumerate(members)}
-    kinds = tuple((boxes[n].kind, boxes[n].type) for n in members)
-    inner = frozenset((place.get(a, -1), place[b]) for a, b in edges if b in place)
-    return kinds, inner
+def _branches(frame: Frame, boxes: dict[int, Box]) -> bool:
+    """Whether a part itself joins several of its outputs, or is repeated with parts that do."""
+    joins = [boxes[n] for n in frame.members if boxes[n].kind not in ENDS]
+    return any(frame.copies > 1 or box.module == frame.name for box in joins)

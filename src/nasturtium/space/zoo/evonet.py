@@ -38,8 +38,8 @@ from torch import Tensor, nn
 from nasturtium.architecture import Value
 from nasturtium.blocks import Block, block, chain
 from nasturtium.errors import Rejected, SpaceError
-from nasturtium.space.graph import Facts, GraphSpace
-from nasturtium.space.nodes import INPUT, OUTPUT, Graph, Node
+from nasturtium.space.graph import GraphSpace
+from nasturtium.space.nodes import INPUT, OUTPUT, Facts, Graph, Node
 from nasturtium.space.ops import Classifier, ConvBNReLU
 from nasturtium.space.zoo.skeleton import image
 

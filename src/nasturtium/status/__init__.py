@@ -1,0 +1,1 @@
+"""Status of a study as text and JSON."""
