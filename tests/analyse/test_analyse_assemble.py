@@ -243,7 +243,7 @@ def test_a_finished_network_outside_of_the_comparison_is_said_to_be_one():
     assert "has not been retrained" not in text
     assert "retraining 8.0 s" in text
     assert next(i for i in evidence.checklist if "final networks is rec" in i.item).state == "yes"
-    assert "Of the checklist, this study does not show: " in text
+    assert "The study does not show these items of the checklist: " in text
     assert Evidence.from_json(evidence.to_json()) == evidence
 
 

@@ -89,8 +89,7 @@ def assemble_evidence(
     valid = (one for one in references.values() if not _violated(one, history.constraints))
     strongest = max(valid, key=lambda one: metric.sign * one.mean, default=None)
     gain = gain_over(network, strongest, metric.sign)
-    seconds = sum(training.seconds for training in trainings)
-    seconds += separate["seconds"] if separate else 0.0
+    seconds = sum((t.seconds for t in trainings), separate["seconds"] if separate else 0.0)
     worth = compute_cost_benefit(history, objective, verdict, gain, seconds, spent or Spent())
     estimates = _estimates(pools)
     each = worth.seconds / pools.equal if pools.equal else 0.0

@@ -5,7 +5,7 @@ order: it shows how much depends on a few lucky trials, not how another run woul
 
 The control's curve is the expected best of b of its m draws over all ways to choose them (Dodge et
 al., "Show Your Work", 2019, but without replacement, so that it is unbiased), with a bootstrap
-interval. Beyond m it continues along a straight line through the better half of the draws over
+interval. Beyond m it continues along a straight line through the upper half of the draws over
 their normal scores, and is marked as extrapolated.
 """
 

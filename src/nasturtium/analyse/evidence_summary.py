@@ -167,7 +167,7 @@ def _missing(evidence: EvidenceParts) -> str:
     if not lacking:
         return "The study meets every item of the checklist."
     items = "; ".join(f"{item[:1].lower()}{item[1:]}" for item in lacking)
-    return f"Of the checklist, this study does not show: {items}."
+    return f"The study does not show these items of the checklist: {items}."
 
 
 def _interval(row: Row) -> str:

@@ -60,7 +60,7 @@ def read_training_notes(study: Study) -> Iterator[tuple[dict[str, Any], dict[str
 def read_trainings(study: Study, plan: Mapping[str, Any]) -> list[Training]:
     """Return the trainings that match the plan's recipe, space and size of references.
 
-    Of a training that was repeated, the last.
+    If a training was repeated, only the last one is returned.
     """
     trainings: dict[str, Training] = {}
     # The space of recipes of a study that was opened without running its code is unknown.

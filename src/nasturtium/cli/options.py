@@ -187,7 +187,7 @@ Control = Annotated[
 Confirm = Annotated[
     int | None,
     typer.Option(
-        help="how many of the best candidates are trained once more at the end, so that the "
+        help="how many of the best candidates are trained again at the end, so that the "
         "answer has the best mean; if not given, a tenth of the trials and at most 5"
     ),
 ]

@@ -1,6 +1,6 @@
 """Comparison of strategies on one benchmark at the same budget, over many seeds.
 
-Every run is a study of its own in memory. The result of a run at any moment is the true value of
+Every run is a separate study in memory. The result of a run at any moment is the true value of
 the trial that the search considers best (:meth:`~nasturtium.study.history.History.best`), so that
 noise and low fidelities mislead as in a real search. With ``seconds`` the clock is simulated.
 """

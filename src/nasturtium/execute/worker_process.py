@@ -28,7 +28,7 @@ PIPE = "NASTURTIUM_PIPE"  # environment variable: the number of the worker's end
 
 @final
 class WorkerProcess:
-    """One worker process in a process group of its own, with the driver's end of its pipe.
+    """One worker process in its own process group, with the driver's end of its pipe.
 
     Attributes:
         job: its job, or ``None``.

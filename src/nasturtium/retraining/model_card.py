@@ -1,7 +1,7 @@
 """The model card of a retrained network.
 
-It follows Mitchell et al. (2019), "Model cards for model reporting". What nobody wrote down
-(intended use, ethical considerations) is named as missing.
+It follows Mitchell et al. (2019), "Model cards for model reporting". Information that
+nobody wrote down (intended use, ethical considerations) is named as missing.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ __all__ = ["Overview", "overview_of", "read_overview"]
 @final
 @dataclass(frozen=True)
 class Overview:
-    """What a summary of a study needs.
+    """The data for the summary of a study.
 
     Attributes:
         name: the study's name.

@@ -1,4 +1,4 @@
-"""Whether a comparison with random search can decide, before any network is retrained for it."""
+"""The prospect of a comparison with random search, before any network is retrained for it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Prospect", "assess_prospect"]
 @final
 @dataclass(frozen=True)
 class Prospect:
-    """Whether retraining can decide the comparison, and what would help.
+    """The prospect that retraining decides the comparison, with advice if it does not.
 
     Attributes:
         can_decide: whether *better* or *no better* can be expected as the verdict.
@@ -56,7 +56,7 @@ class Prospect:
             f"{self.seeds} trainings each, can decide"
             if self.can_decide
             else f"{self.search} networks of the search and {self.control} of the control, "
-            f"{self.seeds} trainings each, can hardly decide"
+            f"{self.seeds} trainings each, are unlikely to decide"
         )
         return f"{head}: {self.reason}" + (f"; {self.needs}." if self.needs else ".")
 
@@ -93,7 +93,7 @@ def assess_prospect(pools: Pools, selection: Selection, *, seeds: int, margin: f
         "margin": margin,
     }
     if not pools.proposed:
-        reason = "the search proposed no network of its own and is random search so far"
+        reason = "the search proposed no network itself and is random search so far"
         return Prospect(False, reason, "search longer (--trials)", **numbers)
     if len(top) < 2 or len(line) < LEAST or len(pools.control) < LEAST:
         reason = f"a comparison needs 2 networks of the search and {LEAST} of the control"

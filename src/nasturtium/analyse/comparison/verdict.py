@@ -192,7 +192,7 @@ def _lacking(
     if missing or len(best) < 2:
         return (
             "undecided",
-            f"{len(best)} networks of the search and {len(line)} of the control's better half are "
+            f"{len(best)} networks of the search and {len(line)} of the control's upper half are "
             f"retrained, and a comparison needs 2 and {LEAST}",
             missing or None,
         )
