@@ -10,10 +10,10 @@ import numpy as np
 from fuzz.hostile import text, word
 from fuzz.material import copy_files, copy_store
 from fuzz.watch import REFUSED, SECRET, Case, Problem
-from nasturtium.run.load_options import load_options
-from nasturtium.run.names import NAMES, made
-from nasturtium.run.open_study import parted
-from nasturtium.run.search import _numerics, told_recipe
+from nasturtium.run.load_options import parse_load_options
+from nasturtium.run.names import NAMES, build_part
+from nasturtium.run.resolve import parse_numerics, parse_recipe
+from nasturtium.run.store_address import split_address
 from nasturtium.study.stores.address import printable
 from nasturtium.study.stores.sql import SqlStore
 from nasturtium.study.trial import parse_bound, parse_objective
@@ -67,11 +67,19 @@ def _part(case: Case, told: str) -> str:
         if rng.random() < 0.2:
             told += rng.choice([")", ",", "x", "(", "\n", "=1"])
     what: Any = rng.choice(
-        [made, made, made, load_options, told_recipe, _numerics, parse_objective]
+        [
+            build_part,
+            build_part,
+            build_part,
+            parse_load_options,
+            parse_recipe,
+            parse_numerics,
+            parse_objective,
+        ]
     )
-    what = rng.choice([what, what, parse_bound, parted, printable])
+    what = rng.choice([what, what, parse_bound, split_address, printable])
     case.note(what.__name__, kind, repr(told))
-    given = {made: (kind, told), told_recipe: (told, Recipe())}.get(what, (told,))
+    given = {build_part: (kind, told), parse_recipe: (told, Recipe())}.get(what, (told,))
     return "refused" if case.call(what, *given) is REFUSED else "accepted"
 
 
@@ -112,7 +120,7 @@ def _called(case: Case, told: str) -> str:
             return "refused"
         code = _code(case, "search", f"./{name}", *search, "--store", "n.db")
         if code == "accepted":
-            case.command("describe", "n.db", "--replay")
+            case.command("describe", "n.db", "--command")
             case.command("report", "n.db")
         return code
     if drawn < 0.7:
@@ -130,7 +138,7 @@ def _called(case: Case, told: str) -> str:
         copy_files(case)
         name = plain if rng.random() < 0.9 else f"{plain}.pt2"
         return _code(case, "export", "s.db:s", name)
-    return _code(case, "describe", plain, *rng.choice([(), ("--json",), ("--replay",)]))
+    return _code(case, "describe", plain, *rng.choice([(), ("--json",), ("--command",)]))
 
 
 def _code(case: Case, *words: str) -> str:

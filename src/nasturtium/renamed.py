@@ -1,11 +1,13 @@
 """Names that were renamed, and the messages that give the new ones.
 
 The old names do nothing: a call, an attribute or an option that uses one is refused, and the
-message says what it is called now. :data:`RENAMED` is the one table of them.
+message says what it is called now. Only manifests of studies that were written under the old names
+are read, under the new ones. :data:`RENAMED` is the one table of all these names.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
 from typing import Any, Literal, NamedTuple, ParamSpec, TypeVar
@@ -15,6 +17,7 @@ __all__ = [
     "Renamed",
     "argument",
     "attribute",
+    "manifest",
     "missing_attribute",
     "option",
     "public",
@@ -22,7 +25,7 @@ __all__ = [
     "with_new_arguments",
 ]
 
-Kind = Literal["public", "argument", "attribute", "hook", "option"]
+Kind = Literal["public", "argument", "attribute", "hook", "option", "entry", "class"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -32,7 +35,8 @@ class Renamed(NamedTuple):
 
     Attributes:
         kind: a name of ``nasturtium`` itself, an argument, an attribute or method, a method that a
-            subclass defines (a hook), or an option of the command line.
+            subclass defines (a hook), an option of the command line, or of manifests an entry or
+            the name of a class.
         owner: the function, class or command that had it.
         old: the old name.
         new: what to write now.
@@ -73,7 +77,15 @@ RENAMED: tuple[Renamed, ...] = (
     Renamed("option", "race", "--objectives", "--objective"),
     Renamed("option", "evidence", "--recall", "--saved"),
     Renamed("option", "describe", "--replay", "--command"),
+    Renamed("entry", "manifest", "within", "constraints"),
+    Renamed("class", "manifest", "Lemonade", "LEMONADE"),
+    Renamed("class", "manifest", "Reinforce", "REINFORCE"),
+    Renamed("class", "manifest", "Scores", "ZeroCostProxies"),
+    Renamed("class", "manifest", "Together", "Combined"),
 )
+
+
+_OLD_ATTRIBUTES = frozenset(entry.old for entry in RENAMED if entry.kind == "attribute")
 
 
 def public(name: str) -> str | None:
@@ -159,11 +171,10 @@ def missing_attribute(self: object, name: str) -> Any:
     Raises:
         AttributeError: always, as ``__getattr__`` is called for missing attributes only.
     """
-    for kind in type(self).__mro__:
-        message = attribute(kind.__name__, name)
-        if message is not None:
-            raise AttributeError(message, name=name, obj=self)
     message = f"{type(self).__name__!r} object has no attribute {name!r}"
+    if name in _OLD_ATTRIBUTES:
+        owners = (kind.__name__ for kind in type(self).__mro__)
+        message = next(filter(None, (attribute(owner, name) for owner in owners)), message)
     raise AttributeError(message, name=name, obj=self)
 
 
@@ -186,6 +197,54 @@ def refuse_hooks(owner: str, defined: Mapping[str, object], title: str) -> None:
             raise TypeError(
                 f"{title} defines `{entry.old}`, which is now `{entry.new}`; rename the method"
             )
+
+
+def manifest(data: dict[str, Any]) -> dict[str, Any]:
+    """Return a manifest of format 2 under the names of format 3; any other as it is.
+
+    Example:
+        >>> manifest({"format": 2, "within": [], "strategy": {"name": "Portfolio", "hope": 0.1}})
+        {'format': 3, 'constraints': [], 'strategy': {'name': 'Portfolio', 'stop_below': 0.1}}
+    """
+    if data.get("format") != 2:
+        return data
+    entries = {entry.old: entry.new for entry in _entries("entry", "manifest")}
+    renamed = {entries.get(key, key): value for key, value in data.items()} | {"format": 3}
+    for part in renamed.keys() & {"strategy", "estimator"}:
+        renamed[part] = _renamed_part(renamed[part])
+    call = renamed.get("call")
+    if isinstance(call, Mapping):
+        renamed["call"] = {entries.get(k, k): _renamed_text(v) for k, v in call.items()}
+    return renamed
+
+
+def _renamed_part(part: Any) -> Any:
+    """Return the description of a strategy or an estimator under the new names."""
+    if isinstance(part, list):
+        return [_renamed_part(one) for one in part]
+    if not isinstance(part, dict):
+        return part
+    name = part.get("name")
+    arguments = {} if not isinstance(name, str) else _new_arguments(name)
+    renamed = {arguments.get(key, key): _renamed_part(value) for key, value in part.items()}
+    if isinstance(name, str):
+        renamed["name"] = _new("class", name) or name
+    return renamed
+
+
+def _renamed_text(text: Any) -> Any:
+    """Return the text of a part, e.g. ``portfolio(hope=0.1)``, with its arguments' new names."""
+    if not isinstance(text, str):
+        return text
+    for owner in {entry.owner for entry in RENAMED if entry.kind == "argument"}:
+        for old, new in _new_arguments(owner).items():
+            part = rf"(?<![\w.:])({owner.lower()}\((?:[^()]*[,\s])?){old}(?=\s*=)"
+            text = re.sub(part, rf"\g<1>{new}", text)
+    return text
+
+
+def _new_arguments(owner: str) -> dict[str, str]:
+    return {entry.old: entry.new for entry in _entries("argument", owner)}
 
 
 def _entries(kind: Kind, owner: str) -> Iterator[Renamed]:

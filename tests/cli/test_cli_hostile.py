@@ -19,12 +19,12 @@ from nasturtium.cli.description import describe_study
 from nasturtium.display.printable import escape_unprintable
 from nasturtium.errors import StoreError
 from nasturtium.retraining.model_card import _code, _literal
-from nasturtium.run.open_study import replay
-from nasturtium.run.validate_manifest import checked
+from nasturtium.run.command_line import command_line
 from nasturtium.status.study_summary import address
 from nasturtium.study.event import Event
 from nasturtium.study.stores.sql import SqlStore
 from nasturtium.study.study import Study
+from nasturtium.study.validate import checked
 
 Run = Callable[..., "tuple[int, str, str]"]
 
@@ -179,7 +179,7 @@ def test_no_damaged_manifest_gives_a_traceback(events: list[Event]) -> None:
             try:
                 read = checked(manifest, "s")
                 describe_study(read)
-                replay(read)
+                command_line(read)
                 assert {type(read["workers"]), type(read["seed"])} == {int}
             except nas.NasturtiumError as error:
                 refused.append(str(error))

@@ -367,7 +367,7 @@ import nasturtium as nas
 from nasturtium.execute import processes
 from nasturtium.execute.base import count_cores
 from beside import Twice
-from nasturtium.run.names import made
+from nasturtium.run.names import build_part
 from nasturtium.study.context import StudyContext
 
 @nas.space
@@ -388,7 +388,7 @@ def closure(bonus):
             return {"score": bonus}
     return Inner()
 
-for space in (net, made("space", "own/file.py:other")):
+for space in (net, build_part("space", "own/file.py:other")):
     crew = nas.Processes(1)
     setting = StudyContext("s", 0, space)
     crew.start(setting, Mine(Twice(), closure(5)))

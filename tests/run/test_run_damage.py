@@ -18,7 +18,7 @@ import pytest
 import nasturtium as nas
 from nasturtium.cli import main
 from nasturtium.errors import StoreError
-from nasturtium.run.open_study import manifest_in, reopen
+from nasturtium.run.open_study import open_study, read_manifest
 from nasturtium.status.study_overview import overview_of, read_overview
 from nasturtium.status.study_summary import rows as rows_of
 from nasturtium.status.study_summary import summary
@@ -338,12 +338,12 @@ def test_sums_say_the_same_as_the_whole_log_wherever_it_ends(sound, tmp_path, mo
                     log = SqlStore(log.path)
                 log.append("s", events[place : min(end, place + 2)])
             assert len(log.segments("s")) == end // size
-            whole = reopen(log, "s")
-            told = read_overview(log, "s", manifest_in(log, "s"))
+            whole = open_study(log, "s")
+            told = read_overview(log, "s", read_manifest(log, "s"))
             assert summary(told) == summary(whole) and rows_of(told) == rows_of(whole)
-            assert told.found.best(5) == overview_of(whole).found.best(5)
+            assert told.candidates.best(5) == overview_of(whole).candidates.best(5)
             if end // size:
                 log._raw.execute("UPDATE snapshot SET body = replace(body, '1', '2')")
-                again = read_overview(log, "s", manifest_in(log, "s"))
+                again = read_overview(log, "s", read_manifest(log, "s"))
                 assert len(log.segments("s")) == 0 and summary(again) == summary(whole)
             log.close()

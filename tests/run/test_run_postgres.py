@@ -14,7 +14,7 @@ import nasturtium as nas
 from nasturtium.cli import main
 from nasturtium.retraining.load_retrained import load_retrained
 from nasturtium.retraining.model_card import format_card
-from nasturtium.run.open_study import reopen
+from nasturtium.run.open_study import open_study
 from nasturtium.study.stores.sql import SqlStore
 
 
@@ -119,7 +119,7 @@ def test_no_output_log_page_or_card_holds_the_password(
         assert (ended.value.code or 0) == code, said
     store = SqlStore(url)
     said += repr(store.text("s")) + repr([event.data for event in store.read("s")])
-    study = reopen(store, "s", with_space=True)
+    study = open_study(store, "s", with_space=True)
     said += format_card(study, load_retrained(study), [])
     store.close()
     for path in tmp_path.rglob("*"):

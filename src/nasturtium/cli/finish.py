@@ -35,11 +35,12 @@ def finish(
 ) -> None:
     """Retrain the best architecture, measure it on the test split, and export it."""
     from nasturtium.retraining.export_with_card import check_paths
-    from nasturtium.run.open_study import found, reopen
+    from nasturtium.run.open_study import open_study
+    from nasturtium.run.store_address import find_store
 
     if export is not None:
         check_paths(export, int8=int8)
-    opened = reopen(*found(study), with_space=True, trust=trust)
+    opened = open_study(*find_store(study), with_space=True, trust=trust)
     with report_interrupt(), progress_view(quiet, 0, None) as view, warnings.catch_warnings():
         from nasturtium.retraining.retrain import retrain
 
@@ -74,10 +75,11 @@ def export(
 ) -> None:
     """Write the network that was retrained last to a file, after comparing the two."""
     from nasturtium.retraining.export_with_card import check_paths
-    from nasturtium.run.open_study import found, reopen
+    from nasturtium.run.open_study import open_study
+    from nasturtium.run.store_address import find_store
 
     check_paths(path, int8=int8)
-    opened = reopen(*found(study), with_space=True, trust=trust)
+    opened = open_study(*find_store(study), with_space=True, trust=trust)
     with report_interrupt():
         from nasturtium.retraining.load_retrained import load_retrained
 

@@ -36,7 +36,6 @@ __all__ = [
     "Ordered",
     "Out",
     "Plot",
-    "Processes",
     "Quiet",
     "RaceSeconds",
     "RaceSeed",
@@ -68,6 +67,7 @@ __all__ = [
     "Trials",
     "Trust",
     "Whole",
+    "WorkerCount",
     "complete_names",
 ]
 
@@ -339,7 +339,7 @@ Benchmark = Annotated[
 RaceTrials = Annotated[int | None, typer.Option(help="budget of each run in trials")]
 RaceSeconds = Annotated[float | None, typer.Option(help="budget of each run in simulated seconds")]
 Repeats = Annotated[int, typer.Option(min=2, help="number of seeds of each strategy")]
-Processes = Annotated[int | None, typer.Option(help="number of processes")]
+WorkerCount = Annotated[int | None, typer.Option(help="number of processes")]
 Lanes = Annotated[int, typer.Option(min=1, help="number of simulated machines")]
 RaceSeed = Annotated[int, typer.Option(help="determines the whole race")]
 Plot = Annotated[Path | None, typer.Option(help="draw the curves into this HTML file")]

@@ -14,7 +14,7 @@ from nasturtium.display.printable import escape_unprintable
 from nasturtium.study.stores.address import printable
 
 if TYPE_CHECKING:
-    from nasturtium.run.progress import ProgressView
+    from nasturtium.run.progress_view import ProgressView
 
 __all__ = ["progress_view", "report_interrupt"]
 
@@ -37,7 +37,9 @@ def progress_view(quiet: bool, trials: int, hours: float | None) -> ProgressView
     """Return the view of the progress: a panel on a terminal, lines elsewhere, none if quiet."""
     from rich.console import Console
 
-    from nasturtium.run.progress import Lines, Panel, Silent
+    from nasturtium.run.progress_lines import Lines
+    from nasturtium.run.progress_panel import Panel
+    from nasturtium.run.progress_view import Silent
 
     if quiet:
         return Silent(trials, hours)

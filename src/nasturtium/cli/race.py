@@ -18,7 +18,7 @@ def race(
     trials: options.RaceTrials = None,
     seconds: options.RaceSeconds = None,
     repeats: options.Repeats = 100,
-    workers: options.Processes = None,
+    workers: options.WorkerCount = None,
     lanes: options.Lanes = 1,
     objectives: options.Objectives = ["accuracy"],  # noqa: B006 - typer's form of a list
     constraints: options.Constraints = [],  # noqa: B006
@@ -29,11 +29,11 @@ def race(
     """Compare strategies on a table of measured results: the same budget, many seeds."""
     from nasturtium.atomic_write import check_target
     from nasturtium.comparison.race import race as run
-    from nasturtium.run.names import made
+    from nasturtium.run.names import build_part
 
     if plot is not None:
         check_target("the plot", plot)
-    table = made("benchmark", benchmark)
+    table = build_part("benchmark", benchmark)
     if trials is None and seconds is None:
         trials = 100
     with report_interrupt():

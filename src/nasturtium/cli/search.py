@@ -75,15 +75,16 @@ def resume(
     quiet: options.Quiet = False,
 ) -> None:
     """Resume a study with the settings that it was started with."""
-    from nasturtium.run.open_study import found, manifest_in
+    from nasturtium.run.open_study import read_manifest
+    from nasturtium.run.store_address import find_store
 
-    store, name = found(study)
-    manifest = manifest_in(store, name)
+    store, name = find_store(study)
+    manifest = read_manifest(store, name)
     given: dict[str, Any] = {"trials": trials, "hours": hours, "executor": executor}
     changes = {key: value for key, value in given.items() if value is not None}
     budget = {**manifest["call"], **changes}
     with report_interrupt(), progress_view(quiet, budget["trials"], budget.get("hours")) as view:
-        from nasturtium.run.search import resume
+        from nasturtium.run.resume import resume
 
         resumed = resume(store, manifest["name"], trust=trust, watch=view, **changes)
     print_search_result(resumed, as_json)

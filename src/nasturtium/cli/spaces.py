@@ -39,7 +39,9 @@ def describe(
 ) -> None:
     """Describe a space (size, paper, decisions, an example drawn) or how a study was made."""
     from nasturtium.cli.description import describe_space, describe_study, is_study, parse_shape
-    from nasturtium.run import open_study
+    from nasturtium.run.command_line import command_line
+    from nasturtium.run.open_study import read_manifest
+    from nasturtium.run.store_address import find_store, split_address
 
     if not command and not is_study(what):
         body: Mapping[str, Any] = describe_space(
@@ -59,9 +61,9 @@ def describe(
             f"nasturtium report {shlex.quote(printable(what))} draws its best network in a page"
         )
     else:
-        manifest = open_study.manifest_in(*open_study.found(what, read_only=True))
+        manifest = read_manifest(*find_store(what, read_only=True))
         if command:
-            typer.echo(open_study.replay(manifest, open_study.parted(what)[0], trust=trust))
+            typer.echo(command_line(manifest, split_address(what)[0], trust=trust))
             return
         body = manifest if as_json else describe_study(manifest)
     if as_json:

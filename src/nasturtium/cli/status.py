@@ -16,17 +16,18 @@ __all__ = ["best", "status"]
 
 def status(study: options.StoreName, as_json: options.Json = False) -> None:
     """Print the status of a study, also while it runs, or of every study in a store."""
-    from nasturtium.run.open_study import found, manifest_in
+    from nasturtium.run.open_study import read_manifest
+    from nasturtium.run.store_address import find_store
     from nasturtium.status.study_overview import read_overview
     from nasturtium.status.study_summary import rows, summary
 
-    store, name = found(study, read_only=True)
+    store, name = find_store(study, read_only=True)
     names = (name,) if name is not None else store.studies()
     if not names:
         raise StoreError(
             f"the store {printable(study)!r} contains no study; nasturtium search starts one"
         )
-    studies = [read_overview(store, one, manifest_in(store, one, whole=False)) for one in names]
+    studies = [read_overview(store, one, read_manifest(store, one, whole=False)) for one in names]
     if as_json:
         summaries = [summary(one) for one in studies]
         typer.echo(json.dumps(summaries if name is None else summaries[0]))
@@ -39,18 +40,19 @@ def status(study: options.StoreName, as_json: options.Json = False) -> None:
 
 def best(study: options.StoreName, top: options.TopBest = 1, as_json: options.Json = False) -> None:
     """Print the best architecture of a study, decision by decision."""
-    from nasturtium.run.open_study import found, manifest_in, reopen
+    from nasturtium.run.open_study import open_study, read_manifest
+    from nasturtium.run.store_address import find_store
     from nasturtium.status.study_overview import overview_of, read_overview
     from nasturtium.status.study_summary import format_metrics, trial_to_json
     from nasturtium.study.segment import BEST
 
-    store, name = found(study, read_only=True)
+    store, name = find_store(study, read_only=True)
     if top <= BEST:
-        manifest = manifest_in(store, name, whole=False)
+        manifest = read_manifest(store, name, whole=False)
         opened = read_overview(store, manifest["name"], manifest)
     else:
-        opened = overview_of(reopen(store, name))
-    answer = opened.best or reopen(store, name).best
+        opened = overview_of(open_study(store, name))
+    answer = opened.best or open_study(store, name).best
     others = [
         t for t in opened.candidates.best(top) if t.architecture.key != answer.architecture.key
     ]

@@ -22,7 +22,8 @@ from nasturtium.comparison.replay import Run, simulate
 from nasturtium.comparison.statistics import mean_interval, pairwise_p_values
 from nasturtium.errors import StrategyError
 from nasturtium.execute.serialize import dumps
-from nasturtium.run.arguments import goals_in
+from nasturtium.renamed import with_new_arguments
+from nasturtium.run.arguments import check_objectives
 from nasturtium.run.preflight import check_budget, check_fidelities
 from nasturtium.study.trial import Objective
 from nasturtium.train.fields import check_types, hints_of
@@ -39,6 +40,7 @@ POINTS = 200  # of an anytime curve over seconds
 MAX_FAILED = 0.1  # share of failed trials up to which a strategy is ranked
 
 
+@with_new_arguments("race")
 def race(
     strategies: Mapping[str, Strategy] | Iterable[str],
     benchmark: Benchmark,
@@ -85,8 +87,8 @@ def race(
     check_types("race", dict(locals()), hints_of(race), StrategyError)
     runners = _named(strategies)
     objectives, constraints = (
-        goals_in("objectives", objectives),
-        goals_in("constraints", constraints),
+        check_objectives("objectives", objectives),
+        check_objectives("constraints", constraints),
     )
     if (trials is None) == (seconds is None):
         raise StrategyError(
@@ -126,9 +128,9 @@ def _named(strategies: Mapping[str, Strategy] | Iterable[str]) -> dict[str, Stra
     if isinstance(strategies, Mapping):
         runners = dict(strategies)
     else:
-        from nasturtium.run.names import made
+        from nasturtium.run.names import build_part
 
-        runners = {name: made("strategy", name) for name in strategies}
+        runners = {name: build_part("strategy", name) for name in strategies}
     if not runners:
         raise StrategyError("a race got no strategies; give at least one, e.g. ['random']")
     return runners
@@ -189,9 +191,10 @@ class Race:
         >>> import nasturtium as nas
         >>> pool = nas.PoolSpace("line", [{"x": x} for x in range(9)], [[x] for x in range(9)])
         >>> line = nas.PoolBenchmark("line", pool, {"accuracy": [x / 9 for x in range(9)]})
-        >>> race = nas.race(["random", "local"], line, trials=9, repeats=3, workers=1)
-        >>> isinstance(race, nas.Race), sorted(race.runs), race.failed("random")
-        (True, ['local', 'random'], 0)
+        >>> strategies = {"first": nas.RandomSearch(), "second": nas.RandomSearch()}
+        >>> race = nas.race(strategies, line, trials=5, repeats=2, workers=1)
+        >>> isinstance(race, nas.Race), race.failed("first"), race.ranked("second")
+        (True, 0, True)
     """
 
     benchmark: str

@@ -31,9 +31,10 @@ from nasturtium.retraining.energy import PowerMeter
 from nasturtium.retraining.estimator import Retrain, RetrainJob
 from nasturtium.retraining.identity import training_identity
 from nasturtium.retraining.study_task import load_study_task
-from nasturtium.run.manifest import machine
-from nasturtium.run.progress import automatic, both
-from nasturtium.run.search import bound_space, told_recipe
+from nasturtium.run.environment import describe_machine
+from nasturtium.run.progress import choose_view
+from nasturtium.run.resolve import bind_space, parse_recipe
+from nasturtium.run.stages import call_both
 from nasturtium.space.base import Space
 from nasturtium.study.context import StudyContext
 from nasturtium.study.job import Job
@@ -108,9 +109,12 @@ def collect_evidence(
     """
     given = dict(locals())
     check_types("collect_evidence", given, hints_of(collect_evidence), StrategyError)
-    view = automatic(progress, watch is not None or foreseen is not None)
+    view = choose_view(progress, watch is not None or foreseen is not None)
     if view is not None:
-        calls = {"foreseen": both(view.foreseen, foreseen), "watch": both(view.trained, watch)}
+        calls = {
+            "foreseen": call_both(view.foreseen, foreseen),
+            "watch": call_both(view.trained, watch),
+        }
         with view:
             return collect_evidence(**{**given, "progress": False, **calls})
     if top < 1 or seeds < 1 or spread < 0 or not 0 < margin < math.inf:
@@ -124,7 +128,7 @@ def collect_evidence(
             f"the data {task.name!r} have no test examples, and the validation examples chose the "
             "architectures; give a test split, or divide one off with fractions=(valid, test)"
         )
-    space = bound_space(study.space, task)
+    space = bind_space(study.space, task)
     plan = {
         "top": top,
         "seeds": seeds,
@@ -133,7 +137,7 @@ def collect_evidence(
         "references": references and _fits_references(task),
         "recipe": None
         if recipe is None
-        else told_recipe(recipe, retraining_recipe(study)).to_json(),
+        else parse_recipe(recipe, retraining_recipe(study)).to_json(),
         "space": dict(space.describe()),
         "params": count(space.build(answer.architecture), task.inputs).params,
     }
@@ -220,7 +224,7 @@ def _train(
     finally:
         executor.stop()
         power = {"watts": meter.watts, "source": meter.source}
-        study.log("note", {"power": machine(), "measured": power})
+        study.log("note", {"power": describe_machine(), "measured": power})
 
 
 def _start(

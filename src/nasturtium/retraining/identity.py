@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nasturtium.run.manifest import lasting
+from nasturtium.run.describe_part import without_addresses
 from nasturtium.space.base import Space
 from nasturtium.train.numerics import Numerics
 from nasturtium.train.recipe import Recipe
@@ -30,6 +30,6 @@ def training_identity(
         "recipe": recipe.to_json(),
         "seed": seed,
         "whole": whole,
-        "space": lasting(space.describe()),
+        "space": without_addresses(space.describe()),
         "numerics": numerics.to_json(),
     }

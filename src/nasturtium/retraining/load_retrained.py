@@ -8,8 +8,8 @@ from nasturtium.errors import StrategyError
 from nasturtium.retraining.retrain import retrain
 from nasturtium.retraining.retrained import Retrained
 from nasturtium.retraining.study_task import load_study_task
-from nasturtium.run.manifest import lasting
-from nasturtium.run.search import bound_space
+from nasturtium.run.describe_part import without_addresses
+from nasturtium.run.resolve import bind_space
 from nasturtium.study.study import Study
 from nasturtium.train.numerics import Numerics
 from nasturtium.train.recipe import Recipe
@@ -30,7 +30,7 @@ def load_retrained(study: Study, *, trial: int | None = None, data: Any = None) 
         StoreError: its weights are damaged or missing.
     """
     task = load_study_task(study, data)
-    space, old = lasting(bound_space(study.space, task).describe()), False
+    space, old = without_addresses(bind_space(study.space, task).describe()), False
     for note in reversed(study.notes):
         identity = note.get("finished", {})
         if identity.get("space") != space or trial not in (None, identity["trial"]):

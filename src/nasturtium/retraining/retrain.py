@@ -14,8 +14,9 @@ from nasturtium.retraining.kept_weights import load_kept_weights, use_trial_weig
 from nasturtium.retraining.measure import measure_network
 from nasturtium.retraining.retrained import NEW_WEIGHTS, Retrained
 from nasturtium.retraining.study_task import load_study_task
-from nasturtium.run.progress import automatic, both
-from nasturtium.run.search import bound_space, told_recipe
+from nasturtium.run.progress import choose_view
+from nasturtium.run.resolve import bind_space, parse_recipe
+from nasturtium.run.stages import call_both
 from nasturtium.space.base import Space
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Trial
@@ -96,21 +97,21 @@ def retrain(
     """
     given = dict(locals())
     check_types("retrain", given, hints_of(retrain), StrategyError)
-    view = automatic(progress, watch is not None)
+    view = choose_view(progress, watch is not None)
     if view is not None:
         with view:
-            return retrain(**{**given, "progress": False, "watch": both(view.epoch, watch)})
+            return retrain(**{**given, "progress": False, "watch": call_both(view.epoch, watch)})
     chosen = study.best if trial is None else trial
     if isinstance(chosen, int):
         chosen = study.history.trial(chosen)
     task = load_study_task(study, data)
-    space = bound_space(study.space if build is None else build, task)
+    space = bind_space(study.space if build is None else build, task)
     if keep:
         return use_trial_weights(study, chosen, space, task)
     training = _Training(
         study,
         chosen,
-        told_recipe(recipe, retraining_recipe(study, chosen.architecture)),
+        parse_recipe(recipe, retraining_recipe(study, chosen.architecture)),
         study.seed if seed is None else seed,
         whole,
         space,

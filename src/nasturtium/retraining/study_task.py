@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nasturtium.errors import StrategyError
-from nasturtium.run.load_options import load_options
+from nasturtium.run.load_options import parse_load_options
 from nasturtium.study.study import Study
 from nasturtium.task.sources import load
 from nasturtium.task.storage import memory_budget
@@ -38,7 +38,7 @@ def load_study_task(study: Study, data: Any = None) -> Task:
         task = data
     else:
         cache = None if study.files is None else study.files.tasks
-        options = load_options(call.get("load"))
+        options = parse_load_options(call.get("load"))
         seed = call.get("split_seed", study.seed)
         task = load(data, seed=seed, cache=cache, memory=memory_budget(), **options)
     known = study.manifest.get("data", {}).get("fingerprint")

@@ -37,6 +37,7 @@ from typing import TYPE_CHECKING, Literal, final
 import numpy as np
 
 from nasturtium.errors import StrategyError
+from nasturtium.renamed import with_new_arguments
 from nasturtium.strategy.early_stopping import chance_of_best
 from nasturtium.strategy.encoding import Encoding, Evidence, counts
 from nasturtium.strategy.evolution import RegularizedEvolution
@@ -95,6 +96,7 @@ class Portfolio(Strategy):
             to the end.
     """
 
+    @with_new_arguments("Portfolio")
     def __init__(
         self,
         start_with: int = 5,

@@ -23,6 +23,7 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
+from nasturtium import renamed
 from nasturtium.architecture import Architecture
 from nasturtium.errors import NasturtiumError, StoreError
 from nasturtium.study.event_schema import OUTCOMES, TRIALS, check_measured, check_shape
@@ -177,6 +178,8 @@ def decode(
             raise TypeError("more than one value was measured")
         if "\\u" in body or "\\u" in measured:
             _dumps([data, times]).encode()  # which refuses lone surrogates
+        if kind == "manifest":
+            data = renamed.manifest(data)
         check_shape(kind, data)
         if kind in TRIALS:
             proposal = Proposal.from_json(data["proposal"])

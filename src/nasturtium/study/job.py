@@ -7,6 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
+from nasturtium import renamed
 from nasturtium.architecture import Architecture
 from nasturtium.errors import EstimateError
 from nasturtium.study.context import StudyContext
@@ -55,6 +56,9 @@ class Job:
         kept: digests of files to keep with the trial, by role.
         epochs: epochs trained so far, where an estimator says so.
     """
+
+    if not TYPE_CHECKING:
+        __getattr__ = renamed.missing_attribute
 
     def __init__(
         self,

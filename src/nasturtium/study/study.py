@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, final
 
+from nasturtium import renamed
 from nasturtium.architecture import Architecture
 from nasturtium.display.notebook import render_lines
 from nasturtium.display.printable import to_one_line
@@ -75,6 +76,10 @@ class Study:
         0
     """
 
+    if not TYPE_CHECKING:
+        __getattr__ = renamed.missing_attribute
+
+    @renamed.with_new_arguments("Study")
     def __init__(
         self,
         space: Space,
