@@ -24,7 +24,7 @@ from nasturtium.status.study_summary import address
 from nasturtium.study.event import Event
 from nasturtium.study.stores.sql import SqlStore
 from nasturtium.study.study import Study
-from nasturtium.study.validate import checked
+from nasturtium.run.validate_manifest import validate_manifest
 
 Run = Callable[..., "tuple[int, str, str]"]
 
@@ -177,7 +177,7 @@ def test_no_damaged_manifest_gives_a_traceback(events: list[Event]) -> None:
             else:
                 inner[place[-1]] = odd
             try:
-                read = checked(manifest, "s")
+                read = validate_manifest(manifest, "s")
                 describe_study(read)
                 command_line(read)
                 assert {type(read["workers"]), type(read["seed"])} == {int}

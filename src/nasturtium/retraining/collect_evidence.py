@@ -142,9 +142,7 @@ def collect_evidence(
         "params": count(space.build(answer.architecture), task.inputs).params,
     }
     if foreseen is not None:
-        pools = split_pools(study.history)
-        selection = select_trials(pools, top, spread)
-        foreseen(assess_prospect(pools, selection, seeds=seeds, margin=margin))
+        foreseen(_assess(study, plan))
     lease = study.store.lease(study.name)
     try:
         if canonical_json(read_plan(study) or {}) != canonical_json(plan):
@@ -154,6 +152,13 @@ def collect_evidence(
     finally:
         lease.release()
     return load_evidence(study)
+
+
+def _assess(study: Study, plan: dict[str, Any]) -> Prospect:
+    """Assess what the planned trainings could show."""
+    pools = split_pools(study.history)
+    selection = select_trials(pools, plan["top"], plan["spread"])
+    return assess_prospect(pools, selection, seeds=plan["seeds"], margin=plan["margin"])
 
 
 def _fits_references(task: Task) -> bool:
