@@ -14,9 +14,9 @@ from nasturtium.run.load_options import load_options
 from nasturtium.run.names import NAMES, made
 from nasturtium.run.open_study import parted
 from nasturtium.run.search import _numerics, told_recipe
-from nasturtium.study.stores.address import printable
+from nasturtium.study.objective import parse_constraint, parse_objective
+from nasturtium.study.stores.redact import redact
 from nasturtium.study.stores.sql import SqlStore
-from nasturtium.study.trial import parse_bound, parse_objective
 from nasturtium.task.sources import load
 from nasturtium.train.recipe import Recipe
 
@@ -69,7 +69,7 @@ def _part(case: Case, told: str) -> str:
     what: Any = rng.choice(
         [made, made, made, load_options, told_recipe, _numerics, parse_objective]
     )
-    what = rng.choice([what, what, parse_bound, parted, printable])
+    what = rng.choice([what, what, parse_constraint, parted, redact])
     case.note(what.__name__, kind, repr(told))
     given = {made: (kind, told), told_recipe: (told, Recipe())}.get(what, (told,))
     return "refused" if case.call(what, *given) is REFUSED else "accepted"
@@ -82,8 +82,8 @@ def _address(case: Case, told: str) -> str:
     if rng.random() < 0.5:
         words = rng.choice([("status", told), ("best", told), ("check", told), ("report", told)])
         return "refused" if case.command(*words).code else "accepted"
-    if SECRET in printable(told):
-        raise Problem("program", "printable shows a password", printable(told))
+    if SECRET in redact(told):
+        raise Problem("program", "printable shows a password", redact(told))
     store = case.call(SqlStore, told, patience=0.0)
     if store is REFUSED:
         if any(SECRET in line for line in case.told[1:]):

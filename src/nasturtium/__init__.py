@@ -83,15 +83,15 @@ if TYPE_CHECKING:  # what type checkers and editors see of the table below
     from nasturtium.strategy.reinforce import REINFORCE as REINFORCE
     from nasturtium.strategy.tournament import TournamentEvolution as TournamentEvolution
     from nasturtium.study.estimator import Estimator as Estimator
+    from nasturtium.study.fidelity import Fidelity as Fidelity
     from nasturtium.study.history import History as History
     from nasturtium.study.job import Job as Job
-    from nasturtium.study.stores.sql import MemoryStore as MemoryStore
+    from nasturtium.study.objective import Objective as Objective
+    from nasturtium.study.stores.base import Store as Store
+    from nasturtium.study.stores.memory import MemoryStore as MemoryStore
     from nasturtium.study.stores.sql import SqlStore as SqlStore
-    from nasturtium.study.stores.sql import Store as Store
     from nasturtium.study.strategy import Strategy as Strategy
     from nasturtium.study.study import Study as Study
-    from nasturtium.study.trial import Fidelity as Fidelity
-    from nasturtium.study.trial import Objective as Objective
     from nasturtium.study.trial import Proposal as Proposal
     from nasturtium.study.trial import Trial as Trial
     from nasturtium.supernet.relax import relax as relax
@@ -122,7 +122,7 @@ _HOME = {
     "Evidence": "analyse.evidence",
     "Executor": "execute.executor",
     "ExportError": "errors",
-    "Fidelity": "study.trial",
+    "Fidelity": "study.fidelity",
     "GraphSpace": "space.graph",
     "Hardware": "estimate.hardware",
     "Here": "execute.executor",
@@ -132,7 +132,7 @@ _HOME = {
     "LEMONADE": "strategy.lemonade",
     "LocalSearch": "strategy.local",
     "MedianStop": "strategy.median_stopping",
-    "MemoryStore": "study.stores.sql",
+    "MemoryStore": "study.stores.memory",
     "NASBench101": "bench.nasbench101",
     "NASBench201": "bench.nasbench201",
     "NASBenchMacro": "bench.nasbenchmacro",
@@ -141,7 +141,7 @@ _HOME = {
     "NasturtiumClassifier": "sklearn",
     "NasturtiumError": "errors",
     "Numerics": "train.numerics",
-    "Objective": "study.trial",
+    "Objective": "study.objective",
     "OneOf": "decision.one_of",
     "Optuna": "strategy.optuna",
     "PoolBenchmark": "bench.pool",
@@ -162,7 +162,7 @@ _HOME = {
     "Space": "space.base",
     "SpaceError": "errors",
     "SqlStore": "study.stores.sql",
-    "Store": "study.stores.sql",
+    "Store": "study.stores.base",
     "StoreError": "errors",
     "Strategy": "study.strategy",
     "StrategyError": "errors",

@@ -23,6 +23,7 @@ from nasturtium.run.open_study import replay
 from nasturtium.run.validate_manifest import checked
 from nasturtium.status.summary import address
 from nasturtium.study.event import Event
+from nasturtium.study.stores.database import Database
 from nasturtium.study.stores.sql import SqlStore
 from nasturtium.study.study import Study
 
@@ -279,7 +280,7 @@ def test_a_password_is_never_printed(
         assert (code, out) == (2, "")
         assert "SECRET" not in err
     store = object.__new__(SqlStore)  # one that is connected, of which only the address is asked
-    store.url, store.path = url, None
+    store.database = Database(url, None, 0.0, read_only=True)
     study = Study(nas.zoo.mlp, nas.RandomSearch(), name="s", objectives=("accuracy",))
     monkeypatch.setattr(study, "store", store)
     assert "SECRET" not in address(study)

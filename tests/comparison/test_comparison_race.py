@@ -19,8 +19,8 @@ from nasturtium.strategy.asha import ASHA
 from nasturtium.strategy.evolution import RegularizedEvolution
 from nasturtium.strategy.local import LocalSearch
 from nasturtium.strategy.random import RandomSearch
+from nasturtium.study.fidelity import FULL, Fidelity
 from nasturtium.study.strategy import Strategy
-from nasturtium.study.trial import FULL, Fidelity
 
 
 def bowl(rows=400, **columns):

@@ -23,7 +23,8 @@ from nasturtium.space.zoo import SPACES
 from nasturtium.study.context import StudyContext
 from nasturtium.study.event import encode
 from nasturtium.study.job import Job
-from nasturtium.study.stores.sql import MemoryStore, SqlStore
+from nasturtium.study.stores.memory import MemoryStore
+from nasturtium.study.stores.sql import SqlStore
 from nasturtium.study.trial import Proposal
 
 # -- what is shipped ------------------------------------------------------------------------------

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 import nasturtium as nas
 from nasturtium.architecture import Architecture
 from nasturtium.errors import StrategyError
+from nasturtium.study.fidelity import FULL, Fidelity
 from nasturtium.study.history import History
-from nasturtium.study.trial import FULL, Fidelity, Objective, Outcome, Proposal, Trial
+from nasturtium.study.objective import Objective
+from nasturtium.study.trial import Outcome, Proposal, Trial
 
 HALF = Fidelity(epochs=0.5)
 
@@ -50,12 +52,12 @@ def happen(history, rng, asked_only=False):
         )
         arm = rng.choice(("search", "control", "reference"))
         state = "pending" if rng.random() < 0.8 else "rejected"
-        history._put(Trial(len(history), arm, proposal, state))
+        history._insert(Trial(len(history), arm, proposal, state))
     else:
         number = rng.choice(pending).number
         metrics = {"accuracy": rng.random()} if rng.random() < 0.8 else {}
         error = None if metrics and rng.random() < 0.8 else "why"
-        history._tell(Outcome(number, metrics, error=error, stopped=rng.random() < 0.3))
+        history._complete(Outcome(number, metrics, error=error, stopped=rng.random() < 0.3))
 
 
 def content(history):
@@ -105,7 +107,7 @@ def test_what_could_not_be_logged_is_taken_back(seed, condition):
     kept, number = (content(history), content(view)), len(history)
     for _ in range(5):
         happen(history, rng, asked_only=True)
-    history._take_back(number)
+    history._remove_from(number)
     assert (content(history), content(view)) == kept
 
 
@@ -114,10 +116,10 @@ def test_what_was_told_before_a_trial_was_asked_for():
     searched = history.where(arm="search")
 
     def ask(number, arm):
-        history._put(Trial(number, arm, Proposal(architecture(number))))
+        history._insert(Trial(number, arm, Proposal(architecture(number))))
 
     def tell(number):
-        history._tell(Outcome(number, {"accuracy": 0.5}))
+        history._complete(Outcome(number, {"accuracy": 0.5}))
 
     for number, arm in enumerate(("search", "control", "search")):
         ask(number, arm)
@@ -183,13 +185,13 @@ def told(rows, constraints=()):
     """A history of these rows, asked in order and told in the reverse order."""
     history = History(toy, OBJECTIVES, constraints)
     for number, row in enumerate(rows):
-        history._put(Trial(number, "search", Proposal(architecture(row[4]), row[3])))
+        history._insert(Trial(number, "search", Proposal(architecture(row[4]), row[3])))
     for number, row in reversed(list(enumerate(rows))):
         metrics = dict(zip(("accuracy", "latency", "size"), row[:3], strict=True))
         if row[5] == "stopped":
-            history._tell(Outcome(number, metrics, stopped=True))
+            history._complete(Outcome(number, metrics, stopped=True))
         else:
-            history._tell(Outcome(number, {} if row[5] else metrics, error=row[5]))
+            history._complete(Outcome(number, {} if row[5] else metrics, error=row[5]))
     return history
 
 
@@ -252,8 +254,8 @@ def test_front_of_many_trials(objectives):
     goals = tuple(Objective(f"m{i}", "min" if i % 2 else "max") for i in range(objectives))
     history = History(toy, goals)
     for number in range(300):
-        history._put(Trial(number, "search", Proposal(architecture(number % 6))))
-        history._tell(Outcome(number, {o.metric: round(rng.gauss(0, 1), 1) for o in goals}))
+        history._insert(Trial(number, "search", Proposal(architecture(number % 6))))
+        history._complete(Outcome(number, {o.metric: round(rng.gauss(0, 1), 1) for o in goals}))
     front = history.front()
     vectors = [history.vector(trial) for trial in front]
     everything = [history.vector(trial) for trial in history]
@@ -264,7 +266,7 @@ def test_front_of_many_trials(objectives):
 
 def test_nothing_finished_has_no_best_and_no_front():
     history = History(toy, OBJECTIVES)
-    history._put(Trial(0, "search", Proposal(architecture(0))))
+    history._insert(Trial(0, "search", Proposal(architecture(0))))
     assert history.best() == () and history.front() == ()
 
 

@@ -19,7 +19,9 @@ import pytest
 from stored import failing, notes
 
 from nasturtium.study.event import Event
-from nasturtium.study.stores.sql import MemoryStore, SqlStore, open_store
+from nasturtium.study.stores.memory import MemoryStore
+from nasturtium.study.stores.open_store import open_store
+from nasturtium.study.stores.sql import SqlStore
 
 
 def note(**content):
@@ -78,7 +80,7 @@ def test_all_or_none(path):
 def test_the_general_path_writes_the_same(path, tmp_path):
     """PostgreSQL is written through SQLAlchemy; SQLite can be as well."""
     general, direct = SqlStore(path), SqlStore(tmp_path / "direct.db")
-    general._raw = None
+    general.database.raw = None
     for store in (general, direct):
         assert store.append("a", notes(1, "ü")) == 2
         assert store.append("a", []) == 2
@@ -244,12 +246,12 @@ def test_a_read_only_file(guarded):
 def test_a_full_disk_keeps_everything_before(path):
     store = SqlStore(path)
     store.append("a", notes(1))
-    pages = store._raw.execute("PRAGMA page_count").fetchone()[0]
-    store._raw.execute(f"PRAGMA max_page_count={pages + 3}")
+    pages = store.database.raw.execute("PRAGMA page_count").fetchone()[0]
+    store.database.raw.execute(f"PRAGMA max_page_count={pages + 3}")
     with failing("disk is full", "free some space, then resume: everything up to now is kept"):
         store.append("a", notes(2, "x" * 50_000, 3))
     assert list(SqlStore(path).read("a")) == notes(1)
-    store._raw.execute("PRAGMA max_page_count=1000000")
+    store.database.raw.execute("PRAGMA max_page_count=1000000")
     assert store.append("a", notes(4)) == 2
     assert list(SqlStore(path).read("a")) == notes(1, 4)
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 import nasturtium as nas
 from nasturtium.errors import StoreError, StrategyError
 from nasturtium.study.event import Event
-from nasturtium.study.stores.sql import MemoryStore, SqlStore
+from nasturtium.study.stores.memory import MemoryStore
+from nasturtium.study.stores.sql import SqlStore
 from nasturtium.study.study import _key
 from nasturtium.study.trial import Outcome
 
@@ -121,10 +122,9 @@ def test_interrupted_anywhere_it_goes_on_to_the_same_log(strategy, options, tmp_
         # appended together with what follows them, all or none.
         if cut and log[cut - 1].kind == "rejected":
             continue
-        parts._make()
-        parts._raw.execute("DELETE FROM event")
-        parts._ends.clear()
-        parts._summing.clear()
+        parts.database.create_tables()
+        parts.database.raw.execute("DELETE FROM event")
+        parts._writer.forget()
         if cut:
             parts.append("s", log[:cut])
         study = reopened(parts)
@@ -351,23 +351,25 @@ def test_what_the_store_refuses_has_not_happened(tmp_path):
     for _ in range(5):
         study.tell(study.ask(), {"accuracy": 0.5})
     wanted = nas.Study(toy, nas.RandomSearch(), store=store, **BOUNDED).ask()
-    store._raw.execute("DELETE FROM event WHERE number = (SELECT max(number) FROM event)")
+    store.database.raw.execute("DELETE FROM event WHERE number = (SELECT max(number) FROM event)")
     while store.text("study")[-1][1] == "rejected":
-        store._raw.execute("DELETE FROM event WHERE number = (SELECT max(number) FROM event)")
-    store._raw.execute("PRAGMA query_only=1")
+        store.database.raw.execute(
+            "DELETE FROM event WHERE number = (SELECT max(number) FROM event)"
+        )
+    store.database.raw.execute("PRAGMA query_only=1")
     before = list(study.history)
     for attempt in (study.ask, lambda: study.add(toy.sample(Random(0)), "reference")):
         with pytest.raises(StoreError, match="cannot be written"):
             attempt()
         assert list(study.history) == before and study.history.pending == ()
-    store._raw.execute("PRAGMA query_only=0")
+    store.database.raw.execute("PRAGMA query_only=0")
     trial = study.ask()
     assert trial == wanted
-    store._raw.execute("PRAGMA query_only=1")
+    store.database.raw.execute("PRAGMA query_only=1")
     with pytest.raises(StoreError, match="cannot be written"):
         study.tell(trial, {"accuracy": 0.5})
     assert study.history.pending == (trial,)
-    store._raw.execute("PRAGMA query_only=0")
+    store.database.raw.execute("PRAGMA query_only=0")
     study.tell(trial, {"accuracy": 0.5})
     again = nas.Study(toy, nas.RandomSearch(), store=store, **BOUNDED)
     assert list(again.history) == list(study.history)
@@ -424,10 +426,10 @@ def test_nothing_finished_yet():
     assert repr(study) == "<study digits: 0 of 2 trials finished>"
 
 
-def test_a_log_that_tells_of_what_was_never_asked():
+def test_a_log_that_reports_a_trial_that_was_never_asked_for():
     store = MemoryStore()
     store.append("study", [Event("told", Outcome(0, {"accuracy": 1.0}))])
-    with pytest.raises(StoreError, match=r"event 1 of .* tells of trial 0, which is not pending"):
+    with pytest.raises(StoreError, match=r"event 1 of .* reports trial 0, which is not pending"):
         nas.Study(toy, nas.RandomSearch(), store=store)
 
 

@@ -18,7 +18,8 @@ from nasturtium.analyse.retrained import MEASURED, Network, Training, most, netw
 from nasturtium.analyse.selection import Pools, judged, pools, select
 from nasturtium.analyse.verdict import MARGIN, judge
 from nasturtium.study.history import History
-from nasturtium.study.trial import Objective, Trial
+from nasturtium.study.objective import Objective
+from nasturtium.study.trial import Trial
 
 __all__ = ["assemble_evidence"]
 

@@ -9,8 +9,9 @@ from statistics import median
 from typing import final
 
 from nasturtium.analyse.retrained import MEASURED
-from nasturtium.study.history import SPENT, History
-from nasturtium.study.trial import Objective, Trial
+from nasturtium.study.history import ESTIMATED_STATES, History
+from nasturtium.study.objective import Objective
+from nasturtium.study.trial import Trial
 
 __all__ = ["Pools", "Selection", "judged", "pools", "select"]
 
@@ -74,7 +75,7 @@ def pools(history: History) -> Pools:
         return able and trial.fidelity.full and history.violation(trial) == 0.0
 
     done = sorted((t for t in history.finished if usable(t)), key=lambda trial: trial.number)
-    fair = {trial.number for trial in history.drawn()}
+    fair = {trial.number for trial in history.uniform_draws()}
     drawn = [t for t in done if t.number in fair and t.arm in ("search", "control")]
     search = [t for t in done if t.arm == "search"]
     proposed = [t for t in search if not t.proposal.uniform]
@@ -104,7 +105,7 @@ def _equal(history: History, drawn: list[Trial]) -> tuple[float, str]:
     The work in trials at full fidelity, times the ratio of medians of the seconds of a trial:
     means would be ruled by the first trials of all, which wait for workers to warm up.
     """
-    spent = [t for t in history if t.arm in ("search", "confirm") and t.state in SPENT]
+    spent = [t for t in history if t.arm in ("search", "confirm") and t.state in ESTIMATED_STATES]
     work = sum(map(history.cost, spent))
     ours = [t.seconds for t in spent if t.fidelity.full and t.state == "finished"]
     random = [trial.seconds for trial in drawn]

@@ -21,7 +21,7 @@ from nasturtium.cli.race import race
 from nasturtium.cli.repair import check, repair
 from nasturtium.cli.search import resume, search
 from nasturtium.errors import NasturtiumError
-from nasturtium.study.stores.address import printable
+from nasturtium.study.stores.redact import redact
 
 __all__ = ["app", "main"]
 
@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> None:
             stream.reconfigure(errors="backslashreplace")
     # An address in the place of an option is printed by the parser, which refuses it.
     words = [
-        printable(word) if word.startswith("-") and "://" in word.partition("=")[0] else word
+        redact(word) if word.startswith("-") and "://" in word.partition("=")[0] else word
         for word in given
         if word != "--debug"
     ]
@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> None:
     except NasturtiumError as error:
         if "--debug" in given:
             raise
-        print("error:", plain(printable(" ".join(str(error).split()))), file=sys.stderr)
+        print("error:", plain(redact(" ".join(str(error).split()))), file=sys.stderr)
         raise SystemExit(2) from None
 
 

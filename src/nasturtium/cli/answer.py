@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nasturtium.run.names import NAMES
-from nasturtium.study.stores.address import printable
+from nasturtium.study.stores.redact import redact
 
 if TYPE_CHECKING:
     from nasturtium.retraining.retrain import Retrained
@@ -75,7 +75,7 @@ def going_on() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        again = plain(printable(shlex.join(["nasturtium", *sys.argv[1:]])))
+        again = plain(redact(shlex.join(["nasturtium", *sys.argv[1:]])))
         print(f"stopped; nothing is lost, the same command goes on: {again}", file=sys.stderr)
         raise typer.Exit(130) from None
 

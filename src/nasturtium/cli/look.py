@@ -12,7 +12,7 @@ import typer
 
 from nasturtium.cli.answer import Json, StoreName, Trust, completing, plain, print_rows, print_table
 from nasturtium.errors import StoreError
-from nasturtium.study.stores.address import printable
+from nasturtium.study.stores.redact import redact
 
 __all__ = ["best", "describe", "spaces", "status"]
 
@@ -27,7 +27,7 @@ def status(study: StoreName, as_json: Json = False) -> None:
     names = (name,) if name is not None else log.studies()
     if not names:
         raise StoreError(
-            f"the store {printable(study)!r} holds no study; nasturtium search starts one"
+            f"the store {redact(study)!r} holds no study; nasturtium search starts one"
         )
     studies = [overview_in(log, one, manifest_in(log, one, whole=False)) for one in names]
     if as_json:
@@ -49,7 +49,7 @@ def best(
     from nasturtium.run.open_study import found, manifest_in, reopen
     from nasturtium.status.overview import overview_in, overview_of
     from nasturtium.status.summary import metrics_in_words, trial_to_json
-    from nasturtium.study.segment import BEST
+    from nasturtium.study.log_summary import BEST
 
     log, name = found(study, read_only=True)
     if top <= BEST:
@@ -123,13 +123,11 @@ def describe(
             classes=classes,
         )
     elif inputs is not None or classes is not None:
-        raise StoreError(
-            f"--inputs and --classes are for spaces, and {printable(what)!r} is a study"
-        )
+        raise StoreError(f"--inputs and --classes are for spaces, and {redact(what)!r} is a study")
     elif svg is not None:
         raise StoreError(
-            f"--svg draws the example of a space, and {printable(what)!r} is a study; "
-            f"nasturtium report {shlex.quote(printable(what))} draws its best network in a page"
+            f"--svg draws the example of a space, and {redact(what)!r} is a study; "
+            f"nasturtium report {shlex.quote(redact(what))} draws its best network in a page"
         )
     else:
         from nasturtium.run import open_study

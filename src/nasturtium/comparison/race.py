@@ -23,7 +23,7 @@ from nasturtium.errors import StrategyError
 from nasturtium.execute.serialize import packed
 from nasturtium.run.arguments import goals_in
 from nasturtium.run.preflight import check_budget, check_fidelities
-from nasturtium.study.trial import Objective
+from nasturtium.study.objective import Objective
 from nasturtium.train.fields import check_types, hints_of
 from nasturtium.train.seeds import mix
 

@@ -13,7 +13,7 @@ from nasturtium.bench.base import Benchmark
 from nasturtium.contracts.law import alike, law, leaves_randomness_alone
 from nasturtium.errors import EstimateError
 from nasturtium.execute.serialize import packed
-from nasturtium.study.trial import Fidelity
+from nasturtium.study.fidelity import Fidelity
 
 __all__ = ["check_benchmark"]
 

@@ -10,8 +10,9 @@ from nasturtium.architecture import Architecture
 from nasturtium.contracts.law import law
 from nasturtium.errors import StoreError
 from nasturtium.study.event import Event
-from nasturtium.study.stores.sql import Store
-from nasturtium.study.trial import Fidelity, Outcome, Proposal, Trial
+from nasturtium.study.fidelity import Fidelity
+from nasturtium.study.stores.base import Store
+from nasturtium.study.trial import Outcome, Proposal, Trial
 
 __all__ = ["check_store"]
 

@@ -14,10 +14,11 @@ from nasturtium.contracts.spaces import check_member
 from nasturtium.space.base import Space
 from nasturtium.space.choice import ChoiceSpace
 from nasturtium.study.event import decode, encode
-from nasturtium.study.stores.sql import MemoryStore
+from nasturtium.study.objective import Objective, parse_objective
+from nasturtium.study.stores.memory import MemoryStore
 from nasturtium.study.strategy import Strategy
 from nasturtium.study.study import Study
-from nasturtium.study.trial import Objective, Trial, parse_objective
+from nasturtium.study.trial import Trial
 
 __all__ = ["check_strategy"]
 

@@ -21,7 +21,7 @@ from nasturtium.study.context import StudyContext
 from nasturtium.study.estimator import Estimator
 from nasturtium.study.job import Job
 from nasturtium.study.trial import Outcome
-from nasturtium.study.validate import readable
+from nasturtium.study.validate import printable_line
 
 __all__ = ["Executor", "Here", "Processes"]
 
@@ -121,7 +121,7 @@ class Here(Executor):
             return Outcome(
                 job.number,
                 error=f"its process died {deaths} times, and a worker process cannot run it: "
-                f"{readable(str(error))}",
+                f"{printable_line(str(error))}",
             )
         finally:
             worker.stop()
@@ -174,7 +174,7 @@ class Processes(Executor):
         self._context = context
         self._listen = listen
         try:
-            parts = packed((context.packed(), estimator, listen is not None))
+            parts = packed((context.to_parts(), estimator, listen is not None))
             self._luggage = packed(("start", (sys.path, parts)))
         except (StoreError, TaskError):
             raise  # of the data, which travel as files
@@ -255,7 +255,7 @@ class Processes(Executor):
     def _heard(self, worker: WorkerProcess, kind: str, data: Any) -> Outcome | None:
         """Answer a message of a worker; the outcome that it holds, if any."""
         if kind == "broken":
-            raise EstimateError(f"a worker process failed: {readable(data)}")
+            raise EstimateError(f"a worker process failed: {printable_line(data)}")
         if kind == "ready":
             worker.started, self._failed_starts = None, 0
         elif kind == "began":

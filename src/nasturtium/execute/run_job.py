@@ -9,9 +9,9 @@ from typing import Any, final
 
 from nasturtium.errors import NasturtiumError
 from nasturtium.study.estimator import Estimator
-from nasturtium.study.job import Job, OutOfBounds
+from nasturtium.study.job import ConstraintViolation, Job
 from nasturtium.study.trial import Outcome
-from nasturtium.study.validate import numbers, readable
+from nasturtium.study.validate import parse_metrics, printable_line
 
 __all__ = ["Requests", "outcome_from_json", "outcome_to_json", "run_job"]
 
@@ -33,8 +33,8 @@ def run_job(estimator: Estimator, job: Job, requests: Requests | None = None) ->
     error: str | None = None
     full: int | None = None
     try:
-        metrics = numbers(estimator.estimate(job), f"{type(estimator).__name__}.estimate")
-    except OutOfBounds as broken:
+        metrics = parse_metrics(estimator.estimate(job), f"{type(estimator).__name__}.estimate")
+    except ConstraintViolation as broken:
         metrics, error = broken.metrics, _text(broken)
     except MemoryError:
         error = "out of memory"
@@ -43,7 +43,7 @@ def run_job(estimator: Estimator, job: Job, requests: Requests | None = None) ->
             raise
         error = _described(reason)
     try:
-        curve = tuple(numbers(point, "job.curve") for point in job.curve)
+        curve = tuple(parse_metrics(point, "job.curve") for point in job.curve)
         full = estimator.full_epochs()
     except Exception as reason:
         metrics, error = {}, error or _described(reason)
@@ -109,7 +109,7 @@ class Requests:
 def _text(reason: BaseException) -> str:
     """What an error says, as one line, whatever it does when it is asked."""
     try:
-        return readable(str(reason).strip())
+        return printable_line(str(reason).strip())
     except Exception:
         return f"{type(reason).__name__}, whose text cannot be read"
 
@@ -123,7 +123,7 @@ def _described(reason: BaseException) -> str:
     except Exception:
         first = "its text cannot be read"
     if "can't allocate memory" in first or type(reason).__name__ == "OutOfMemoryError":
-        return readable(f"out of memory: {first}")
+        return printable_line(f"out of memory: {first}")
     place = ""
     trace = reason.__traceback__
     while trace is not None and trace.tb_next is not None:
@@ -131,7 +131,7 @@ def _described(reason: BaseException) -> str:
     if trace is not None:
         code = trace.tb_frame.f_code
         place = f" (in {code.co_name}, {code.co_filename.rpartition('/')[2]}:{trace.tb_lineno})"
-    return readable(f"{type(reason).__name__}: {readable(first)[:1800]}{place}")
+    return printable_line(f"{type(reason).__name__}: {printable_line(first)[:1800]}{place}")
 
 
 def outcome_to_json(outcome: Outcome) -> dict[str, Any]:

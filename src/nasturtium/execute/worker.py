@@ -53,7 +53,7 @@ def main() -> None:
             if kind == "start":
                 sys.path[:] = data[0]  # before what may be imported from there is unpacked
                 parts, estimator, heard = loads(data[1])
-                context = StudyContext.unpacked(parts)
+                context = StudyContext.from_parts(parts)
                 _send(pipe, "ready", None)
             elif context is None or estimator is None:
                 continue  # the start has failed, and the driver was told

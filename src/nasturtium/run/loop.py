@@ -18,7 +18,7 @@ from nasturtium.execute.executor import Executor
 from nasturtium.execute.run_job import outcome_from_json
 from nasturtium.study.context import StudyContext
 from nasturtium.study.job import Job
-from nasturtium.study.stores.lease import Lease
+from nasturtium.study.stores.base import Lease
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Outcome, Trial
 

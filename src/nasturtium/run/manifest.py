@@ -14,7 +14,7 @@ import numpy as np
 
 from nasturtium.atomic_write import present
 from nasturtium.errors import StoreError
-from nasturtium.study.trial import Objective
+from nasturtium.study.objective import Objective
 from nasturtium.task.duplicates import duplicates
 
 if TYPE_CHECKING:

@@ -18,10 +18,11 @@ from nasturtium.run.names import NAMES, admit, foreign, made, recipe_space
 from nasturtium.run.validate_manifest import checked
 from nasturtium.space.base import Space
 from nasturtium.strategy.random import RandomSearch
-from nasturtium.study.stores.address import printable
-from nasturtium.study.stores.sql import SqlStore, Store
+from nasturtium.study.objective import Objective
+from nasturtium.study.stores.base import Store
+from nasturtium.study.stores.redact import redact
+from nasturtium.study.stores.sql import SqlStore
 from nasturtium.study.study import Study
-from nasturtium.study.trial import Objective
 
 if TYPE_CHECKING:
     from torch import nn
@@ -200,7 +201,7 @@ def replay(manifest: Mapping[str, Any], store: str | None = None, *, trust: bool
     exact = {
         "numerics": plain_text(manifest["numerics"]),
         "executor": f"processes(workers={manifest['workers']})",
-        "store": None if store in (None, "study.db") else printable(str(store)),
+        "store": None if store in (None, "study.db") else redact(str(store)),
         "name": manifest["name"],
     }
     if manifest["executor"] == "here":

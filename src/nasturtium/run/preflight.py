@@ -10,8 +10,8 @@ from nasturtium.strategy.asha import ASHA
 from nasturtium.strategy.bohb import BOHB
 from nasturtium.strategy.halving import Hyperband, SuccessiveHalving
 from nasturtium.strategy.local import LocalSearch
+from nasturtium.study.fidelity import Fidelity
 from nasturtium.study.strategy import Strategy
-from nasturtium.study.trial import Fidelity
 
 __all__ = ["check_budget", "check_fidelities"]
 

@@ -28,7 +28,7 @@ from nasturtium.study.confirmation import answer
 from nasturtium.study.strategy import Strategy
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Trial
-from nasturtium.study.validate import readable
+from nasturtium.study.validate import printable_line
 from nasturtium.train.epochs import whole_epochs
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class Lines(ProgressView):
         self._best: tuple[float, float] | None = None
 
     def say(self, text: str) -> None:
-        self._said, text = self.elapsed, readable(text)
+        self._said, text = self.elapsed, printable_line(text)
         if self.console is None:
             logger.info("%s", text)
             return
@@ -246,7 +246,7 @@ class Panel(ProgressView):
         self._live.stop()
 
     def say(self, text: str) -> None:
-        self.console.print(readable(text), markup=False, highlight=False, soft_wrap=True)
+        self.console.print(printable_line(text), markup=False, highlight=False, soft_wrap=True)
 
     def __call__(self, study: Study, stage: Stage, trial: Trial | None) -> None:
         if stage == "search" and self._now is None:
@@ -254,7 +254,7 @@ class Panel(ProgressView):
             for note in _notes(study):
                 self.say(note)
         if trial is not None and trial.state == "failed":
-            self._trouble = readable(f"trial {trial.number}: {trial.error}")
+            self._trouble = printable_line(f"trial {trial.number}: {trial.error}")
         if trial is not None and stage == "epoch":
             self._epochs[trial.number] = len(trial.curve)
         elif trial is not None:

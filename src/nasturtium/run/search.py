@@ -46,12 +46,14 @@ from nasturtium.study.context import StudyContext
 from nasturtium.study.estimator import Estimator
 from nasturtium.study.files import Files
 from nasturtium.study.job import Job
+from nasturtium.study.objective import Objective, parse_constraint, parse_objective
 from nasturtium.study.preparation import Preparation
-from nasturtium.study.stores.sql import Store, folder_of, open_store
+from nasturtium.study.stores.base import Store
+from nasturtium.study.stores.open_store import files_folder, open_store
 from nasturtium.study.strategy import Strategy
 from nasturtium.study.study import Study
-from nasturtium.study.trial import Objective, Proposal, Trial, parse_bound, parse_objective
-from nasturtium.study.validate import numbers
+from nasturtium.study.trial import Proposal, Trial
+from nasturtium.study.validate import parse_metrics
 from nasturtium.task.augment import Augment
 from nasturtium.task.sources import load as task_from
 from nasturtium.task.storage import memory_budget
@@ -184,7 +186,7 @@ def search(
     policy: Strategy = made("strategy", strategy) if isinstance(strategy, str) else strategy
     if not isinstance(policy, Strategy):
         raise _misplaced("strategy", policy, Strategy)
-    folder = folder_of(store)
+    folder = files_folder(store)
     cache = None if folder is None else Files(folder).tasks
     options = load_options(load)
     given["load"] = said(options)
@@ -198,7 +200,7 @@ def search(
     if isinstance(asked, RecipeSpace):
         bound, recipe = joined(bound, asked), None
     goals = tuple(map(parse_objective, goals_in("objectives", objectives)))
-    bounds = tuple(map(parse_bound, goals_in("constraints", constraints)))
+    bounds = tuple(map(parse_constraint, goals_in("constraints", constraints)))
     _check_goals(goals, bounds)
     again = _confirmations(confirm, trials, goals)
     settings = told_recipe(recipe, Recipe())
@@ -485,7 +487,9 @@ def _screen(
         for part in free:
             # Where one fails, the trial is asked for, and fails with the reason.
             with contextlib.suppress(Exception):
-                found |= numbers(part.estimate(Job(0, Proposal(architecture), context)), "a bound")
+                found |= parse_metrics(
+                    part.estimate(Job(0, Proposal(architecture), context)), "a bound"
+                )
         return found
 
     return screen

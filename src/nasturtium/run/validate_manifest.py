@@ -13,8 +13,8 @@ from typing import Any
 
 from nasturtium.errors import NasturtiumError, StoreError
 from nasturtium.run.manifest import FORMAT, UNSAID
-from nasturtium.study.event_schema import natural
-from nasturtium.study.trial import Objective
+from nasturtium.study.event_schema import is_natural
+from nasturtium.study.objective import Objective
 from nasturtium.train.fields import check_types
 
 __all__ = ["checked"]
@@ -151,7 +151,7 @@ def _check_counts(data: Mapping[str, Any]) -> None:
     """Check what is counted of the data and the machine, which older manifests may lack."""
     examples, copies = data["data"]["examples"], data.get("duplicates", {})
     for entry, counts in (("data: examples", examples), ("duplicates", copies)):
-        good = isinstance(counts, Mapping) and all(map(natural, counts.values()))
+        good = isinstance(counts, Mapping) and all(map(is_natural, counts.values()))
         _require(good, f"{entry}={_cut(counts)}")
     chance = data.get("chance", {})
     good = isinstance(chance, Mapping) and all(map(_number, chance.values()))

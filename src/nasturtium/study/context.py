@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, final
 
 from nasturtium.errors import EstimateError
-from nasturtium.study.trial import Objective
+from nasturtium.study.objective import Objective
 
 if TYPE_CHECKING:
     from nasturtium.cost.plan import Counter
@@ -66,7 +66,7 @@ class StudyContext:
             self._counter = Counter()
         return self._counter
 
-    def packed(self) -> dict[str, Any]:
+    def to_parts(self) -> dict[str, Any]:
         """What a worker process needs to make the same setting; data go through files."""
         folder = None
         if self.task is not None:
@@ -78,8 +78,8 @@ class StudyContext:
         return parts
 
     @classmethod
-    def unpacked(cls, parts: Mapping[str, Any]) -> StudyContext:
-        """The setting of :meth:`packed`, its data mapped from files that all workers share."""
+    def from_parts(cls, parts: Mapping[str, Any]) -> StudyContext:
+        """The setting of :meth:`to_parts`, its data mapped from files that all workers share."""
         from nasturtium.task.task import Task
 
         folder = parts["task"]

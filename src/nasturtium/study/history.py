@@ -9,15 +9,21 @@ from typing import TYPE_CHECKING, Any, final, get_args, overload
 
 from nasturtium.display.notebook import render_lines, render_table
 from nasturtium.errors import StrategyError
-from nasturtium.study.trial import Arm, Fidelity, Objective, Outcome, State, Trial
+from nasturtium.study.fidelity import Fidelity
+from nasturtium.study.objective import Objective
+from nasturtium.study.trial import Arm, Outcome, State, Trial
 
 if TYPE_CHECKING:
     from nasturtium.space.base import Space
 
-__all__ = ["SPENT", "History"]
+__all__ = ["ESTIMATED_STATES", "History"]
 
 SHOWN = 10  # of the best trials, where a history is printed
-SPENT: tuple[State, ...] = ("finished", "stopped", "failed")  # states of trials that were worked on
+ESTIMATED_STATES: tuple[State, ...] = (
+    "finished",
+    "stopped",
+    "failed",
+)  # states of trials that were worked on
 
 
 @final
@@ -162,7 +168,7 @@ class History(Sequence[Trial]):
                 work -= earlier.fidelity.cost * earlier.share
         return work
 
-    def drawn(self) -> list[Trial]:
+    def uniform_draws(self) -> list[Trial]:
         """Uniform draws that can serve as a control: finished, at full fidelity, as drawn.
 
         Where uniform draws of an arm were stopped, those of it that finished are a selection.
@@ -279,7 +285,7 @@ class History(Sequence[Trial]):
 
     # -- folding, by the study ------------------------------------------------------------------
 
-    def _put(self, trial: Trial) -> None:
+    def _insert(self, trial: Trial) -> None:
         """Take in a trial that is new or in a new state, and hand it on to the views."""
         number, numbers = trial.number, self._numbers
         # Most trials are new and come last, or are told soon after they were asked for.
@@ -301,15 +307,15 @@ class History(Sequence[Trial]):
                 self._order.append(len(self._root._ended) - 1)
         for view in self._views.values():
             if view._wants(trial):
-                view._put(trial)
+                view._insert(trial)
 
-    def _tell(self, outcome: Outcome) -> Trial:
+    def _complete(self, outcome: Outcome) -> Trial:
         """Complete a pending trial, and return it as it is now."""
         trial = self._pending[outcome.number].completed(outcome)
-        self._put(trial)
+        self._insert(trial)
         return trial
 
-    def _take_back(self, number: int) -> None:
+    def _remove_from(self, number: int) -> None:
         """Forget the trials from a number on, which were asked for but could not be logged."""
         place = bisect_left(self._numbers, number)
         for trial in self._trials[place:]:
@@ -317,7 +323,7 @@ class History(Sequence[Trial]):
             self._told.pop(trial.number, None)
         del self._trials[place:], self._numbers[place:]
         for view in self._views.values():
-            view._take_back(number)
+            view._remove_from(number)
 
     def _wants(self, trial: Trial) -> bool:
         for name, value in self._conditions.items():

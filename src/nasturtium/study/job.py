@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, final
 from nasturtium.architecture import Architecture
 from nasturtium.errors import EstimateError
 from nasturtium.study.context import StudyContext
-from nasturtium.study.event import _dumps
-from nasturtium.study.trial import Fidelity, Proposal
-from nasturtium.study.validate import numbers
+from nasturtium.study.event import dump_json
+from nasturtium.study.fidelity import Fidelity
+from nasturtium.study.trial import Proposal
+from nasturtium.study.validate import parse_metrics
 from nasturtium.train.epochs import whole_epochs
 from nasturtium.train.seeds import mix
 
@@ -25,18 +26,18 @@ if TYPE_CHECKING:
     from nasturtium.task.task import Task
     from nasturtium.train.recipe import Recipe
 
-__all__ = ["Job", "OutOfBounds"]
+__all__ = ["ConstraintViolation", "Job"]
 
 Listen = Callable[[int, Sequence[Mapping[str, float]]], bool]
 
 
 @final
-class OutOfBounds(EstimateError):
+class ConstraintViolation(EstimateError):
     """A bound is broken by what is known; the rest of the estimate is not worth making."""
 
     def __init__(self, reason: str, metrics: Mapping[str, float]) -> None:
         Exception.__init__(self, reason)
-        self.metrics = numbers(metrics, "job.check")
+        self.metrics = parse_metrics(metrics, "job.check")
 
 
 @final
@@ -154,7 +155,7 @@ class Job:
 
     def report(self, metrics: Mapping[str, float]) -> bool:
         """Add a point to the trial's curve; false asks the estimate to stop early."""
-        self.curve.append(numbers(metrics, "job.report"))
+        self.curve.append(parse_metrics(metrics, "job.report"))
         goes_on = self.listen is None or self.listen(self.number, self.curve)
         if not goes_on and self._ended is None:
             self._ended = len(self.curve)
@@ -197,12 +198,12 @@ class Job:
         """Refuse to go on where metrics break a bound of the study.
 
         Raises:
-            OutOfBounds: they do; the trial is recorded as rejected, with these metrics.
+            ConstraintViolation: they do; the trial is recorded as rejected, with these metrics.
         """
         for bound in self.context.constraints:
             value = metrics.get(bound.metric)
             if value is not None and bound.excess(value) > 0.0:
-                raise OutOfBounds(f"{bound.metric} = {value:g}, bound {bound}", metrics)
+                raise ConstraintViolation(f"{bound.metric} = {value:g}, bound {bound}", metrics)
 
     def keep(self, role: str, path: Path) -> None:
         """Keep a finished file with the trial, e.g. its weights; the file is moved."""
@@ -211,6 +212,6 @@ class Job:
     @property
     def digest(self) -> str:
         """Identifies the job, so that a result left by a killed driver is matched to it."""
-        text = _dumps([self.proposal.to_json(), self.parent_weights, self.resumed])
+        text = dump_json([self.proposal.to_json(), self.parent_weights, self.resumed])
         whole = f"{self.context.study}|{self.context.seed}|{self.number}|{text}"
         return sha256(whole.encode()).hexdigest()

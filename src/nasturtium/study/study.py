@@ -16,23 +16,21 @@ from nasturtium.display.notebook import render_lines
 from nasturtium.errors import StoreError, StrategyError
 from nasturtium.study.confirmation import ANSWER_ARMS, answer, next_candidate
 from nasturtium.study.event import Event
+from nasturtium.study.event_order import damaged_log, order_problem
+from nasturtium.study.fidelity import FULL, Fidelity
 from nasturtium.study.files import Files
 from nasturtium.study.history import History
-from nasturtium.study.segment import broken, misfit
-from nasturtium.study.stores.sql import Store, open_store
+from nasturtium.study.objective import Objective, parse_constraint, parse_objective
+from nasturtium.study.stores.base import Store
+from nasturtium.study.stores.open_store import open_store
 from nasturtium.study.strategy import Strategy
-from nasturtium.study.trial import (
-    FULL,
-    Arm,
-    Fidelity,
-    Objective,
-    Outcome,
-    Proposal,
-    Trial,
-    parse_bound,
-    parse_objective,
+from nasturtium.study.trial import Arm, Outcome, Proposal, Trial
+from nasturtium.study.validate import (
+    printable_line,
+    unwrap_scalars,
+    validate_curve,
+    validate_metrics,
 )
-from nasturtium.study.validate import checked, plain_curve, plain_numbers, readable
 
 if TYPE_CHECKING:
     from nasturtium.space.base import Space
@@ -107,7 +105,7 @@ class Study:
             raise StrategyError(
                 "a study needs at least one objective, e.g. objectives=('accuracy',)"
             )
-        self.history = History(space, goals, tuple(map(parse_bound, constraints)))
+        self.history = History(space, goals, tuple(map(parse_constraint, constraints)))
         self.searched = self.history.where(arm="search")
         self._screen = screen
         self._trains = trains
@@ -129,9 +127,9 @@ class Study:
         """
         history, asked = self.history, self.history._trials
         for place, event in enumerate(self.store.read(self.name), 1):
-            problem = misfit(event, history._pending, len(asked), history)
+            problem = order_problem(event, history._pending, len(asked), history)
             if problem is not None:
-                raise StoreError(broken(self.name, place, problem))
+                raise StoreError(damaged_log(self.name, place, problem))
             self._apply(event)
 
     # -- ask and tell ---------------------------------------------------------------------------
@@ -159,7 +157,7 @@ class Study:
             if events:
                 self.store.append(self.name, events)
         except BaseException:
-            self.history._take_back(first)  # what is not in the log has not happened
+            self.history._remove_from(first)  # what is not in the log has not happened
             raise
         if asked is not None:
             self._count(asked)
@@ -180,10 +178,10 @@ class Study:
             rejected = None if self._screen is None else self._rejection(trial)
             if rejected is None:
                 events.append(Event("asked", trial))
-                self.history._put(trial)
+                self.history._insert(trial)
                 return trial
             events.append(Event("rejected", rejected))
-            self.history._put(rejected)
+            self.history._insert(rejected)
         return None
 
     def _proposed(self, arm: Arm) -> Trial | None:
@@ -276,8 +274,8 @@ class Study:
         history = self.history
         free = partial(self._free, trial)
         goals, bounds = ((), ()) if stopped else (history.objectives, history.constraints)
-        metrics, error = checked(metrics, goals, bounds, free)
-        curve, wrong = plain_curve(curve)
+        metrics, error = validate_metrics(metrics, goals, bounds, free)
+        curve, wrong = validate_curve(curve)
         error = error or wrong
         if error is not None:
             metrics, stopped = {}, False
@@ -304,9 +302,11 @@ class Study:
 
         With metrics it counts as rejected: they break a bound, and the rest was not estimated.
         """
-        numbers, times = plain_numbers(metrics or {}), (seconds, cpu_seconds)
-        points = plain_curve(curve)[0]
-        self._settle(Outcome(trial.number, numbers, points, {}, readable(reason), *times, epochs))
+        numbers, times = unwrap_scalars(metrics or {}), (seconds, cpu_seconds)
+        points = validate_curve(curve)[0]
+        self._settle(
+            Outcome(trial.number, numbers, points, {}, printable_line(reason), *times, epochs)
+        )
 
     def _settle(self, outcome: Outcome) -> None:
         number = outcome.number
@@ -320,7 +320,7 @@ class Study:
         self._told(outcome)
 
     def _asked(self, trial: Trial) -> None:
-        self.history._put(trial)
+        self.history._insert(trial)
         if trial.state == "pending":
             self._count(trial)
 
@@ -343,7 +343,7 @@ class Study:
                 self._counts["uniform"] += sign
 
     def _told(self, outcome: Outcome) -> None:
-        trial = self.history._tell(outcome)
+        trial = self.history._complete(outcome)
         if trial.state == "rejected":
             self._tally(trial, -1)
             self._counts["refused"] += 1
