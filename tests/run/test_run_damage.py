@@ -322,7 +322,7 @@ def test_status_and_best_import_no_torch(path):
         subprocess.run([sys.executable, "-c", script, command], check=True, capture_output=True)
 
 
-# -- snapshots -----------------------------------------------------------------------------------------
+# -- snapshots -------------------------------------------------------------------------------------
 
 
 def test_snapshots_summarise_as_the_whole_log_does_wherever_it_ends(sound, tmp_path, monkeypatch):

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 import nasturtium as nas
 from nasturtium.errors import StoreError, StrategyError
 from nasturtium.study.event import Event
+from nasturtium.study.proposer import mix_seed
 from nasturtium.study.stores.memory import MemoryStore
 from nasturtium.study.stores.sql import SqlStore
-from nasturtium.study.study import _key
 from nasturtium.study.trial import Outcome
 
 
@@ -252,8 +252,8 @@ def test_bounds_that_nothing_meets(tmp_path, monkeypatch):
     with pytest.raises(StrategyError) as raised:
         study.ask()
     assert str(raised.value) == (
-        "2,000 proposals in a row break the bounds size<0.5, size>0.1 (the last: size = 7, bound "
-        "size<0.5); loosen a bound or restrict the space"
+        "2,000 proposals in a row violate the constraints size<0.5, size>0.1 (the last: size = 7, "
+        "bound size<0.5); loosen a constraint or restrict the space"
     )
     assert len(study.history) == 2_000 and study.history.pending == ()
     looser = nas.Study(toy, nas.RandomSearch(), store=tmp_path / "study.db")
@@ -339,8 +339,8 @@ def test_a_trial_is_told_once():
         with pytest.raises(StrategyError) as raised:
             tell()
         assert str(raised.value) == (
-            "trial 0 of study 'digits' is not pending; a trial is told once, and only after ask() "
-            "gave it"
+            "trial 0 of study 'digits' is not pending; report the result of a trial once, after "
+            "ask() returned it"
         )
     assert study.best.metrics == {"accuracy": 0.5}
 
@@ -458,6 +458,6 @@ def test_work_that_was_told_meanwhile_is_not_handed_out():
 
 
 def test_seeds_differ_by_every_part():
-    keys = {_key(s, n, p) for s in range(-3, 20) for n in range(50) for p in (1, 2)}
+    keys = {mix_seed(s, n, p) for s in range(-3, 20) for n in range(50) for p in (1, 2)}
     assert len(keys) == 23 * 50 * 2
     assert all(0 <= key < 2**64 for key in keys)
