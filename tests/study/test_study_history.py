@@ -73,7 +73,7 @@ def fresh(history):
     twin._trials, twin._numbers = list(history._trials), list(history._numbers)
     twin._finished, twin._pending = list(history._finished), dict(history._pending)
     twin._ended = list(history._ended)
-    twin._order, twin._told = list(history._order), dict(history._told)
+    twin._order, twin._ended_before = list(history._order), dict(history._ended_before)
     return twin
 
 
@@ -155,7 +155,7 @@ def test_a_view_is_made_once():
         (
             {"state": "pending"},
             "history.where got state='pending'; expected one of finished, failed, rejected, "
-            "stopped; trials that are out now are history.pending",
+            "stopped; pending trials are in history.pending",
         ),
     ],
 )

@@ -13,19 +13,25 @@ __all__ = ["FULL", "Fidelity"]
 @final
 @dataclass(frozen=True, slots=True)
 class Fidelity:
-    """How much of the recipe a trial gets, as fractions of it.
+    """How much of the training recipe a trial gets, in fractions.
 
-    A training takes whole epochs, examples and pixels: with a recipe of 10 epochs a 27th and a 9th
-    of the epochs are both one epoch. :func:`nasturtium.search` records with each trial what its
-    proposal's fidelity comes to, here ``Fidelity(epochs=0.1)``, as ``trial.fidelity``.
+    A training takes whole epochs, examples and pixels: with a recipe of 10 epochs, both 1/27 and
+    1/9 of the epochs are one epoch. :func:`nasturtium.search` records the fidelity that is really
+    trained with each trial, here ``Fidelity(epochs=0.1)``, as ``trial.fidelity``.
 
     Attributes:
         epochs: of the recipe's epochs.
         data: of the training examples.
         resolution: of height and width.
         schedule: ``complete``, where the learning rate reaches its end at this fidelity and a
-            promotion trains anew; or ``prefix``, the full schedule cut short, where a promotion
-            goes on from the checkpoint.
+            promotion trains from the start again; or ``prefix``, the beginning of the full
+            schedule, where a promotion resumes the checkpoint.
+
+    Example:
+        >>> import nasturtium as nas
+        >>> low = nas.Fidelity(epochs=0.5, data=0.5)
+        >>> low.cost, low.full
+        (0.25, False)
     """
 
     epochs: float = 1.0
@@ -48,7 +54,7 @@ class Fidelity:
 
     @property
     def cost(self) -> float:
-        """The work of a trial at this fidelity, as a fraction of a full one's."""
+        """The work of a trial at this fidelity, as a fraction of one at full fidelity."""
         return self.epochs * self.data * self.resolution**2
 
     @property
@@ -57,7 +63,7 @@ class Fidelity:
         return self.epochs == self.data == self.resolution == 1.0
 
     def to_json(self) -> list[Any]:
-        """As plain JSON."""
+        """Return the fidelity as plain JSON."""
         return [self.epochs, self.data, self.resolution, self.schedule]
 
 

@@ -11,7 +11,7 @@ from nasturtium.errors import StrategyError
 
 __all__ = ["Objective", "parse_constraint", "parse_objective"]
 
-# Metrics of which less is better, and of which more is; of any other, an objective has to say it.
+# Metrics whose goal is known: these are minimised, and the next ones are maximised.
 SMALLER = frozenset(
     {"params", "macs", "flops", "activations", "latency", "loss", "error", "energy", "memory"}
 )
@@ -51,12 +51,12 @@ TIMES = {"": 1.0, "us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3}
 @final
 @dataclass(frozen=True)
 class Objective:
-    """A metric to make large or small; with a bound, a constraint.
+    """A metric to maximise or minimise; with a bound, a constraint.
 
     Attributes:
-        metric: the name of a number that the estimator gives, e.g. ``accuracy``.
+        metric: the name of a metric that the estimator gives, e.g. ``accuracy``.
         goal: ``max`` or ``min``.
-        bound: the least (``max``) or greatest (``min``) acceptable value.
+        bound: the lowest (``max``) or highest (``min``) acceptable value.
 
     Example:
         >>> import nasturtium as nas
@@ -78,11 +78,11 @@ class Objective:
         return 1.0 if self.goal == "max" else -1.0
 
     def excess(self, value: float) -> float:
-        """How far ``value`` is beyond the bound, relative to it; 0 where it holds."""
+        """Return how far ``value`` violates the bound, relative to the bound; 0 if it does not."""
         if self.bound is None:
             return 0.0
         beyond = (self.bound - value) * self.sign
-        if beyond != beyond:  # not a number breaks any bound
+        if beyond != beyond:  # NaN violates any bound
             return float("inf")
         return max(0.0, beyond / (abs(self.bound) or 1.0))
 
@@ -92,19 +92,20 @@ class Objective:
         return f"{self.metric}{'>' if self.goal == 'max' else '<'}{self.bound:g}"
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON."""
+        """Return the objective as plain JSON."""
         return {"metric": self.metric, "goal": self.goal, "bound": self.bound}
 
 
 def parse_objective(given: Objective | str) -> Objective:
-    """An objective from its text: ``accuracy``, ``-latency``, ``min:energy`` or ``max:f1``.
+    """Parse an objective: ``accuracy``, ``-latency``, ``min:energy`` or ``max:f1``.
 
-    Costs (params, macs, flops, activations, latency, loss, error, energy, memory, also as a word
-    of a name: ``latency_cpu``, ``val_loss``) are minimised, and qualities that are known (accuracy,
-    f1, auc, r2, iou and others, ``balanced_accuracy``) maximised, unless the text says otherwise.
+    Unless the text gives a goal, costs are minimised (params, macs, flops, activations, latency,
+    loss, error, energy, memory, also as a part of a name: ``latency_cpu``, ``val_loss``), and known
+    measures of quality are maximised (accuracy, f1, auc, r2, iou and others,
+    ``balanced_accuracy``).
 
     Raises:
-        StrategyError: the text is no such thing, or a metric of which neither is known.
+        StrategyError: the text is not an objective, or the goal of its metric is unknown.
     """
     if isinstance(given, Objective):
         return given
@@ -130,12 +131,13 @@ def parse_objective(given: Objective | str) -> Objective:
 
 
 def parse_constraint(given: Objective | str) -> Objective:
-    """A constraint from its text: ``params<50k``, ``latency<5ms``, ``accuracy>=0.9``.
+    """Parse a constraint: ``params<50k``, ``latency<5ms``, ``accuracy>=0.9``.
 
-    Suffixes k, M, G multiply and % divides; a latency is in milliseconds and takes us, ms, s.
+    The suffixes k, M and G multiply the number, and % divides it by 100; a latency is in
+    milliseconds, and takes us, ms and s.
 
     Raises:
-        StrategyError: the text is no such thing.
+        StrategyError: the text is not a constraint.
     """
     if isinstance(given, Objective):
         if given.bound is None:

@@ -1,23 +1,20 @@
-"""Lengthy work of a strategy or an estimator, done once before the first trial."""
+"""Preparation: lengthy work of a strategy or an estimator, done once before the first trial."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 from nasturtium.errors import EstimateError
 from nasturtium.study.context import StudyContext
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["Preparation"]
 
 
 @final
 class Preparation:
-    """What :meth:`Strategy.prepare` and :meth:`Estimator.prepare` are given.
+    """The argument of :meth:`Strategy.prepare` and :meth:`Estimator.prepare`.
 
     Attributes:
         context: what all jobs of the study share.
@@ -29,12 +26,12 @@ class Preparation:
         self._log = log
 
     def of(self, part: str) -> Preparation:
-        """The same work for one part of a joined estimator, under a name of its own."""
+        """Return the preparation of one part of a combined estimator, under its own name."""
         return Preparation(self.context, f"{self._part}.{part}", self._log)
 
     @property
     def checkpoint(self) -> Path | None:
-        """Where lengthy preparation keeps its state, to go on from after a kill."""
+        """Where a lengthy preparation saves its state, to resume after it was interrupted."""
         files = self.context.files
         return None if files is None else files.checkpoint(self.context.study, self._part)
 
@@ -47,9 +44,12 @@ class Preparation:
         return self.context.files.get(digest)
 
     def keep(self, path: Path) -> None:
-        """Keep a finished file as what this part prepared; it is moved, then logged.
+        """Keep a finished file as the result of this preparation; it is moved, then logged.
 
-        The checkpoint of the preparation is dropped after that.
+        The checkpoint of the preparation is deleted after that.
+
+        Raises:
+            EstimateError: the study has no folder for files.
         """
         files = self.context.files
         if files is None:

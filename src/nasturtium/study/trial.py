@@ -18,14 +18,22 @@ LONGEST_ERROR = 200  # characters of an error that a line shows
 
 
 class Proposal(NamedTuple):
-    """What a strategy wants to be tried.
+    """An architecture that a strategy proposes to estimate, at a fidelity.
 
     Attributes:
-        architecture: which architecture.
-        fidelity: how much of the recipe.
-        parent: number of the trial whose weights are inherited where the estimator can.
-        resume: number of the trial whose training is gone on with.
+        architecture: the architecture.
+        fidelity: how much of the training recipe it gets.
+        parent: number of the trial whose weights are inherited, where the estimator can.
+        resume: number of the trial whose checkpoint is resumed.
         uniform: whether the architecture was drawn uniformly, and so can serve as a control.
+
+    Example:
+        >>> import nasturtium as nas
+        >>> from random import Random
+        >>> space = nas.zoo.nasbench201
+        >>> proposal = nas.Proposal(space.sample(Random(0)), nas.Fidelity(epochs=0.5), uniform=True)
+        >>> proposal.fidelity.full
+        False
     """
 
     architecture: Architecture
@@ -35,7 +43,7 @@ class Proposal(NamedTuple):
     uniform: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON; what is as usual is left out."""
+        """Return the proposal as plain JSON without entries that have their default."""
         body: dict[str, Any] = {"architecture": self.architecture.to_json()}
         if self.fidelity is not FULL and self.fidelity != FULL:
             body["fidelity"] = self.fidelity.to_json()
@@ -49,7 +57,7 @@ class Proposal(NamedTuple):
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> Proposal:
-        """The proposal that ``to_json`` wrote."""
+        """Return the proposal that :meth:`to_json` wrote."""
         return cls(
             Architecture.from_json(body["architecture"]),
             Fidelity(*body["fidelity"]) if "fidelity" in body else FULL,
@@ -60,21 +68,21 @@ class Proposal(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What came of a trial: metrics, or the reason of a failure.
+    """The outcome of a trial: metrics, or the reason of a failure.
 
-    The metrics of a stopped trial are those of its last report. They are no result: a longer
+    The metrics of a stopped trial are those of its last report. They are not a result: a longer
     training would have given others.
 
     Attributes:
         number: the trial's number.
-        metrics: numbers by name; empty where it failed.
-        curve: one mapping for each epoch or step reported.
-        files: digests of files kept, by role (``weights``).
-        error: why it failed.
-        seconds: wall time of the estimate; measured, and so not compared.
-        cpu_seconds: processor time of the estimate; measured, and so not compared.
+        metrics: numbers by name; empty where the trial failed.
+        curve: one mapping of metrics for each epoch or step that was reported.
+        files: digests of the trial's files, by role (``weights``).
+        error: why the trial failed.
+        seconds: wall time of the estimate; differs from run to run.
+        cpu_seconds: processor time of the estimate; differs from run to run.
         epochs: epochs that were trained; ``None`` where the estimator has none.
-        stopped: whether it ended before its planned length because it was asked to.
+        stopped: whether it was stopped before its planned end.
     """
 
     number: int
@@ -89,27 +97,37 @@ class Outcome(NamedTuple):
 
 
 class Trial(NamedTuple):
-    """One numbered attempt: what was proposed, and what came of it.
+    """A numbered trial of a study: what was proposed, and its result.
 
     A trial whose training was ended early is ``stopped``. Its metrics are those that it had then:
-    a model of learning curves may use them, and nothing may compare them with a final result.
+    a model of learning curves may use them, but they must not be compared with a final result.
 
     Attributes:
         number: place in the study, from 0.
-        arm: ``search``; or ``control``, ``confirm``, ``reference`` or ``final``, which are not
-            shown to strategies.
-        proposal: what was asked for.
-        state: ``pending``, ``finished``, ``failed``, ``rejected`` by a bound, or ``stopped``
+        arm: ``search``; or ``control``, ``confirm``, ``reference`` or ``final``, whose trials
+            strategies do not see.
+        proposal: what was proposed.
+        state: ``pending``, ``finished``, ``failed``, ``rejected`` by a constraint, or ``stopped``
             before the end of its training.
         metrics: numbers by name.
-        curve: one mapping for each epoch or step reported.
-        files: digests of files kept, by role.
-        error: why it failed or was rejected.
+        curve: one mapping of metrics for each epoch or step that was reported.
+        files: digests of the trial's files, by role.
+        error: why the trial failed or was rejected.
         seconds: wall time of the estimate.
         cpu_seconds: processor time of the estimate.
-        epochs: epochs that were trained; ``None`` where that is not known (yet).
-        planned: epochs that the trial's fidelity means; ``None`` where the estimator has none.
-        trained: the fidelity that is really trained, where it is not the proposal's.
+        epochs: epochs that were trained; ``None`` where that is not known, or not known yet.
+        planned: epochs at the trial's fidelity; ``None`` where the estimator has no epochs.
+        trained: the fidelity that is really trained, where it differs from the proposal's.
+
+    Example:
+        >>> import nasturtium as nas
+        >>> study = nas.Study(nas.zoo.nasbench201, nas.RandomSearch(), store=None)
+        >>> study.tell(study.ask(), {"accuracy": 0.9})
+        >>> trial = study.history[0]
+        >>> trial
+        <trial 0 (search, finished): accuracy 0.9>
+        >>> trial.metrics["accuracy"], trial.fidelity.full
+        (0.9, True)
     """
 
     number: int
@@ -135,22 +153,22 @@ class Trial(NamedTuple):
     def fidelity(self) -> Fidelity:
         """The fidelity that is really trained: the proposal's, in whole epochs and examples.
 
-        A strategy that looks for the trials of a fidelity that it proposed compares with
-        ``trial.proposal.fidelity``, or asks ``history.where(fidelity=...)``.
+        To find the trials of a fidelity that it proposed, a strategy compares with
+        ``trial.proposal.fidelity``, or calls ``history.where(fidelity=...)``.
         """
         return self.proposal.fidelity if self.trained is None else self.trained
 
     def completed(self, outcome: Outcome) -> Trial:
-        """The trial as it is once its outcome was told."""
+        """Return the trial with its outcome."""
         state: State = "stopped" if outcome.stopped else "finished"
         if outcome.error is not None:
-            # What has metrics and a reason was rejected by them, half-way through its estimate.
+            # A trial with both metrics and a reason was rejected by them during its estimate.
             state = "rejected" if outcome.metrics else "failed"
         return Trial(self[0], self[1], self[2], state, *outcome[1:8], *self[11:])
 
     @property
-    def words(self) -> str:
-        """Number, arm, state, and the metrics or the reason of a failure, on one line."""
+    def summary(self) -> str:
+        """Number, arm, state, and the metrics or the reason of a failure, in one line."""
         parts = [f"{name} {value:.6g}" for name, value in self.metrics.items()]
         if self.error is not None:
             error = " ".join(self.error.split())
@@ -160,18 +178,18 @@ class Trial(NamedTuple):
         return f"trial {self.number} ({self.arm}, {self.state}){result}"
 
     def __repr__(self) -> str:
-        return f"<{self.words}>"
+        return f"<{self.summary}>"
 
     def __str__(self) -> str:
-        return f"{self.words}\n{self.architecture}"
+        return f"{self.summary}\n{self.architecture}"
 
     def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        return render_lines(self.words) + self.architecture._repr_html_()
+        """Return what a notebook shows."""
+        return render_lines(self.summary) + self.architecture._repr_html_()
 
     @property
     def share(self) -> float:
-        """The part of the planned training that was done; 1 where that is not known."""
+        """The fraction of the planned training that was done; 1 where that is not known."""
         if self.epochs is None or not self.planned:
             return 1.0
         return self.epochs / self.planned
