@@ -96,7 +96,7 @@ def test_an_estimator_on_a_given_job():
     check_estimator(nas.Tabular(lambda architecture: {"accuracy": 0.5}), job)
 
 
-# -- violations of contracts -------------------------------------------------------------------------
+# -- violations of contracts -----------------------------------------------------------------------
 
 
 class Sound(nas.Strategy):
