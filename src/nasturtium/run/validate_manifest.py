@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from nasturtium.errors import NasturtiumError, StoreError
 from nasturtium.run.manifest import FORMAT, UNSAID
-from nasturtium.study.event_schema import is_natural
+from nasturtium.study.event_schema import describe_value, is_count, is_finite, is_natural
 from nasturtium.study.objective import Objective
 from nasturtium.train.fields import check_types
 
@@ -64,7 +63,6 @@ OUTSIDE = (
     "executor",
     "numerics",
 )  # never in a manifest's call
-MOST = 1e300
 
 
 def checked(data: object, name: str, *, whole: bool = True) -> dict[str, Any]:
@@ -79,14 +77,14 @@ def checked(data: object, name: str, *, whole: bool = True) -> dict[str, Any]:
         StoreError: it is of another version, or something in it is not what was written.
     """
     if not isinstance(data, Mapping):
-        raise StoreError(f"study {name!r}: its manifest is {_cut(data)}, and no mapping")
+        raise StoreError(f"study {name!r}: its manifest is {describe_value(data)}, and no mapping")
     missing = [entry for entry in (*ENTRIES, "strategy", "estimator") if entry not in data]
     if data.get("format") != FORMAT or missing:
         versions = data.get("versions")
         version = versions.get("nasturtium") if isinstance(versions, Mapping) else None
         raise StoreError(
             f"study {name!r} was written by another version: its manifest has format "
-            f"{_cut(data.get('format'))}"
+            f"{describe_value(data.get('format'))}"
             + (f" and lacks {', '.join(missing)}" if missing else "")
             + f"; this one reads format {FORMAT}; open it with nasturtium "
             f"{version if isinstance(version, str) else 'of its time'}"
@@ -106,25 +104,31 @@ def _check(data: Mapping[str, Any], name: str, whole: bool) -> None:
     check_types("data", data["data"], DATA, StoreError)
     missing = [entry for entry in DATA if entry not in data["data"]]
     _require(not missing, f"data lacks {', '.join(missing)}")
-    _require(data["name"] == name, f"its name is {_cut(data['name'])}")
+    _require(data["name"] == name, f"its name is {describe_value(data['name'])}")
     _require(isinstance(data["space"].get("name"), str), "space has no name")
     _require(isinstance(data["space"].get("mutations", []), list), "space: mutations is no list")
     notes = data["data"]["notes"]
-    _require(all(isinstance(one, str) for one in notes), f"data: notes={_cut(notes)}")
+    _require(all(isinstance(one, str) for one in notes), f"data: notes={describe_value(notes)}")
     inputs = data["data"]["inputs"]
-    _require(bool(inputs) and all(_whole(one) for one in inputs), f"data: inputs={_cut(inputs)}")
-    _require(_whole(data["data"]["classes"]), f"data: classes={_cut(data['data']['classes'])}")
+    _require(
+        bool(inputs) and all(is_count(one) for one in inputs),
+        f"data: inputs={describe_value(inputs)}",
+    )
+    _require(
+        is_count(data["data"]["classes"]),
+        f"data: classes={describe_value(data['data']['classes'])}",
+    )
     for entry in ("workers", "lag"):
-        _require(_whole(data[entry]), f"{entry}={_cut(data[entry])}")
-    _require(_number(data["control"]), f"control={_cut(data['control'])}")
+        _require(is_count(data[entry]), f"{entry}={describe_value(data[entry])}")
+    _require(is_finite(data["control"]), f"control={describe_value(data['control'])}")
     for entry in ("objectives", "constraints"):
         for one in data[entry]:
             good = isinstance(one, Mapping) and set(one) == GOAL
             good = good and isinstance(one["metric"], str) and one["goal"] in ("max", "min")
             good = good and (
-                _number(one["bound"]) if entry == "constraints" else one["bound"] is None
+                is_finite(one["bound"]) if entry == "constraints" else one["bound"] is None
             )
-            _require(good, f"{entry} holds {_cut(one)}")
+            _require(good, f"{entry} holds {describe_value(one)}")
     told = data.get("decisions")
     good = told is None or (
         isinstance(told, Mapping) and all(isinstance(v, str) for v in told.values())
@@ -135,7 +139,7 @@ def _check(data: Mapping[str, Any], name: str, whole: bool) -> None:
     for part in ("strategy", "estimator"):
         good = isinstance(data[part], str)
         good = good or (isinstance(data[part], Mapping) and isinstance(data[part].get("name"), str))
-        _require(good, f"{part}={_cut(data[part])}")
+        _require(good, f"{part}={describe_value(data[part])}")
     _check_lists(data["estimator"])
     if not whole:
         return
@@ -152,12 +156,12 @@ def _check_counts(data: Mapping[str, Any]) -> None:
     examples, copies = data["data"]["examples"], data.get("duplicates", {})
     for entry, counts in (("data: examples", examples), ("duplicates", copies)):
         good = isinstance(counts, Mapping) and all(map(is_natural, counts.values()))
-        _require(good, f"{entry}={_cut(counts)}")
+        _require(good, f"{entry}={describe_value(counts)}")
     chance = data.get("chance", {})
-    good = isinstance(chance, Mapping) and all(map(_number, chance.values()))
-    _require(good, f"chance={_cut(chance)}")
+    good = isinstance(chance, Mapping) and all(map(is_finite, chance.values()))
+    _require(good, f"chance={describe_value(chance)}")
     cores = data["machine"].get("cores", 1)
-    _require(_whole(cores), f"machine: cores={_cut(cores)}")
+    _require(is_count(cores), f"machine: cores={describe_value(cores)}")
 
 
 def _check_lists(estimator: Any) -> None:
@@ -166,11 +170,11 @@ def _check_lists(estimator: Any) -> None:
         return
     for entry in ("wanted", "metrics", "parts"):
         listed = estimator.get(entry) or []
-        _require(isinstance(listed, list), f"estimator: {entry}={_cut(listed)}")
+        _require(isinstance(listed, list), f"estimator: {entry}={describe_value(listed)}")
     for part in estimator.get("parts") or []:
         _check_lists(part)
     threads = estimator.get("threads", 1)
-    _require(threads is None or _whole(threads), f"estimator: threads={_cut(threads)}")
+    _require(threads is None or is_count(threads), f"estimator: threads={describe_value(threads)}")
 
 
 def _check_call(call: Mapping[str, Any]) -> None:
@@ -186,42 +190,18 @@ def _check_call(call: Mapping[str, Any]) -> None:
             continue
         if argument in CALL:
             check_types("call", {argument: value}, CALL, StoreError)
-            good = value is None or isinstance(value, bool) or _number(value)
-            _require(good, f"call: {argument}={_cut(value)}")
+            good = value is None or isinstance(value, bool) or is_finite(value)
+            _require(good, f"call: {argument}={describe_value(value)}")
         elif argument in ("objectives", "constraints"):
             good = isinstance(value, list) and all(isinstance(one, str) for one in value)
-            _require(good, f"call: {argument}={_cut(value)}")
+            _require(good, f"call: {argument}={describe_value(value)}")
         elif argument in ("data", "space", "strategy", "estimator"):
-            _require(isinstance(value, str), f"call: {argument}={_cut(value)}")
+            _require(isinstance(value, str), f"call: {argument}={describe_value(value)}")
         else:
-            good = value is None or isinstance(value, (str, bool)) or _number(value)
-            _require(good, f"call: {argument}={_cut(value)}")
+            good = value is None or isinstance(value, (str, bool)) or is_finite(value)
+            _require(good, f"call: {argument}={describe_value(value)}")
 
 
 def _require(good: bool, what: str) -> None:
     if not good:
         raise StoreError(what)
-
-
-def _number(value: object) -> bool:
-    """Whether it is a number that can be printed and computed with."""
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not _small(value):
-        return False
-    return math.isfinite(value) and abs(value) < MOST
-
-
-def _small(value: object) -> bool:
-    return not isinstance(value, int) or value.bit_length() < 900
-
-
-def _whole(value: object) -> bool:
-    """Whether it is a count or a length."""
-    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 1 << 40
-
-
-def _cut(value: object) -> str:
-    """A value in a message, which may be of any length."""
-    if isinstance(value, (Mapping, Sequence)) and not isinstance(value, str):
-        return f"a {type(value).__name__} of {len(value)}"
-    text = "a huge number" if not _small(value) else repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
