@@ -140,8 +140,8 @@ def test_an_append_waits_for_a_server_that_crashed(postgres, store, caplog):
     assert list(store.read("a")) == notes(1, 2)
     said = [record.getMessage() for record in caplog.records]
     assert len(said) == 2, said
-    assert "is away; trying again for up to 20 s" in said[0]
-    assert "is back after" in said[1]
+    assert "is unavailable; trying again for up to 20 s" in said[0]
+    assert "is available again after" in said[1]
     assert "s3cr" not in caplog.text
 
 
@@ -153,12 +153,12 @@ def test_who_reads_does_not_wait_and_who_drives_does(postgres, url, store):
     postgres.stop("fast")
     try:
         before = time.monotonic()
-        with failing("was away for 0 s", "give the same command when it is back"):
+        with failing("was unavailable for 0 s", "give the same command when it is available again"):
             reader.studies()
         with failing("cannot be opened"):
             SqlStore(url)
         store.database.patience = 0.3
-        with failing("was away for", "everything that was committed is kept"):
+        with failing("was unavailable for", "everything that was committed is kept"):
             store.append("a", notes(2))
         assert time.monotonic() - before < 5.0
         thread = later(0.5, postgres.start)
@@ -236,7 +236,7 @@ def test_a_lease_outlives_a_server_that_was_away(postgres, url, store, caplog):
     lease = TableLease(store.database, "a", stale=1.5).acquire()
     postgres.stop("immediate")
     time.sleep(2.0)
-    lease.beat()  # the database is away, which the next append waits for
+    lease.beat()  # the database is unavailable, and the next append waits for it
     postgres.start()
     time.sleep(0.6)
     other = TableLease(SqlStore(url).database, "a", stale=1.5, namespace=PidNamespace("elsewhere"))

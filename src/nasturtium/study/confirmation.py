@@ -1,4 +1,4 @@
-"""Confirmation: the best candidates are estimated once more before one of them is the answer.
+"""Confirmation: the best candidates are estimated again before one of them is the answer.
 
 The best of many noisy estimates is more often too high than too low: the leading trial of a search
 owes part of its lead to chance, and the more so the more trials there are (Smith & Winkler 2006,
@@ -73,7 +73,7 @@ def default_count(trials: int, objectives: int) -> int:
 
 
 def next_candidate(history: History, count: int) -> Trial | None:
-    """Return the candidate to estimate once more; ``None`` where no confirmation would help.
+    """Return the candidate to estimate again; ``None`` where no confirmation would help.
 
     Args:
         history: of the whole study.

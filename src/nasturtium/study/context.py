@@ -20,7 +20,7 @@ __all__ = ["StudyContext"]
 
 @final
 class StudyContext:
-    """What all jobs of a study share.
+    """The data, space, files and settings that all jobs of a study share.
 
     Attributes:
         study: the study's name.

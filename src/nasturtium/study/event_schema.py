@@ -30,7 +30,7 @@ TRIALS: Final = ("asked", "rejected")
 OUTCOMES: Final = ("told", "failed")
 LARGEST_INTEGER = 2**63
 LARGEST_COUNT = 2**40
-LARGEST = 1.7e308
+LARGEST = 1e300  # so that products of a few finite numbers stay finite
 LONGEST = 1e15  # seconds
 
 

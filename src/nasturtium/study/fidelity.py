@@ -13,7 +13,7 @@ __all__ = ["FULL", "Fidelity"]
 @final
 @dataclass(frozen=True, slots=True)
 class Fidelity:
-    """How much of the training recipe a trial gets, in fractions.
+    """The fractions of the training recipe that a trial gets.
 
     A training takes whole epochs, examples and pixels: with a recipe of 10 epochs, both 1/27 and
     1/9 of the epochs are one epoch. :func:`nasturtium.search` records the fidelity that is really

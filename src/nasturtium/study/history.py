@@ -287,8 +287,8 @@ class History(Sequence[Trial]):
     def _repr_html_(self) -> str:
         """Return what a notebook shows: the best trials with their metrics."""
         best = self.best(SHOWN)
-        wanted = [objective.metric for objective in (*self.objectives, *self.constraints)]
-        names = dict.fromkeys([*wanted, *(name for trial in best for name in trial.metrics)])
+        compared = [objective.metric for objective in (*self.objectives, *self.constraints)]
+        names = dict.fromkeys([*compared, *(name for trial in best for name in trial.metrics)])
         rows = [
             [trial.number, trial.arm, *(trial.metrics.get(name, "") for name in names)]
             for trial in best

@@ -99,7 +99,7 @@ class Job:
 
     @property
     def fidelity(self) -> Fidelity:
-        """How much of the training recipe is used."""
+        """The fractions of the training recipe that are used."""
         return self.proposal.fidelity
 
     @property
@@ -131,7 +131,7 @@ class Job:
 
     @property
     def checkpoint(self) -> Path | None:
-        """Where a long estimate saves its state; ``None`` where the study has no files."""
+        """The file in which a long estimate saves its state; ``None`` if the study has no files."""
         files = self.context.files
         return None if files is None else files.checkpoint(self.context.study, self.number)
 

@@ -167,7 +167,7 @@ class SegmentSummary:
 
     @classmethod
     def parse(cls, text: str, last: int) -> SegmentSummary | None:
-        """Return the summary that :meth:`to_json` wrote; ``None`` if the text is no summary."""
+        """Return the summary that :meth:`to_json` wrote; ``None`` for another text."""
         try:
             body = json.loads(text)
             summary = cls(

@@ -1,4 +1,4 @@
-"""Objectives and constraints: metrics to maximise, to minimise, or to keep within a bound."""
+"""Objectives and constraints: metrics to maximise or minimise, and limits on metrics."""
 
 from __future__ import annotations
 

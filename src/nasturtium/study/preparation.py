@@ -31,7 +31,7 @@ class Preparation:
 
     @property
     def checkpoint(self) -> Path | None:
-        """Where a lengthy preparation saves its state, to resume after it was interrupted."""
+        """The file in which a preparation saves its state, to resume after an interruption."""
         files = self.context.files
         return None if files is None else files.checkpoint(self.context.study, self._part)
 

@@ -152,7 +152,7 @@ class Study:
             if events:
                 self.store.append(self.name, events)
         except BaseException:
-            self.history._remove_from(first)  # what is not in the log has not happened
+            self.history._remove_from(first)  # trials exist only if they are logged
             raise
         if asked is not None:
             self._counts.add(asked)
@@ -347,7 +347,7 @@ class Study:
 
     @property
     def state(self) -> Any:
-        """What the strategy folded from the trials so far."""
+        """The state of the strategy after the trials so far."""
         return self._state
 
     @property

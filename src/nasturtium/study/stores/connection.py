@@ -60,11 +60,13 @@ def retry(
             pause = min(pause, max(0.0, patience - spent))
         else:
             if waited:
-                logger.warning("%s is back after %.0f s", database, time.monotonic() - start)
+                logger.warning(
+                    "%s is available again after %.0f s", database, time.monotonic() - start
+                )
             return result
         if pause and not waited:
             waited = True
-            logger.warning("%s is away; trying again for up to %.0f s", database, patience)
+            logger.warning("%s is unavailable; trying again for up to %.0f s", database, patience)
         time.sleep(pause)
         pause = min(max(2 * pause, SHORTEST), LONGEST)
 
@@ -73,8 +75,8 @@ def retry(
 class RestoredConnection:
     """The connection of a store, which is made again when it was lost.
 
-    A database that was never reached is not waited for: a wrong password, an unknown database or
-    a server that does not run is an error of the first connection.
+    The first connection is not retried: a wrong password, an unknown database or a server that does
+    not run is an error at once.
 
     Args:
         connect: makes a connection.
@@ -98,10 +100,10 @@ class RestoredConnection:
         Args:
             work: what to do.
             again: what to do instead after the connection was lost, as the work may have been done.
-            patience: seconds to wait for a database that is away; one retry is made in any case.
+            patience: seconds to wait for an unavailable database; one retry is made in any case.
 
         Raises:
-            StoreError: the database was away for longer.
+            StoreError: the database was unavailable for longer.
         """
         lost = False
         reached = True
@@ -133,9 +135,10 @@ class RestoredConnection:
             if not may_recover(error):
                 raise
             cause = " ".join(str(getattr(error, "orig", error)).split())
+            spent = time.monotonic() - start
             raise StoreError(
-                f"{database} was away for {time.monotonic() - start:.0f} s: {redact(cause)}; "
-                "everything that was committed is kept; give the same command when it is back"
+                f"{database} was unavailable for {spent:.0f} s: {redact(cause)}; everything that "
+                "was committed is kept; give the same command when it is available again"
             ) from error
 
     def _broken(self, error: Exception) -> bool:

@@ -47,7 +47,7 @@ class Database:
         url: the address, with its scheme.
         path: the SQLite file; ``None`` for a database on a server.
         folder: where files are kept.
-        patience: seconds that a driver waits for a database that is away.
+        patience: seconds that a driver waits for an unavailable database.
         read_only: whether nothing may be written.
         leases: the leases that this process holds, by study.
         sql: the module ``sqlalchemy``.
@@ -201,7 +201,7 @@ class Database:
             return
         if self.path is not None:
             self.connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-            # Of two processes that open a new file, one creates the tables.
+            # One of two processes that open a new file creates the tables.
             self.connection.exec_driver_sql("BEGIN IMMEDIATE")
         try:
             self._meta.create_all(self.connection)

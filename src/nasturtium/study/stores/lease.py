@@ -23,7 +23,7 @@ __all__ = ["TableLease"]
 
 STALE = 60.0  # seconds without a heartbeat after which a driver elsewhere counts as dead
 BOOTTIME: int | None = getattr(time, "CLOCK_BOOTTIME", None)
-RELEASE_PATIENCE = 3.0  # seconds that a release may wait for a database that is away
+RELEASE_PATIENCE = 3.0  # seconds that a release may wait for an unavailable database
 
 
 @final
@@ -31,9 +31,9 @@ class TableLease(Lease):
     """A row that names the driver of a study, and changes while the driver is alive.
 
     From :meth:`acquire` to :meth:`release` a thread changes the row every ten seconds, whatever
-    the driver does meanwhile, also after the database was away. A holder in the namespace of this
-    process whose process is dead is replaced at once. A holder elsewhere is watched: it is
-    replaced if its row does not change for a minute. Clocks of two machines are never compared.
+    the driver does meanwhile, also after the database was unavailable. A dead holder in the
+    namespace of this process is replaced at once. A holder elsewhere is watched: it is replaced if
+    its row does not change for a minute. Clocks of two machines are never compared.
 
     Args:
         database: the database with the table.
@@ -180,7 +180,7 @@ class TableLease(Lease):
             )
 
     def _send_heartbeats(self) -> None:
-        """Renew the lease until it is released or lost, also after the database was away."""
+        """Renew the lease until it is released or lost, also after the database was unavailable."""
         pause = interval = self.stale / 6
         failed = False
         while not self._released.wait(pause):
@@ -222,8 +222,8 @@ class TableLease(Lease):
             if database.path is not None:
                 raise StoreError(explain_failure(database.url, "written", error)) from error
             logger.warning(
-                "the lease of study %r is not released, as the database is away; another host "
-                "has to wait for %.0f s",
+                "the lease of study %r is not released, as the database is unavailable; another "
+                "host has to wait for %.0f s",
                 self.study,
                 self.stale,
             )

@@ -45,12 +45,12 @@ class LogReader:
         Raises:
             StoreError: one is missing, or is damaged.
         """
-        wanted = sorted(set(numbers))
+        ordered = sorted(set(numbers))
         sql, table = self.database.sql, self.database.event
         events: dict[int, Event] = {}
         known: dict[Architecture, Architecture] = {}
-        for start in range(0, len(wanted), PICKED):
-            part = wanted[start : start + PICKED]
+        for start in range(0, len(ordered), PICKED):
+            part = ordered[start : start + PICKED]
             with_previous = {*part, *(number - 1 for number in part)}
             query = sql.select(*map(table.c.__getitem__, EVENT_COLUMNS)).where(
                 table.c.study == study, table.c.number.in_(with_previous)

@@ -101,7 +101,7 @@ class LogWriter:
     def _append_server(
         self, rows: list[tuple[Any, ...]], snapshots: Sequence[tuple[Any, ...]]
     ) -> None:
-        """Insert rows once, waiting for a database that is away."""
+        """Insert rows once, waiting for an unavailable database."""
         database = self.database
         sql, table, snapshot = database.sql, database.event, database.snapshot
         names = table.columns.keys()
@@ -111,7 +111,7 @@ class LogWriter:
 
         def send(connection: Any) -> None:
             overdue = lease is not None and lease.overdue
-            # One row is a transaction of its own: one round trip to the server instead of three.
+            # One row needs no explicit transaction: one round trip to the server instead of three.
             single = len(rows) == 1 and not overdue and not snapshots
             level = "AUTOCOMMIT" if single else connection.default_isolation_level
             if connection.get_execution_options().get("isolation_level") != level:

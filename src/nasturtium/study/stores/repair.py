@@ -37,7 +37,7 @@ TYPES = (str, int, str, str, str, str)
 @final
 @dataclass(frozen=True)
 class Examination:
-    """What is sound of a study, and what is damaged.
+    """The sound and the damaged parts of a study.
 
     Attributes:
         study: its name.

@@ -16,7 +16,7 @@ __all__ = ["EventSource", "SnapshotWriter", "summarize_rest"]
 
 
 class EventSource(Protocol):
-    """What can be read of a log: all of its events, some of them, and its stored summaries."""
+    """The readable parts of a log: all of its events, some of them, and its stored summaries."""
 
     def read(self, study: str, after: int = 0) -> Iterator[Event]:
         """Yield the events with a number above ``after``."""
@@ -30,7 +30,7 @@ class EventSource(Protocol):
 
 @final
 class SnapshotWriter:
-    """What the writer of a log remembers to summarise it.
+    """The state from which the writer of a log summarises it.
 
     Attributes:
         start: the number of the last event before those that wait.

@@ -23,8 +23,8 @@ class SqlStore(Store):
 
     A killed process loses nothing that was appended. SQLite is synchronised with the disk at the
     first commit after ``sync`` seconds, so a power cut loses at most the commits since then.
-    A database on a server may be away for a while: appending waits for it, and so does reading
-    while this store drives a study.
+    A database on a server may be unavailable for a while: appending waits for it, and so does
+    reading while this store drives a study.
 
     Each event has a digest of itself and of the event before it, which is checked whenever it is
     read. After every few thousand events a row of the table ``snapshot`` summarises them. The
@@ -35,7 +35,7 @@ class SqlStore(Store):
         folder: where files are kept; if not given, ``<path>.files`` beside an SQLite file, and
             ``nasturtium.files/<identity of the database>`` for a database on a server.
         sync: seconds between writes that are forced to the disk.
-        patience: seconds that a driver waits for a database that is away.
+        patience: seconds that a driver waits for an unavailable database.
         read_only: whether nothing may be written, so that a read-only medium works too.
 
     Raises:
