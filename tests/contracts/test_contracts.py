@@ -158,7 +158,7 @@ LEFT = []
 
 
 class Elsewhere(Sound):
-    """What it knows lies outside the log: a counter that a new process would begin anew."""
+    """Keeps its state outside the log: in a counter that starts again in a new process."""
 
     def start(self):
         return [0]

@@ -63,8 +63,8 @@ def happen(history, rng, asked_only=False):
 def content(history):
     before = [list(history.before(trial)) for trial in history]
     ended = [list(history.before(trial, stopped=True)) for trial in history]
-    told = list(history.finished), list(history.stopped), list(history.ended)
-    return list(history), *told, history.pending, before, ended
+    results = list(history.finished), list(history.stopped), list(history.ended)
+    return list(history), *results, history.pending, before, ended
 
 
 def fresh(history):
@@ -111,7 +111,7 @@ def test_what_could_not_be_logged_is_taken_back(seed, condition):
     assert (content(history), content(view)) == kept
 
 
-def test_what_was_told_before_a_trial_was_asked_for():
+def test_trials_that_had_ended_before_a_trial_was_asked_for():
     history = History(toy, (Objective("accuracy"),))
     searched = history.where(arm="search")
 
@@ -181,8 +181,8 @@ rows = st.lists(
 )
 
 
-def told(rows, constraints=()):
-    """A history of these rows, asked in order and told in the reverse order."""
+def completed(rows, constraints=()):
+    """A history of these rows, asked for in order and reported in reverse order."""
     history = History(toy, OBJECTIVES, constraints)
     for number, row in enumerate(rows):
         history._insert(Trial(number, "search", Proposal(architecture(row[4]), row[3])))
@@ -210,7 +210,7 @@ def comparable(history):
 @settings(max_examples=150, deadline=None)
 @given(rows, st.booleans(), st.integers(1, 4))
 def test_best_is_what_sorting_by_hand_gives(rows, bounded, k):
-    history = told(rows, BOUNDS if bounded else ())
+    history = completed(rows, BOUNDS if bounded else ())
     trials = comparable(history)
     broken = {t.number: excess(t) if bounded else 0.0 for t in trials}
     for trial in trials:
@@ -235,7 +235,7 @@ def beats(one, other):
 @settings(max_examples=150, deadline=None)
 @given(rows, st.booleans())
 def test_front_is_what_comparing_all_pairs_gives(rows, bounded):
-    history = told(rows, BOUNDS if bounded else ())
+    history = completed(rows, BOUNDS if bounded else ())
     trials = [t for t in comparable(history) if not bounded or excess(t) == 0.0]
     wanted, seen = [], set()
     for trial in trials:
@@ -271,7 +271,7 @@ def test_nothing_finished_has_no_best_and_no_front():
 
 
 def test_violation_of_what_is_not_a_number():
-    history = told([(1.0, math.nan, 1.0, FULL, 0, None)], BOUNDS)
+    history = completed([(1.0, math.nan, 1.0, FULL, 0, None)], BOUNDS)
     assert history.violation(history[0]) == math.inf
     assert history.front() == ()
 
@@ -284,7 +284,7 @@ def test_bounds_on_objectives_are_constraints():
 
 
 def test_a_metric_that_is_not_there():
-    history = told([(1.0, 1.0, 1.0, FULL, 0, None), (1.0, 1.0, 1.0, FULL, 1, "why")])
+    history = completed([(1.0, 1.0, 1.0, FULL, 0, None), (1.0, 1.0, 1.0, FULL, 1, "why")])
     history.objectives = (Objective("energy", "min"),)
     with pytest.raises(StrategyError) as raised:
         history.score(history[0])
@@ -297,7 +297,7 @@ def test_a_metric_that_is_not_there():
 
 @pytest.mark.parametrize("number", [-1, 2, 99])
 def test_a_trial_that_is_not_there(number):
-    history = told([(1.0, 1.0, 1.0, FULL, 0, None), (1.0, 1.0, 1.0, FULL, 1, "why")])
+    history = completed([(1.0, 1.0, 1.0, FULL, 0, None), (1.0, 1.0, 1.0, FULL, 1, "why")])
     with pytest.raises(StrategyError, match=f"there is no trial {number} among 2 trials here"):
         history.trial(number)
     with pytest.raises(StrategyError, match="there is no trial 1 among 1 trials here"):
@@ -305,7 +305,7 @@ def test_a_trial_that_is_not_there(number):
 
 
 def test_a_history_is_a_sequence():
-    history = told([(1.0, 1.0, 1.0, FULL, kind, None) for kind in range(3)])
+    history = completed([(1.0, 1.0, 1.0, FULL, kind, None) for kind in range(3)])
     assert [trial.number for trial in history] == [0, 1, 2]
     assert history[-1].number == 2 and [t.number for t in history[1:]] == [1, 2]
     assert [trial.number for trial in history.finished] == [2, 1, 0]

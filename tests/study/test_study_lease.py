@@ -74,7 +74,7 @@ for line in sys.stdin:
 
 @contextmanager
 def driver(path, stale, *place):
-    """Another process that drives study ``a`` of a store, and appends when it is told a line."""
+    """Another process that drives study ``a`` of a store, and appends when it receives a line."""
     command = [sys.executable, "-c", HOLDING, str(path), str(stale), *place]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
     with subprocess.Popen(command, **pipes) as process:
@@ -281,9 +281,9 @@ def test_a_damaged_lease_is_named_in_one_line_and_set_aside(store, row, part, ca
     held_by(store, text=row[0], beat=row[1])
     lease = TableLease(store.database, "a", stale=0.1).acquire()
     (record,) = caplog.records
-    said = record.getMessage()
-    assert said.startswith("the lease of study 'a' is damaged (its ") and "\n" not in said
-    assert part in said and "or at once by nasturtium repair" in said
+    message = record.getMessage()
+    assert message.startswith("the lease of study 'a' is damaged (its ") and "\n" not in message
+    assert part in message and "or at once by nasturtium repair" in message
     lease.beat()
     lease.release()
 

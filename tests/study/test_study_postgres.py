@@ -138,10 +138,10 @@ def test_an_append_waits_for_a_server_that_crashed(postgres, store, caplog):
     assert store.append("a", notes(2)) == 2
     thread.join()
     assert list(store.read("a")) == notes(1, 2)
-    said = [record.getMessage() for record in caplog.records]
-    assert len(said) == 2, said
-    assert "is unavailable; trying again for up to 20 s" in said[0]
-    assert "is available again after" in said[1]
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == 2, messages
+    assert "is unavailable; trying again for up to 20 s" in messages[0]
+    assert "is available again after" in messages[1]
     assert "s3cr" not in caplog.text
 
 

@@ -1,4 +1,4 @@
-"""Studies: asked, told, interrupted at every event, and gone on with as if nothing had happened."""
+"""Studies: ask and tell, interruption at every event, and resumption with the same result."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def test_one_instance_in_two_studies_at_once(strategy):
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**32), st.sampled_from(STRATEGIES))
-def test_pending_trials_told_in_any_order(seed, strategy):
+def test_pending_trials_reported_in_any_order(seed, strategy):
     """With several workers the log decides: folded again, it gives the same study."""
     rng, store = Random(seed), MemoryStore()
     study = nas.Study(toy, strategy, store=store, seed=seed, **BOUNDED)
@@ -182,7 +182,7 @@ def test_pending_trials_told_in_any_order(seed, strategy):
     assert again.ask() == study.ask()
 
 
-def test_every_search_trial_is_folded_once_in_the_order_told():
+def test_every_search_trial_is_folded_once_in_the_order_of_results():
     study = nas.Study(toy, Bandit(), **BOUNDED)
     trials = [study.ask() for _ in range(3)]
     control, reference = study.ask("control"), study.add(toy.sample(Random(0)), "reference")
@@ -322,7 +322,7 @@ def test_scalars_of_a_refusal_are_numbers(tmp_path):
     assert study.history[0].metrics == {"latency": 7.0}
 
 
-def test_a_bound_whose_metric_is_not_told_is_taken_from_the_screen():
+def test_a_constrained_metric_that_is_not_reported_is_taken_from_the_screen():
     study = nas.Study(toy, nas.RandomSearch(), **BOUNDED)
     trial = study.ask()
     study.tell(trial, {"accuracy": 0.5})
@@ -331,7 +331,7 @@ def test_a_bound_whose_metric_is_not_told_is_taken_from_the_screen():
     assert study.best.metrics == {"accuracy": 0.5, "size": size}
 
 
-def test_a_trial_is_told_once():
+def test_a_trial_is_reported_once():
     study = nas.Study(toy, nas.RandomSearch(), name="digits")
     trial = study.ask()
     study.tell(trial, {"accuracy": 0.5})
@@ -448,7 +448,7 @@ def test_what_is_not_a_trial_is_logged_and_read_again(tmp_path):
         assert study.notes == [{"tried": 3}]
 
 
-def test_work_that_was_told_meanwhile_is_not_handed_out():
+def test_a_trial_that_was_reported_meanwhile_is_not_handed_out():
     store = MemoryStore()
     first = nas.Study(toy, nas.RandomSearch(), store=store)
     trials = [first.ask(), first.ask()]
