@@ -219,7 +219,7 @@ TABLE = """
 import nasturtium as nas
 from helper_of_the_table import best
 from nasturtium.bench.base import Benchmark
-from nasturtium.study.trial import FULL
+from nasturtium.study.fidelity import FULL
 
 @nas.space
 def net(choose):
