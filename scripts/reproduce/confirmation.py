@@ -1,6 +1,6 @@
 """Gain of confirming the best candidates: the answer of a search on tables, at equal budget.
 
-    NASTURTIUM_DATA=... python scripts/reproduce/confirm.py --runs 60 --seed 5
+    NASTURTIUM_DATA=... python scripts/reproduce/confirmation.py --runs 60 --seed 5
 
 A search of N trials gives its highest estimate. It is compared with the same search of N - k trials
 whose k best candidates are estimated again, and whose answer has the best mean. The table says

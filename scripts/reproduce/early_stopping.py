@@ -4,7 +4,7 @@ The portfolio searches scikit-learn's digits with ``stop_below`` as it is and wi
 trained to the end), same seeds, one worker. It prints the share of the epochs that were trained,
 and the validation accuracy of the best network, trained in full.
 
-    OMP_NUM_THREADS=1 python scripts/reproduce/hope.py --seeds 5
+    OMP_NUM_THREADS=1 python scripts/reproduce/early_stopping.py --seeds 5
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def main() -> None:
     if given.only:
         strategies = {name: strategies[name] for name in ("random", *given.only)}
     bench = NASBench101()
-    print("| lanes | seconds | strategy | trials | mean % | minus random | 95 % interval |")
+    print("| machines | seconds | strategy | trials | mean % | minus random | 95 % interval |")
     print("|---|---|---|---|---|---|---|")
     start = time.perf_counter()
     for lanes in given.lanes:

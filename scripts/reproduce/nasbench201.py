@@ -174,7 +174,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     rows = []
-    print("| protocol | data set | strategy | N | to hold | here | std | allowed | holds |")
+    print("| protocol | data set | strategy | N | expected | here | std | tolerance | within |")
     print("|---|---|---|---|---|---|---|---|---|")
     for part in given.parts or parts:
         start = time.perf_counter()
