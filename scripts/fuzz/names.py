@@ -52,7 +52,7 @@ def run_names(case: Case) -> str:
 
 
 def _part(case: Case, told: str) -> str:
-    """Draw a text that names a part, or gives settings."""
+    """Try a text that names a part, or gives settings."""
     rng = case.rng
     kind = rng.choice(sorted(NAMES))
     if rng.random() < 0.7:

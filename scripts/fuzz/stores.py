@@ -168,7 +168,7 @@ def _events(path: Path, study: str) -> list[tuple[str, Any]]:
 
 
 def _compare(path: Path, known: list[tuple[str, Any]]) -> None:
-    """Check that the events read, with digests intact, are the first ones that were written."""
+    """Check that events read from a log with stale digests are the first that were written."""
     try:
         found = _events(path, "s")
     except StoreError:

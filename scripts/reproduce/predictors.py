@@ -28,7 +28,6 @@ from nasturtium.predict.mlp import MLPEnsemble
 from nasturtium.strategy.bananas import BANANAS
 from nasturtium.strategy.bayes import BayesianOptimization
 from nasturtium.strategy.bohb import BOHB, KDE
-from nasturtium.strategy.cell import cell_graph
 from nasturtium.strategy.evolution import RegularizedEvolution
 from nasturtium.strategy.halving import Hyperband
 from nasturtium.strategy.local import LocalSearch
@@ -60,7 +59,7 @@ def fit(runs: int, seed: int) -> None:
     bench = NASBench201("cifar10")
     cells = list(bench.space.every())
     values = np.array([100 * bench.query(cell)["accuracy"] for cell in cells])
-    graphs = [cell_graph(cell) for cell in cells]
+    graphs = [bench.space.graph(cell) for cell in cells]
     labels = sorted({label for graph in graphs for label in graph.labels})
     every = sorted({path for graph in graphs for path in paths(graph)})
     places = {path: place for place, path in enumerate(every)}
