@@ -1,4 +1,4 @@
-"""Hold multi-fidelity strategies against random search on 30,001 cells of NAS-Bench-101.
+"""Compare multi-fidelity strategies with random search on 30,001 cells of NAS-Bench-101.
 
 Equal simulated machine-seconds for all, on one machine and shared by several; the interval is that
 of the paired difference to random search over the runs.

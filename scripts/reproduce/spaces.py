@@ -1,4 +1,4 @@
-"""Try every search space: sizes, speeds, and that costs from blocks are those of the networks.
+"""Measure every search space: sizes, speeds, and whether costs from blocks equal those of networks.
 
 For random networks of every space it compares, without any difference allowed,
 
