@@ -9,7 +9,7 @@ import math
 import os
 
 import nasturtium as nas
-from nasturtium.study.trial import FULL
+from nasturtium.study.fidelity import FULL
 
 
 @nas.space

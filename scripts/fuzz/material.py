@@ -63,7 +63,7 @@ def prepare_process() -> None:
     for name, module in list(sys.modules.items()):
         if name.startswith("nasturtium.") and hasattr(module, "SEGMENT"):
             module.SEGMENT = SEGMENT  # type: ignore[attr-defined]
-    lease.HeldInTable.__init__.__defaults__ = (0.3, None)
+    lease.TableLease.__init__.__defaults__ = (0.3, None)
     typer.main.get_command = cache(typer.main.get_command)
 
 

@@ -14,9 +14,8 @@ from nasturtium.run.load_options import parse_load_options
 from nasturtium.run.names import NAMES, build_part
 from nasturtium.run.resolve import parse_numerics, parse_recipe
 from nasturtium.run.store_address import split_address
-from nasturtium.study.stores.address import printable
+from nasturtium.study.stores.redact import redact
 from nasturtium.study.stores.sql import SqlStore
-from nasturtium.study.trial import parse_bound, parse_objective
 from nasturtium.task.sources import load
 from nasturtium.train.recipe import Recipe
 
@@ -52,7 +51,7 @@ def run_names(case: Case) -> str:
 
 
 def _part(case: Case, told: str) -> str:
-    """A text that names a part, or gives settings."""
+    """Try a text that names a part, or gives settings."""
     rng = case.rng
     kind = rng.choice(sorted(NAMES))
     if rng.random() < 0.7:
@@ -90,8 +89,8 @@ def _address(case: Case, told: str) -> str:
     if rng.random() < 0.5:
         words = rng.choice([("status", told), ("best", told), ("check", told), ("report", told)])
         return "refused" if case.command(*words).code else "accepted"
-    if SECRET in printable(told):
-        raise Problem("program", "printable shows a password", printable(told))
+    if SECRET in redact(told):
+        raise Problem("program", "printable shows a password", redact(told))
     store = case.call(SqlStore, told, patience=0.0)
     if store is REFUSED:
         if any(SECRET in line for line in case.told[1:]):
@@ -103,7 +102,7 @@ def _address(case: Case, told: str) -> str:
 
 
 def _called(case: Case, told: str) -> str:
-    """A study, data, classes, metrics or files that are called so."""
+    """Run a case whose study, data, classes, metrics or files have this name."""
     rng = case.rng
     plain = word(rng)
     drawn = rng.random()

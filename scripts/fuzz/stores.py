@@ -17,7 +17,7 @@ from fuzz.hostile import TEXTS, alter_bytes, alter_json, text, value
 from fuzz.material import EVIL, copy_files, copy_store
 from fuzz.watch import Case, Problem
 from nasturtium.errors import StoreError
-from nasturtium.study.event import chained
+from nasturtium.study.event import chain_digest
 from nasturtium.study.stores.sql import SqlStore
 
 __all__ = ["run"]
@@ -146,7 +146,7 @@ def _repair(case: Case, path: Path, known: list[tuple[str, Any]], sealed: bool) 
 
 
 def _content(path: Path) -> Any:
-    """The rows of a log, or the bytes of a file that has none."""
+    """Return the rows of a log, or the bytes of a file without one."""
     try:
         with _connected(path) as connection:
             return connection.execute("SELECT * FROM event LIMIT 1000").fetchall()
@@ -168,7 +168,7 @@ def _events(path: Path, study: str) -> list[tuple[str, Any]]:
 
 
 def _compare(path: Path, known: list[tuple[str, Any]]) -> None:
-    """What is read of a store whose digests were left is the beginning of what was written."""
+    """Check that events read from a log with stale digests are the first that were written."""
     try:
         found = _events(path, "s")
     except StoreError:
@@ -213,7 +213,7 @@ def alter_rows(case: Case, path: Path, sealed: bool) -> None:
 
 def _digest(previous: str, row: Row) -> str:
     try:
-        return chained(previous, *row[1:5])
+        return chain_digest(previous, *row[1:5])
     except (TypeError, UnicodeEncodeError):
         return str(row[5])
 
@@ -299,7 +299,7 @@ def alter_snapshots(case: Case, path: Path) -> bool:
             query = "SELECT digest FROM event WHERE study = ? AND number = ?"
             found = connection.execute(query, (study, new)).fetchone()
             with contextlib.suppress(UnicodeEncodeError):
-                digest = chained(found[0] if found else "", new, "segment", body, "")
+                digest = chain_digest(found[0] if found else "", new, "segment", body, "")
         case.note(f"snapshot {number} of {study}: {told}; now {body[:300]}", sealed)
         with contextlib.suppress(sqlite3.Error, UnicodeEncodeError):
             connection.execute("DELETE FROM snapshot WHERE study = ? AND number = ?", rows[0][:2])

@@ -101,13 +101,13 @@ class Guard:
         self.own = tuple({os.path.realpath(place) + os.sep for place in places})
         self.own += tuple({place.rstrip(os.sep) + os.sep for place in places})
         self.stores: WeakSet[SqlStore] = WeakSet()
-        opened = SqlStore._open
+        original = SqlStore.__init__
 
-        def noted(store: SqlStore) -> None:
+        def noted(store: SqlStore, *args: Any, **kwargs: Any) -> None:
             self.stores.add(store)
-            opened(store)
+            original(store, *args, **kwargs)
 
-        SqlStore._open = noted  # type: ignore[method-assign]
+        SqlStore.__init__ = noted  # type: ignore[method-assign]
         sys.addaudithook(self.hear)
 
     def end_process(self) -> None:

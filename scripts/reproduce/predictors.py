@@ -1,4 +1,4 @@
-"""Hold surrogates, and the strategies that search with them, against random search and evolution.
+"""Compare surrogates, and the strategies that use them, with random search and evolution.
 
 *fit*: Spearman's correlation of predictions with unseen 12-epoch accuracies of NAS-Bench-201, by
 the number of points, with processor time. *search*: strategies on the published protocol (12-epoch
@@ -28,7 +28,6 @@ from nasturtium.predict.mlp import MLPEnsemble
 from nasturtium.strategy.bananas import BANANAS
 from nasturtium.strategy.bayes import BayesianOptimization
 from nasturtium.strategy.bohb import BOHB, KDE
-from nasturtium.strategy.cell import cell_graph
 from nasturtium.strategy.evolution import RegularizedEvolution
 from nasturtium.strategy.halving import Hyperband
 from nasturtium.strategy.local import LocalSearch
@@ -60,7 +59,7 @@ def fit(runs: int, seed: int) -> None:
     bench = NASBench201("cifar10")
     cells = list(bench.space.every())
     values = np.array([100 * bench.query(cell)["accuracy"] for cell in cells])
-    graphs = [cell_graph(cell) for cell in cells]
+    graphs = [bench.space.graph(cell) for cell in cells]
     labels = sorted({label for graph in graphs for label in graph.labels})
     every = sorted({path for graph in graphs for path in paths(graph)})
     places = {path: place for place, path in enumerate(every)}

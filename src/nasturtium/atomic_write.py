@@ -1,4 +1,4 @@
-"""Files that are either complete or absent, even if the process that writes them is killed."""
+"""Writing files so that they are complete or absent, even if the process is killed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["check_target", "present", "replace_file", "sync_folder"]
 
 
 def present(path: Path) -> bool:
-    """Whether there is a file or folder of that name; no name is too strange to be asked about."""
+    """Return whether there is a file or folder at a path, also for names that no file can have."""
     try:
         return path.exists()
     except (OSError, ValueError, RuntimeError):  # a name that is too long, or a loop of links
@@ -21,10 +21,10 @@ def present(path: Path) -> bool:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write ``content`` to ``path`` so that a reader sees all of it or the file that was before.
+    """Write ``content`` to ``path`` so that a reader sees all of it, or the file before it.
 
-    The bytes go to a temporary file beside ``path``, are flushed to the disk, and the file is
-    renamed; then the folder is flushed, so that the new name survives a power cut as well.
+    The bytes are written to a temporary file beside ``path`` and flushed to the disk, and the file
+    is renamed. Then the folder is flushed, so that the new name survives a power cut.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -41,7 +41,7 @@ def replace_file(path: Path, content: bytes) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Flush the names in ``folder`` to the disk; does nothing where folders cannot be opened."""
+    """Flush the names in ``folder`` to the disk; do nothing where folders cannot be opened."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError:  # Windows
@@ -53,15 +53,15 @@ def sync_folder(folder: Path) -> None:
 
 
 def check_target(what: str, path: Path, error: type[NasturtiumError] = StoreError) -> None:
-    """Refuse a path that cannot be written.
+    """Check that a path can be written.
 
     Args:
         what: what will be written, for the message.
-        path: where.
-        error: the class of what is raised.
+        path: the path.
+        error: the class of the error.
 
     Raises:
-        NasturtiumError: it is a folder or a device, its folder is not there, or it cannot be
+        NasturtiumError: it is a folder or a device, its folder does not exist, or it cannot be
             written.
     """
     shown = repr(str(path) if len(str(path)) <= 200 else f"{str(path)[:197]}...")

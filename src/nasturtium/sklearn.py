@@ -22,7 +22,7 @@ from nasturtium.renamed import with_new_arguments
 from nasturtium.retraining.retrain import retrain
 from nasturtium.run.search import search
 from nasturtium.space.base import Space
-from nasturtium.study.stores.sql import Store
+from nasturtium.study.stores.base import Store
 from nasturtium.study.strategy import Strategy
 from nasturtium.task.sources import load
 from nasturtium.train.numerics import Numerics

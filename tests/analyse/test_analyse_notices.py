@@ -6,7 +6,7 @@ import pytest
 
 from nasturtium.analyse.notices import notices
 from nasturtium.architecture import Architecture
-from nasturtium.study.measured import Measured
+from nasturtium.study.metric_summary import MetricSummary
 from nasturtium.study.trial import Outcome, Proposal, Trial
 
 MANIFEST = {"data": {"classes": 4, "examples": {"train": 300, "valid": 100, "test": 50}}}
@@ -36,7 +36,9 @@ def test_trials_at_chance_level_are_said_to_be(
     accuracies: tuple[float, ...], chance: dict[str, float] | None, said: bool
 ) -> None:
     manifest: dict[str, Any] = MANIFEST | ({} if chance is None else {"chance": chance})
-    told = notices(Measured.of(trials(*({"accuracy": value} for value in accuracies))), manifest)
+    told = notices(
+        MetricSummary.of(trials(*({"accuracy": value} for value in accuracies))), manifest
+    )
     assert len(told) == said
     if said:
         assert "are at chance level" in told[0]
@@ -44,8 +46,8 @@ def test_trials_at_chance_level_are_said_to_be(
 
 
 def test_copies_between_splits_are_said() -> None:
-    assert notices(Measured(), MANIFEST | {"duplicates": {"test": 0, "valid": 0}}) == ()
-    (told,) = notices(Measured(), MANIFEST | {"duplicates": {"test": 15, "valid": 0}})
+    assert notices(MetricSummary(), MANIFEST | {"duplicates": {"test": 0, "valid": 0}}) == ()
+    (told,) = notices(MetricSummary(), MANIFEST | {"duplicates": {"test": 15, "valid": 0}})
     assert told.startswith("15 of 50 test examples are exact copies of examples that networks")
 
 
@@ -69,5 +71,5 @@ def test_how_latency_was_measured_is_said(loads: tuple[float, ...] | None, words
         "machine": {"cores": 2},
     }
     done = trials(*({"latency": 1.0, "host_load": load} for load in loads or ()))
-    (told,) = notices(Measured.of(done), manifest)
+    (told,) = notices(MetricSummary.of(done), manifest)
     assert told.endswith(words)

@@ -23,8 +23,8 @@ from nasturtium.bench.nasbenchmacro import NASBenchMacro
 from nasturtium.errors import EstimateError, SpaceError
 from nasturtium.space.zoo.nasbench201 import from_string, same_graph
 from nasturtium.study.context import StudyContext
+from nasturtium.study.fidelity import Fidelity
 from nasturtium.study.job import Job
-from nasturtium.study.trial import Fidelity
 
 DATA = os.environ.get("NASTURTIUM_DATA")
 tables = pytest.mark.skipif(DATA is None, reason="NASTURTIUM_DATA names no folder of tables")

@@ -22,7 +22,7 @@ from PIL import Image
 from nasturtium.cli import app, main
 from nasturtium.cli import search as search_command
 from nasturtium.run import search as run_search
-from nasturtium.study.stores.lease import explain
+from nasturtium.study.stores.failure import explain_failure
 from nasturtium.study.stores.sql import SqlStore
 
 Run = Callable[..., "Answer"]
@@ -383,7 +383,7 @@ def test_a_store_of_another_kind_is_left_alone(run: Run, tmp_path: Path) -> None
 
 
 def test_a_read_only_store_says_so() -> None:
-    said = explain("study.db", "written", OSError("attempt to write a readonly database"))
+    said = explain_failure("study.db", "written", OSError("attempt to write a readonly database"))
     assert "read-only; give one that can be written" in said
 
 

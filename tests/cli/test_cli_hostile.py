@@ -20,11 +20,12 @@ from nasturtium.display.printable import escape_unprintable
 from nasturtium.errors import StoreError
 from nasturtium.retraining.model_card import _code, _literal
 from nasturtium.run.command_line import command_line
+from nasturtium.run.validate_manifest import validate_manifest
 from nasturtium.status.study_summary import address
 from nasturtium.study.event import Event
+from nasturtium.study.stores.database import Database
 from nasturtium.study.stores.sql import SqlStore
 from nasturtium.study.study import Study
-from nasturtium.run.validate_manifest import validate_manifest
 
 Run = Callable[..., "tuple[int, str, str]"]
 
@@ -279,7 +280,7 @@ def test_a_password_is_never_printed(
         assert (code, out) == (2, "")
         assert "SECRET" not in err
     store = object.__new__(SqlStore)  # one that is connected, of which only the address is asked
-    store.url, store.path = url, None
+    store.database = Database(url, None, 0.0, read_only=True)
     study = Study(nas.zoo.mlp, nas.RandomSearch(), name="s", objectives=("accuracy",))
     monkeypatch.setattr(study, "store", store)
     assert "SECRET" not in address(study)

@@ -20,8 +20,8 @@ from nasturtium.strategy.asha import ASHA
 from nasturtium.strategy.evolution import RegularizedEvolution
 from nasturtium.strategy.local import LocalSearch
 from nasturtium.strategy.random import RandomSearch
+from nasturtium.study.fidelity import FULL, Fidelity
 from nasturtium.study.strategy import Strategy
-from nasturtium.study.trial import FULL, Fidelity
 
 
 def bowl(rows=400, **columns):
@@ -222,7 +222,7 @@ TABLE = """
 import nasturtium as nas
 from helper_of_the_table import best
 from nasturtium.bench.base import Benchmark
-from nasturtium.study.trial import FULL
+from nasturtium.study.fidelity import FULL
 
 @nas.space
 def net(choose):

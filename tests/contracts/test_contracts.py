@@ -1,4 +1,4 @@
-"""Every part that is shipped keeps the laws, and whatever breaks one is found out."""
+"""Every part of the package satisfies its contract, and violations are detected."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 import nasturtium as nas
+from nasturtium.contracts.assertions import alike
 from nasturtium.contracts.estimators import check_estimator
-from nasturtium.contracts.law import alike
 from nasturtium.contracts.spaces import check_space
 from nasturtium.contracts.stores import check_store
 from nasturtium.contracts.strategies import check_strategy
@@ -23,7 +23,8 @@ from nasturtium.space.zoo import SPACES
 from nasturtium.study.context import StudyContext
 from nasturtium.study.event import encode
 from nasturtium.study.job import Job
-from nasturtium.study.stores.sql import MemoryStore, SqlStore
+from nasturtium.study.stores.memory import MemoryStore
+from nasturtium.study.stores.sql import SqlStore
 from nasturtium.study.trial import Proposal
 
 # -- what is shipped ------------------------------------------------------------------------------
@@ -37,7 +38,7 @@ def test_spaces(name):
 BETWEEN_TWO = {"lemonade"}  # strategies that need an expensive and a cheap objective
 
 
-# With a surrogate: laws do not depend on how long it learns, so it learns for a moment.
+# With a surrogate: contracts do not depend on how long it is trained, so it is trained briefly.
 LEARNING = {
     "bananas": nas.BANANAS(mutants=10, predictor=MLPEnsemble(members=2, epochs=3)),
     "bayes": nas.BayesianOptimization(mutants=10, fresh=5),
@@ -95,7 +96,7 @@ def test_an_estimator_on_a_given_job():
     check_estimator(nas.Tabular(lambda architecture: {"accuracy": 0.5}), job)
 
 
-# -- what breaks a law ----------------------------------------------------------------------------
+# -- violations of contracts -----------------------------------------------------------------------
 
 
 class Sound(nas.Strategy):
@@ -157,7 +158,7 @@ LEFT = []
 
 
 class Elsewhere(Sound):
-    """What it knows lies outside the log: a counter that a new process would begin anew."""
+    """Keeps its state outside the log: in a counter that starts again in a new process."""
 
     def start(self):
         return [0]
@@ -236,7 +237,7 @@ def test_a_sound_strategy():
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Sound) else "",
 )
-def test_a_strategy_that_breaks_a_law(strategy, message):
+def test_a_strategy_that_violates_its_contract(strategy, message):
     with pytest.raises(AssertionError) as raised:
         check_strategy(strategy)
     assert message in str(raised.value)
@@ -296,9 +297,12 @@ def _same(architecture, seed):
 
 
 ONE = nn.Linear(1, 1)
-SPACE_LAWS = [
+SPACE_VIOLATIONS = [
     ({"sample": lambda rng: nas.Architecture("broken", {"w": np.random.randint(2**30)})}, "sample"),
-    ({"sample": lambda rng: nas.Architecture("other", {"w": 1})}, "which is no record of it"),
+    (
+        {"sample": lambda rng: nas.Architecture("other", {"w": 1})},
+        "which is not one of its architectures",
+    ),
     ({"mutate": lambda parent, rng: parent}, "mutate() gave its parent back"),
     (
         {"mutate": lambda p, rng: nas.Architecture("broken", {"w": p["w"] + random.random() + 1})},
@@ -327,8 +331,10 @@ SPACE_LAWS = [
 ]
 
 
-@pytest.mark.parametrize(("replaced", "message"), SPACE_LAWS, ids=[law[1] for law in SPACE_LAWS])
-def test_a_space_that_breaks_a_law(replaced, message, monkeypatch):
+@pytest.mark.parametrize(
+    ("replaced", "message"), SPACE_VIOLATIONS, ids=[case[1] for case in SPACE_VIOLATIONS]
+)
+def test_a_space_that_violates_its_contract(replaced, message, monkeypatch):
     space = Broken(**replaced)
     # Lambdas cannot be pickled; what pickling is for is checked below.
     monkeypatch.setattr("nasturtium.contracts.spaces._check_pickling", lambda *_: None)
@@ -384,10 +390,10 @@ class Nameless(Estimate):
             "a second time, for the same job",
         ),
         (Counting(), "keeps something on the instance: its attribute 'calls'"),
-        (Preparing(), "prepare worked again though its file was there"),
+        (Preparing(), "prepare worked again although its file exists"),
     ],
 )
-def test_an_estimator_that_breaks_a_law(estimator, message):
+def test_an_estimator_that_violates_its_contract(estimator, message):
     with pytest.raises(AssertionError) as raised:
         check_estimator(estimator, Broken())
     assert message in str(raised.value)
@@ -439,7 +445,10 @@ class Free:
     [
         ({}, None),
         ({"append": lambda study, events: 0}, "append() of two events to an empty log returned 0"),
-        ({"read": lambda inner, study, after: inner.read("s", after)}, "one study sees another"),
+        (
+            {"read": lambda inner, study, after: inner.read("s", after)},
+            "a study has events of another study",
+        ),
         (
             {"read": lambda inner, study, after: inner.read(study)},
             "was appended and Event(kind='man",
@@ -452,7 +461,7 @@ class Free:
         ({"lease": lambda study: Free()}, "a study's lease was given twice"),
     ],
 )
-def test_a_store_that_breaks_a_law(replaced, message):
+def test_a_store_that_violates_its_contract(replaced, message):
     if message is None:
         check_store(lambda folder: Leaky(**replaced), durable=False)
         return
@@ -462,9 +471,9 @@ def test_a_store_that_breaks_a_law(replaced, message):
 
 
 def test_a_store_that_forgets_is_not_durable():
-    with pytest.raises(AssertionError, match="an event that is not plain data was taken"):
+    with pytest.raises(AssertionError, match="an event that is not plain data was accepted"):
         check_store(lambda folder: MemoryStore())
-    with pytest.raises(AssertionError, match="does not read what was appended"):
+    with pytest.raises(AssertionError, match="does not read the appended events"):
         check_store(lambda folder: SqlStore(folder / f"{len(list(folder.iterdir()))}.db"))
 
 

@@ -84,6 +84,7 @@ def nothing(*args: object) -> None:
 
 def arm_driver(death: Death) -> None:
     from nasturtium.study.files import Files
+    from nasturtium.study.stores.log_writer import LogWriter
     from nasturtium.study.stores.sql import SqlStore
 
     own = os.getpid()
@@ -91,17 +92,17 @@ def arm_driver(death: Death) -> None:
     around(Files, "clear", lambda *_: death("clear", own), lambda *_: death("cleared", own))
     around(Files, "put", nothing, lambda *_: death("kept", own))
     around(Files, "take_result", nothing, lambda *_: death("taken", own))
-    original = SqlStore._append_sqlite
+    original = LogWriter._append_sqlite
 
-    def append_sqlite(store: Any, rows: Any, sums: Any = ()) -> None:
-        raw = store._raw
-        store._raw = Uncommitted(raw, death)
+    def append_sqlite(writer: Any, rows: Any, snapshots: Any = ()) -> None:
+        raw = writer.database.raw
+        writer.database.raw = Uncommitted(raw, death)
         try:
-            original(store, rows, sums)
+            original(writer, rows, snapshots)
         finally:
-            store._raw = raw
+            writer.database.raw = raw
 
-    SqlStore._append_sqlite = append_sqlite  # type: ignore[method-assign]
+    LogWriter._append_sqlite = append_sqlite  # type: ignore[method-assign]
 
 
 class Uncommitted:
@@ -251,8 +252,8 @@ def quick(store: str, side: str, point: str, executor: nas.Executor, lag: int, *
     from nasturtium.run.stages import announcer
     from nasturtium.study.context import StudyContext
     from nasturtium.study.preparation import Preparation
-    from nasturtium.study.stores.lease import Lease
-    from nasturtium.study.stores.sql import open_store
+    from nasturtium.study.stores.base import Lease
+    from nasturtium.study.stores.open_store import open_store
 
     death = Death(side, point)
     if point and __name__ == "__main__":

@@ -22,9 +22,9 @@ from nasturtium.run.open_study import open_study, read_manifest
 from nasturtium.status.study_overview import overview_of, read_overview
 from nasturtium.status.study_summary import rows as rows_of
 from nasturtium.status.study_summary import summary
-from nasturtium.study import segment, summing
-from nasturtium.study.event import chained
-from nasturtium.study.stores import sql
+from nasturtium.study import log_summary
+from nasturtium.study.event import chain_digest
+from nasturtium.study.stores import log_writer, snapshots
 from nasturtium.study.stores.sql import SqlStore
 
 HOSTILE = [
@@ -108,7 +108,7 @@ def rewrite(path, rows):
         connection.execute("DELETE FROM event")
         digest = ""
         for number, kind, body, measured in rows:
-            digest = chained(digest, number, kind, body, measured)
+            digest = chain_digest(digest, number, kind, body, measured)
             row = ("s", number, kind, body, measured, digest)
             connection.execute("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?)", row)
         connection.execute("COMMIT")
@@ -220,7 +220,7 @@ def test_damaged_files_leases_and_snapshots_are_set_aside(path):
     code, out, err = said("check", path)
     assert code == 2 and "nasturtium repair" in err
     assert "is damaged: its content has another digest" in out
-    assert "nobody can tell who drives study 's'" in out and "1 snapshots do not fit" in out
+    assert "nobody can tell who drives study 's'" in out and "1 snapshots do not match" in out
     before = log(path)
     code, out, _ = said("repair", path)
     assert code == 0 and "moved the damaged file" in out and "nobody drives it any more" in out
@@ -322,13 +322,13 @@ def test_status_and_best_import_no_torch(path):
         subprocess.run([sys.executable, "-c", script, command], check=True, capture_output=True)
 
 
-# -- sums -----------------------------------------------------------------------------------------
+# -- snapshots -------------------------------------------------------------------------------------
 
 
-def test_sums_say_the_same_as_the_whole_log_wherever_it_ends(sound, tmp_path, monkeypatch):
+def test_snapshots_summarise_as_the_whole_log_does_wherever_it_ends(sound, tmp_path, monkeypatch):
     events = list(SqlStore(sound, read_only=True).read("s"))
     for size in (3, 7):
-        for module in (segment, sql, summing):
+        for module in (log_summary, log_writer, snapshots):
             monkeypatch.setattr(module, "SEGMENT", size)
         for end in range(2, len(events) + 1, 2):
             log = SqlStore(tmp_path / f"{size}-{end}.db")
@@ -337,13 +337,13 @@ def test_sums_say_the_same_as_the_whole_log_wherever_it_ends(sound, tmp_path, mo
                     log.close()
                     log = SqlStore(log.path)
                 log.append("s", events[place : min(end, place + 2)])
-            assert len(log.segments("s")) == end // size
+            assert len(log.summaries("s")) == end // size
             whole = open_study(log, "s")
             told = read_overview(log, "s", read_manifest(log, "s"))
             assert summary(told) == summary(whole) and rows_of(told) == rows_of(whole)
             assert told.candidates.best(5) == overview_of(whole).candidates.best(5)
             if end // size:
-                log._raw.execute("UPDATE snapshot SET body = replace(body, '1', '2')")
+                log.database.raw.execute("UPDATE snapshot SET body = replace(body, '1', '2')")
                 again = read_overview(log, "s", read_manifest(log, "s"))
-                assert len(log.segments("s")) == 0 and summary(again) == summary(whole)
+                assert len(log.summaries("s")) == 0 and summary(again) == summary(whole)
             log.close()

@@ -21,7 +21,7 @@ from nasturtium.report.study_facts import describe_study
 from nasturtium.retraining.model_card import format_card
 from nasturtium.run.open_study import open_study
 from nasturtium.study.context import StudyContext
-from nasturtium.study.stores.sql import open_store
+from nasturtium.study.stores.open_store import open_store
 
 SHORT: dict[str, Any] = {
     "recipe": "epochs=1",
@@ -191,15 +191,15 @@ def test_damaged_data_of_workers_are_made_again(tmp_path: Path) -> None:
     assert study.files is not None
     assert study.task is not None
     context = StudyContext("s", 0, flat, study.task, study.files)
-    file = context.packed()["task"] / "train_inputs.npy"
+    file = context.to_parts()["task"] / "train_inputs.npy"
     content = bytearray(file.read_bytes())
     content[-64:] = bytes(64)
     file.write_bytes(bytes(content))
-    task = StudyContext.unpacked(
-        context.packed()
+    task = StudyContext.from_parts(
+        context.to_parts()
     ).task  # a driver that starts again, and its worker
     assert task is not None
     assert np.array_equal(task.train.inputs, study.task.train.inputs)
     header = file.with_name("task.json")
     header.write_text(header.read_text().replace('"format": 2', '"format": 1'))  # older data
-    assert StudyContext.unpacked(context.packed()).task is not None
+    assert StudyContext.from_parts(context.to_parts()).task is not None

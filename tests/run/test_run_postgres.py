@@ -84,7 +84,7 @@ def test_a_search_goes_on_when_its_server_is_away(
         thread.join()
     assert len(study.history.finished) == len(study.history) and not faults
     assert comparable(SqlStore(url)) == undisturbed
-    assert "is away; trying again for up to 600 s" in caplog.text
+    assert "is unavailable; trying again for up to 600 s" in caplog.text
     assert study.store.folder.parent.name == "nasturtium.files"
     study.store.lease("s").release()  # it was given back
     secrets = ("s3cr:t", quote("s3cr:t", safe=""))

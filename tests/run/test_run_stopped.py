@@ -275,11 +275,11 @@ def test_draws_beside_which_others_were_stopped_are_no_control():
     assert study.count("uniform") == 3
     for trial, stopped in zip(trials, (False, False, True), strict=True):
         study.tell(trial, {"accuracy": 0.9}, stopped=stopped)
-    assert study.count("uniform") == 0 and study.history.drawn() == []
+    assert study.count("uniform") == 0 and study.history.uniform_draws() == []
     study.ask()
     assert study.count("uniform") == 0
     drawn = study.ask("control")
     study.tell(drawn, {"accuracy": 0.5})
     assert study.count("uniform") == 1
-    assert [trial.number for trial in study.history.drawn()] == [drawn.number]
-    assert split_pools(study.history).drawn == (0.5,)
+    assert [trial.number for trial in study.history.uniform_draws()] == [drawn.number]
+    assert pools(study.history).drawn == (0.5,)

@@ -18,7 +18,7 @@ from nasturtium.space.graph import GraphSpace
 from nasturtium.space.nodes import Graph, Node
 from nasturtium.strategy.bananas import BANANAS
 from nasturtium.strategy.local import LocalSearch
-from nasturtium.study.stores.sql import MemoryStore
+from nasturtium.study.stores.memory import MemoryStore
 from nasturtium.study.study import Study
 from nasturtium.supernet.relax import relax
 from nasturtium.supernet.relaxation import Softmax

@@ -78,7 +78,7 @@ def test_says_nothing_without_knowledge():
 def test_what_is_told_later_does_not_matter():
     history, trial = ended(random_curves(10, Random(1)))
     before = chance_of_best(history, at(trial, 0.2), among=3)
-    history._tell(nas.study.trial.Outcome(trial.number, {"accuracy": 99.0}))
+    history._complete(nas.study.trial.Outcome(trial.number, {"accuracy": 99.0}))
     assert chance_of_best(history, at(trial, 0.2), among=3) == before
 
 
@@ -131,7 +131,7 @@ def test_a_stopped_training_is_no_parent_and_not_the_best_point():
     stopped = nas.study.trial.Outcome(
         trial.number, {"accuracy": 99.0}, [{"accuracy": 99.0}], stopped=True
     )
-    history._tell(stopped)
+    history._complete(stopped)
     points.look(history, ends=ends)
     assert len(points.trials) == 13 and max(points.ranks) == points.ranks[-1]
     assert trial.number not in [one.number for one in top(points, 20)]

@@ -7,8 +7,8 @@ import pytest
 from nasturtium.errors import StrategyError
 from nasturtium.space.choice import space
 from nasturtium.strategy.median_stopping import MedianStop
+from nasturtium.study.fidelity import Fidelity
 from nasturtium.study.study import Study
-from nasturtium.study.trial import Fidelity
 
 
 @space

@@ -18,7 +18,7 @@ from nasturtium.strategy.bayes import BayesianOptimization
 from nasturtium.strategy.model_selection import RECENT, Surrogate, SurrogatePool
 from nasturtium.strategy.portfolio import Portfolio
 from nasturtium.study.event import encode
-from nasturtium.study.stores.sql import MemoryStore
+from nasturtium.study.stores.memory import MemoryStore
 from nasturtium.study.study import Study
 
 SMALL = {"mutants": 15, "fresh": 5}

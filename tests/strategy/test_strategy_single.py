@@ -32,8 +32,8 @@ from nasturtium.strategy.reinforce import (
     within,
 )
 from nasturtium.strategy.tournament import TournamentEvolution
+from nasturtium.study.objective import Objective
 from nasturtium.study.study import Study
-from nasturtium.study.trial import Objective
 
 tables = pytest.mark.skipif(
     "NASTURTIUM_DATA" not in os.environ, reason="NASTURTIUM_DATA names no folder of tables"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nasturtium.study.stores.address import printable
+from nasturtium.study.stores.redact import redact
 
 # Letters and signs that occur in no other part of the addresses below.
 PASSWORDS = st.text(alphabet="QZ!#$%^*()@/:?+~", min_size=3, max_size=20).map("Q{}Z".format)
@@ -16,7 +16,7 @@ PASSWORDS = st.text(alphabet="QZ!#$%^*()@/:?+~", min_size=3, max_size=20).map("Q
 
 @given(PASSWORDS)
 def test_a_password_before_the_host_is_hidden_even_if_it_was_not_encoded(password: str) -> None:
-    shown = printable(f"the store postgresql+psycopg://nas:{password}@host:5432/runs:digits fails")
+    shown = redact(f"the store postgresql+psycopg://nas:{password}@host:5432/runs:digits fails")
     assert shown == "the store postgresql+psycopg://nas:***@host:5432/runs:digits fails"
 
 
@@ -37,7 +37,7 @@ def test_a_password_before_the_host_is_hidden_even_if_it_was_not_encoded(passwor
     ],
 )
 def test_passwords_are_hidden_in_every_form(text: str, shown: str) -> None:
-    assert printable(text) == shown
+    assert redact(text) == shown
 
 
 @pytest.mark.parametrize(
@@ -53,11 +53,11 @@ def test_passwords_are_hidden_in_every_form(text: str, shown: str) -> None:
     ],
 )
 def test_a_text_without_a_password_stays_as_it_is(text: str) -> None:
-    assert printable(text) == text
+    assert redact(text) == text
 
 
 def test_a_long_text_is_looked_through_in_no_time() -> None:
     for text in ("x" * 300_000, "a.b%" * 100_000):
         begin = time.process_time()
-        assert printable(text) == text
+        assert redact(text) == text
         assert time.process_time() - begin < 2.0

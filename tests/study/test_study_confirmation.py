@@ -95,7 +95,7 @@ def test_a_trial_of_higher_fidelity_outdoes_confirmed_ones() -> None:
     study = nas.Study(nas.zoo.nasbench201, nas.RandomSearch(), store=None)
     rng, half = Random(0), nas.Fidelity(epochs=0.5)
     for value in (0.9, 0.8):
-        trial = study._added(Proposal(study.space.sample(rng), half), "search")
+        trial = study._ask_for(Proposal(study.space.sample(rng), half), "search")
         study.tell(trial, {"accuracy": value})
     confirm_all(study, 2, [0.1, 0.8])
     assert study.best.number == 1

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from nasturtium.architecture import Architecture
 from nasturtium.errors import StoreError
 from nasturtium.study.event import Event, decode, encode
-from nasturtium.study.trial import FULL, Fidelity, Outcome, Proposal, Trial
+from nasturtium.study.fidelity import FULL, Fidelity
+from nasturtium.study.trial import Outcome, Proposal, Trial
 
 texts = st.text(max_size=8)  # all of Unicode but lone surrogates
 numbers = st.integers(0, 10**6)

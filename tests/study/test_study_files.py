@@ -79,8 +79,8 @@ def test_what_nothing_refers_to_is_collected(files):
 
 
 def result(**changes):
-    told = {"metrics": {"accuracy": 0.5}, "curve": [], "files": {}, "error": None}
-    return {"job": "job", **told, "seconds": 1.0, "cpu_seconds": 1.0, **changes}
+    outcome = {"metrics": {"accuracy": 0.5}, "curve": [], "files": {}, "error": None}
+    return {"job": "job", **outcome, "seconds": 1.0, "cpu_seconds": 1.0, **changes}
 
 
 def test_a_result_waits_for_the_job_that_made_it(files):
@@ -119,10 +119,10 @@ def test_a_result_waits_for_the_job_that_made_it(files):
 def test_a_result_that_is_none_is_dropped(files, wrong):
     files.leave_result("study", 3, result(**wrong))
     assert files.take_result("study", 3, "job") is None
-    told = result()
+    outcome = result()
     for name in wrong:
-        del told[name]
-    files.leave_result("study", 3, told)
+        del outcome[name]
+    files.leave_result("study", 3, outcome)
     assert files.take_result("study", 3, "job") is None
 
 

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 import nasturtium as nas
 from nasturtium.architecture import Architecture
 from nasturtium.errors import StrategyError
+from nasturtium.study.fidelity import FULL, Fidelity
 from nasturtium.study.history import History
-from nasturtium.study.trial import FULL, Fidelity, Objective, Outcome, Proposal, Trial
+from nasturtium.study.objective import Objective
+from nasturtium.study.trial import Outcome, Proposal, Trial
 
 HALF = Fidelity(epochs=0.5)
 
@@ -50,19 +52,19 @@ def happen(history, rng, asked_only=False):
         )
         arm = rng.choice(("search", "control", "reference"))
         state = "pending" if rng.random() < 0.8 else "rejected"
-        history._put(Trial(len(history), arm, proposal, state))
+        history._insert(Trial(len(history), arm, proposal, state))
     else:
         number = rng.choice(pending).number
         metrics = {"accuracy": rng.random()} if rng.random() < 0.8 else {}
         error = None if metrics and rng.random() < 0.8 else "why"
-        history._tell(Outcome(number, metrics, error=error, stopped=rng.random() < 0.3))
+        history._complete(Outcome(number, metrics, error=error, stopped=rng.random() < 0.3))
 
 
 def content(history):
     before = [list(history.before(trial)) for trial in history]
     ended = [list(history.before(trial, stopped=True)) for trial in history]
-    told = list(history.finished), list(history.stopped), list(history.ended)
-    return list(history), *told, history.pending, before, ended
+    results = list(history.finished), list(history.stopped), list(history.ended)
+    return list(history), *results, history.pending, before, ended
 
 
 def fresh(history):
@@ -71,7 +73,7 @@ def fresh(history):
     twin._trials, twin._numbers = list(history._trials), list(history._numbers)
     twin._finished, twin._pending = list(history._finished), dict(history._pending)
     twin._ended = list(history._ended)
-    twin._order, twin._told = list(history._order), dict(history._told)
+    twin._order, twin._ended_before = list(history._order), dict(history._ended_before)
     return twin
 
 
@@ -105,19 +107,19 @@ def test_what_could_not_be_logged_is_taken_back(seed, condition):
     kept, number = (content(history), content(view)), len(history)
     for _ in range(5):
         happen(history, rng, asked_only=True)
-    history._take_back(number)
+    history._remove_from(number)
     assert (content(history), content(view)) == kept
 
 
-def test_what_was_told_before_a_trial_was_asked_for():
+def test_trials_that_had_ended_before_a_trial_was_asked_for():
     history = History(toy, (Objective("accuracy"),))
     searched = history.where(arm="search")
 
     def ask(number, arm):
-        history._put(Trial(number, arm, Proposal(architecture(number))))
+        history._insert(Trial(number, arm, Proposal(architecture(number))))
 
     def tell(number):
-        history._tell(Outcome(number, {"accuracy": 0.5}))
+        history._complete(Outcome(number, {"accuracy": 0.5}))
 
     for number, arm in enumerate(("search", "control", "search")):
         ask(number, arm)
@@ -153,7 +155,7 @@ def test_a_view_is_made_once():
         (
             {"state": "pending"},
             "history.where got state='pending'; expected one of finished, failed, rejected, "
-            "stopped; trials that are out now are history.pending",
+            "stopped; pending trials are in history.pending",
         ),
     ],
 )
@@ -179,17 +181,17 @@ rows = st.lists(
 )
 
 
-def told(rows, constraints=()):
-    """A history of these rows, asked in order and told in the reverse order."""
+def completed(rows, constraints=()):
+    """A history of these rows, asked for in order and reported in reverse order."""
     history = History(toy, OBJECTIVES, constraints)
     for number, row in enumerate(rows):
-        history._put(Trial(number, "search", Proposal(architecture(row[4]), row[3])))
+        history._insert(Trial(number, "search", Proposal(architecture(row[4]), row[3])))
     for number, row in reversed(list(enumerate(rows))):
         metrics = dict(zip(("accuracy", "latency", "size"), row[:3], strict=True))
         if row[5] == "stopped":
-            history._tell(Outcome(number, metrics, stopped=True))
+            history._complete(Outcome(number, metrics, stopped=True))
         else:
-            history._tell(Outcome(number, {} if row[5] else metrics, error=row[5]))
+            history._complete(Outcome(number, {} if row[5] else metrics, error=row[5]))
     return history
 
 
@@ -208,7 +210,7 @@ def comparable(history):
 @settings(max_examples=150, deadline=None)
 @given(rows, st.booleans(), st.integers(1, 4))
 def test_best_is_what_sorting_by_hand_gives(rows, bounded, k):
-    history = told(rows, BOUNDS if bounded else ())
+    history = completed(rows, BOUNDS if bounded else ())
     trials = comparable(history)
     broken = {t.number: excess(t) if bounded else 0.0 for t in trials}
     for trial in trials:
@@ -233,7 +235,7 @@ def beats(one, other):
 @settings(max_examples=150, deadline=None)
 @given(rows, st.booleans())
 def test_front_is_what_comparing_all_pairs_gives(rows, bounded):
-    history = told(rows, BOUNDS if bounded else ())
+    history = completed(rows, BOUNDS if bounded else ())
     trials = [t for t in comparable(history) if not bounded or excess(t) == 0.0]
     wanted, seen = [], set()
     for trial in trials:
@@ -252,8 +254,8 @@ def test_front_of_many_trials(objectives):
     goals = tuple(Objective(f"m{i}", "min" if i % 2 else "max") for i in range(objectives))
     history = History(toy, goals)
     for number in range(300):
-        history._put(Trial(number, "search", Proposal(architecture(number % 6))))
-        history._tell(Outcome(number, {o.metric: round(rng.gauss(0, 1), 1) for o in goals}))
+        history._insert(Trial(number, "search", Proposal(architecture(number % 6))))
+        history._complete(Outcome(number, {o.metric: round(rng.gauss(0, 1), 1) for o in goals}))
     front = history.front()
     vectors = [history.vector(trial) for trial in front]
     everything = [history.vector(trial) for trial in history]
@@ -264,12 +266,12 @@ def test_front_of_many_trials(objectives):
 
 def test_nothing_finished_has_no_best_and_no_front():
     history = History(toy, OBJECTIVES)
-    history._put(Trial(0, "search", Proposal(architecture(0))))
+    history._insert(Trial(0, "search", Proposal(architecture(0))))
     assert history.best() == () and history.front() == ()
 
 
 def test_violation_of_what_is_not_a_number():
-    history = told([(1.0, math.nan, 1.0, FULL, 0, None)], BOUNDS)
+    history = completed([(1.0, math.nan, 1.0, FULL, 0, None)], BOUNDS)
     assert history.violation(history[0]) == math.inf
     assert history.front() == ()
 
@@ -282,7 +284,7 @@ def test_bounds_on_objectives_are_constraints():
 
 
 def test_a_metric_that_is_not_there():
-    history = told([(1.0, 1.0, 1.0, FULL, 0, None), (1.0, 1.0, 1.0, FULL, 1, "why")])
+    history = completed([(1.0, 1.0, 1.0, FULL, 0, None), (1.0, 1.0, 1.0, FULL, 1, "why")])
     history.objectives = (Objective("energy", "min"),)
     with pytest.raises(StrategyError) as raised:
         history.score(history[0])
@@ -295,7 +297,7 @@ def test_a_metric_that_is_not_there():
 
 @pytest.mark.parametrize("number", [-1, 2, 99])
 def test_a_trial_that_is_not_there(number):
-    history = told([(1.0, 1.0, 1.0, FULL, 0, None), (1.0, 1.0, 1.0, FULL, 1, "why")])
+    history = completed([(1.0, 1.0, 1.0, FULL, 0, None), (1.0, 1.0, 1.0, FULL, 1, "why")])
     with pytest.raises(StrategyError, match=f"there is no trial {number} among 2 trials here"):
         history.trial(number)
     with pytest.raises(StrategyError, match="there is no trial 1 among 1 trials here"):
@@ -303,7 +305,7 @@ def test_a_trial_that_is_not_there(number):
 
 
 def test_a_history_is_a_sequence():
-    history = told([(1.0, 1.0, 1.0, FULL, kind, None) for kind in range(3)])
+    history = completed([(1.0, 1.0, 1.0, FULL, kind, None) for kind in range(3)])
     assert [trial.number for trial in history] == [0, 1, 2]
     assert history[-1].number == 2 and [t.number for t in history[1:]] == [1, 2]
     assert [trial.number for trial in history.finished] == [2, 1, 0]

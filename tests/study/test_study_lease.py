@@ -16,10 +16,12 @@ import pytest
 from stored import failing
 
 from nasturtium.study.event import Event
-from nasturtium.study.stores.lease import HeldInTable, Place, lease_problem, started
-from nasturtium.study.stores.sql import MemoryStore, SqlStore
+from nasturtium.study.stores.lease import TableLease
+from nasturtium.study.stores.lease_holder import PidNamespace, lease_problem, process_start
+from nasturtium.study.stores.memory import MemoryStore
+from nasturtium.study.stores.sql import SqlStore
 
-ELSEWHERE = Place("elsewhere", "boot", "pid:[1]")
+ELSEWHERE = PidNamespace("elsewhere", "boot", "pid:[1]")
 
 
 @pytest.fixture
@@ -38,15 +40,15 @@ def store(path):
 def held_by(store, place=ELSEWHERE, *, pid=1, when="0", beat=None, text=None):
     """Write the lease of another holder."""
     holder = json.dumps({**place._asdict(), "pid": pid, "started": when}) if text is None else text
-    raw = store._raw
-    store._make()
+    raw = store.database.raw
+    store.database.create_tables()
     raw.execute("DELETE FROM lease")
     beat = time.time() if beat is None else beat
     raw.execute("INSERT INTO lease VALUES ('a', ?, ?)", (holder, beat))
 
 
 def beat_of(store):
-    return store._raw.execute("SELECT beat FROM lease").fetchone()[0]
+    return store.database.raw.execute("SELECT beat FROM lease").fetchone()[0]
 
 
 # -- at one place ---------------------------------------------------------------------------------
@@ -55,10 +57,11 @@ HOLDING = """
 import sys
 from nasturtium.errors import StoreError
 from nasturtium.study.event import Event
-from nasturtium.study.stores.lease import HeldInTable, Place
+from nasturtium.study.stores.lease import TableLease, PidNamespace
 from nasturtium.study.stores.sql import SqlStore
 store = SqlStore(sys.argv[1])
-lease = HeldInTable(store, "a", float(sys.argv[2]), Place(*sys.argv[3:]) if sys.argv[3:] else None)
+namespace = PidNamespace(*sys.argv[3:]) if sys.argv[3:] else None
+lease = TableLease(store.database, "a", float(sys.argv[2]), namespace)
 lease.acquire()
 print("held", flush=True)
 for line in sys.stdin:
@@ -71,7 +74,7 @@ for line in sys.stdin:
 
 @contextmanager
 def driver(path, stale, *place):
-    """Another process that drives study ``a`` of a store, and appends when it is told a line."""
+    """Another process that drives study ``a`` of a store, and appends when it receives a line."""
     command = [sys.executable, "-c", HOLDING, str(path), str(stale), *place]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
     with subprocess.Popen(command, **pipes) as process:
@@ -86,7 +89,8 @@ def test_a_lease_is_held_by_a_living_process_and_not_by_a_dead_one(path):
     store = SqlStore(path)
     with driver(path, 60) as process:
         with failing(
-            f"study 'a' is being driven by process {process.pid} on {Place.here().host} (heard of ",
+            f"study 'a' is being driven by process {process.pid} on {PidNamespace.current().host} "
+            "(last heartbeat ",
             "wait for it, stop it, or give another name",
         ):
             store.lease("a")
@@ -111,28 +115,28 @@ def test_a_lease_is_held_once_in_a_process_and_given_back(path):
 
 
 def test_a_process_id_that_was_given_to_another_process_is_dead(store):
-    here = Place.here()
+    here = PidNamespace.current()
     held_by(store, here, pid=os.getppid(), when="another time")
     store.lease("a").release()
-    held_by(store, here, pid=os.getppid(), when=started(os.getppid()))
+    held_by(store, here, pid=os.getppid(), when=process_start(os.getppid()))
     with failing(f"driven by process {os.getppid()}"):
         store.lease("a")
 
 
 def test_when_a_process_started():
-    assert started(os.getpid()) == started(os.getpid()) is not None
+    assert process_start(os.getpid()) == process_start(os.getpid()) is not None
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
-    assert started(process.pid) is None
+    assert process_start(process.pid) is None
 
 
 # -- elsewhere ------------------------------------------------------------------------------------
 
 OTHERS = {
     "another host": ELSEWHERE,
-    "another boot of a host of this name": Place.here()._replace(boot="another"),
-    "another container of this name": Place.here()._replace(namespace="pid:[1]"),
-    "a host that tells its name only": Place(Place.here().host),
+    "another boot of a host of this name": PidNamespace.current()._replace(boot="another"),
+    "another container of this name": PidNamespace.current()._replace(namespace="pid:[1]"),
+    "a host that tells its name only": PidNamespace(PidNamespace.current().host),
 }
 
 
@@ -143,7 +147,7 @@ def test_a_holder_elsewhere_is_taken_over_when_it_is_silent_whatever_the_clocks(
 ):
     held_by(store, place, beat=time.time() + ahead)
     before = time.monotonic()
-    taker = HeldInTable(store, "a", stale=0.2).acquire()
+    taker = TableLease(store.database, "a", stale=0.2).acquire()
     assert 0.2 <= time.monotonic() - before < 5.0
     (record,) = caplog.records
     assert record.getMessage() == (
@@ -157,12 +161,12 @@ def test_a_holder_elsewhere_is_taken_over_when_it_is_silent_whatever_the_clocks(
 def test_a_holder_elsewhere_that_lives_is_left_alone_whatever_the_clocks(path, store, ahead):
     """The driver does nothing but hold the lease, as in one long job."""
     with driver(path, 0.6, "elsewhere") as process:
-        store._raw.execute("UPDATE lease SET beat = beat + ?", (ahead,))
+        store.database.raw.execute("UPDATE lease SET beat = beat + ?", (ahead,))
         with failing(
-            f"study 'a' is being driven by process {process.pid} on elsewhere, which was heard of "
-            "just now"
+            f"study 'a' is being driven by process {process.pid} on elsewhere, which sent a "
+            "heartbeat just now"
         ):
-            HeldInTable(store, "a", stale=20.0).acquire()
+            TableLease(store.database, "a", stale=20.0).acquire()
 
 
 def test_a_driver_that_was_stopped_writes_nothing_once_another_took_over(path, store):
@@ -170,7 +174,7 @@ def test_a_driver_that_was_stopped_writes_nothing_once_another_took_over(path, s
         print("go", file=process.stdin)
         assert process.stdout.readline() == "2\n"
         os.kill(process.pid, signal.SIGSTOP)
-        taker = HeldInTable(store, "a", stale=0.5).acquire()
+        taker = TableLease(store.database, "a", stale=0.5).acquire()
         os.kill(process.pid, signal.SIGCONT)
         for _ in range(2):
             print("go", file=process.stdin)
@@ -196,8 +200,8 @@ def test_a_driver_that_was_stopped_goes_on_where_nobody_took_over(path, store):
 
 
 def test_the_heart_beats_while_the_driver_does_something_else(store):
-    lease = HeldInTable(store, "a", stale=0.3).acquire()
-    store._raw.execute("UPDATE lease SET beat = 1e12")  # as if the clock was set back
+    lease = TableLease(store.database, "a", stale=0.3).acquire()
+    store.database.raw.execute("UPDATE lease SET beat = 1e12")  # as if the clock was set back
     seen = set()
     for _ in range(20):
         seen.add(beat_of(store))
@@ -207,12 +211,12 @@ def test_the_heart_beats_while_the_driver_does_something_else(store):
 
 
 def test_a_locked_file_does_not_end_the_heartbeat(path, store, monkeypatch):
-    lease = HeldInTable(store, "a", stale=1.2).acquire()
+    lease = TableLease(store.database, "a", stale=1.2).acquire()
     before = beat_of(store)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     failed = []
-    monkeypatch.setattr(store, "_engine", Broken(store._engine, failed))
+    monkeypatch.setattr(store.database, "engine", Broken(store.database.engine, failed))
     time.sleep(0.5)
     other.execute("COMMIT")
     other.close()
@@ -275,18 +279,18 @@ DAMAGED = {
 def test_a_damaged_lease_is_named_in_one_line_and_set_aside(store, row, part, caplog):
     assert part in lease_problem(row)
     held_by(store, text=row[0], beat=row[1])
-    lease = HeldInTable(store, "a", stale=0.1).acquire()
+    lease = TableLease(store.database, "a", stale=0.1).acquire()
     (record,) = caplog.records
-    said = record.getMessage()
-    assert said.startswith("the lease of study 'a' is damaged (its ") and "\n" not in said
-    assert part in said and "or at once by nasturtium repair" in said
+    message = record.getMessage()
+    assert message.startswith("the lease of study 'a' is damaged (its ") and "\n" not in message
+    assert part in message and "or at once by nasturtium repair" in message
     lease.beat()
     lease.release()
 
 
 def test_a_good_lease_has_no_problem(store):
     lease = store.lease("a")
-    row = store._raw.execute("SELECT holder, beat FROM lease").fetchone()
+    row = store.database.raw.execute("SELECT holder, beat FROM lease").fetchone()
     assert lease_problem(row) is None
     assert lease_problem((GOOD, 1)) is None
     assert lease_problem(('{"host": "h", "pid": 1, "started": null}', 1.0)) is None

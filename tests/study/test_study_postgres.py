@@ -11,8 +11,10 @@ from stored import failing, notes
 
 from nasturtium.contracts.stores import check_store
 from nasturtium.errors import StoreError
-from nasturtium.study.stores.lease import HeldInTable, Place
-from nasturtium.study.stores.sql import SqlStore, folder_of
+from nasturtium.study.stores.lease import TableLease
+from nasturtium.study.stores.lease_holder import PidNamespace
+from nasturtium.study.stores.open_store import files_folder
+from nasturtium.study.stores.sql import SqlStore
 
 
 @pytest.fixture
@@ -95,7 +97,8 @@ def test_connections_that_end_at_any_moment_lose_and_repeat_nothing(postgres, ur
 def test_an_append_whose_fate_is_unknown_is_looked_up(postgres, url, store, committed, count):
     """The connection breaks as the rows are committed: before the server did it, or after."""
     store.append("a", notes("before"))
-    link, work = store._link, store._link.connection
+    link = store.database.restored
+    work = link.connection
 
     class Breaking:
         """Commits, or does not, and then loses the connection."""
@@ -135,10 +138,10 @@ def test_an_append_waits_for_a_server_that_crashed(postgres, store, caplog):
     assert store.append("a", notes(2)) == 2
     thread.join()
     assert list(store.read("a")) == notes(1, 2)
-    said = [record.getMessage() for record in caplog.records]
-    assert len(said) == 2, said
-    assert "is away; trying again for up to 20 s" in said[0]
-    assert "is back after" in said[1]
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == 2, messages
+    assert "is unavailable; trying again for up to 20 s" in messages[0]
+    assert "is available again after" in messages[1]
     assert "s3cr" not in caplog.text
 
 
@@ -150,12 +153,12 @@ def test_who_reads_does_not_wait_and_who_drives_does(postgres, url, store):
     postgres.stop("fast")
     try:
         before = time.monotonic()
-        with failing("was away for 0 s", "give the same command when it is back"):
+        with failing("was unavailable for 0 s", "give the same command when it is available again"):
             reader.studies()
         with failing("cannot be opened"):
             SqlStore(url)
-        store.patience = 0.3
-        with failing("was away for", "everything that was committed is kept"):
+        store.database.patience = 0.3
+        with failing("was unavailable for", "everything that was committed is kept"):
             store.append("a", notes(2))
         assert time.monotonic() - before < 5.0
         thread = later(0.5, postgres.start)
@@ -202,7 +205,7 @@ def test_each_database_has_files_of_its_own(postgres, url, store):
     assert store.folder != other.folder
     assert store.folder.parent == other.folder.parent
     for again in (url, url.replace("127.0.0.1", "localhost")):
-        assert folder_of(again) == store.folder
+        assert files_folder(again) == store.folder
     assert SqlStore(url, folder="mine").folder.name == "mine"
     other.close()
 
@@ -230,18 +233,18 @@ def test_stores_that_open_a_new_database_at_once_agree(url):
 
 def test_a_lease_outlives_a_server_that_was_away(postgres, url, store, caplog):
     caplog.set_level(logging.ERROR)
-    lease = HeldInTable(store, "a", stale=1.5).acquire()
+    lease = TableLease(store.database, "a", stale=1.5).acquire()
     postgres.stop("immediate")
     time.sleep(2.0)
-    lease.beat()  # the database is away, which the next append waits for
+    lease.beat()  # the database is unavailable, and the next append waits for it
     postgres.start()
     time.sleep(0.6)
-    other = HeldInTable(SqlStore(url), "a", stale=1.5, place=Place("elsewhere"))
-    with failing("is being driven by process", "which was heard of just now"):
+    other = TableLease(SqlStore(url).database, "a", stale=1.5, namespace=PidNamespace("elsewhere"))
+    with failing("is being driven by process", "which sent a heartbeat just now"):
         other.acquire()
     lease.release()
     other.acquire().release()
-    other.store.close()
+    other.database.close()
 
 
 def test_of_drivers_that_take_a_study_at_once_one_gets_it(url):
@@ -249,7 +252,7 @@ def test_of_drivers_that_take_a_study_at_once_one_gets_it(url):
 
     def take(host):
         store = SqlStore(url)
-        held = HeldInTable(store, "a", stale=3.0, place=Place(host))
+        held = TableLease(store.database, "a", stale=3.0, namespace=PidNamespace(host))
         barrier.wait()
         try:
             got.append(held.acquire())
@@ -269,10 +272,12 @@ def test_of_drivers_that_take_a_study_at_once_one_gets_it(url):
 
 def test_a_driver_that_was_stopped_writes_nothing_after_another_took_over(url, store):
     store.append("a", notes(1))
-    first = HeldInTable(store, "a", stale=0.6).acquire()
-    first._ended.set()  # as if this process were stopped: nothing beats
+    first = TableLease(store.database, "a", stale=0.6).acquire()
+    first._released.set()  # as if this process were stopped: nothing beats
     other = SqlStore(url)
-    second = HeldInTable(other, "a", stale=0.6, place=Place("elsewhere")).acquire()
+    second = TableLease(
+        other.database, "a", stale=0.6, namespace=PidNamespace("elsewhere")
+    ).acquire()
     with failing("study 'a' was taken over by another driver"):
         store.append("a", notes(2))
     with failing("study 'a' was taken over by another driver"):

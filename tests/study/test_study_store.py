@@ -19,7 +19,9 @@ import pytest
 from stored import failing, notes
 
 from nasturtium.study.event import Event
-from nasturtium.study.stores.sql import MemoryStore, SqlStore, open_store
+from nasturtium.study.stores.memory import MemoryStore
+from nasturtium.study.stores.open_store import open_store
+from nasturtium.study.stores.sql import SqlStore
 
 
 def note(**content):
@@ -78,7 +80,7 @@ def test_all_or_none(path):
 def test_the_general_path_writes_the_same(path, tmp_path):
     """PostgreSQL is written through SQLAlchemy; SQLite can be as well."""
     general, direct = SqlStore(path), SqlStore(tmp_path / "direct.db")
-    general._raw = None
+    general.database.raw = None
     for store in (general, direct):
         assert store.append("a", notes(1, "ü")) == 2
         assert store.append("a", []) == 2
@@ -147,22 +149,22 @@ COUNTED = "'s' AS study, n AS number, 'note' AS kind, '{}' AS body, '' AS measur
 
 
 @pytest.mark.parametrize(
-    ("made", "said"),
+    ("statement", "message"),
     [
         (f"DROP TABLE event; CREATE VIEW event AS {ENDLESS}{COUNTED} FROM c", "view 'event'"),
         (f"DROP TABLE lease; CREATE VIEW lease AS {ENDLESS}n AS study FROM c", "view 'lease'"),
         ("CREATE TRIGGER t AFTER INSERT ON event BEGIN DELETE FROM event; END", "trigger 't'"),
     ],
 )
-def test_a_database_that_computes_what_is_read_is_refused(path, made, said):
+def test_a_database_that_computes_what_is_read_is_refused(path, statement, message):
     store = SqlStore(path)
     store.append("s", [Event("note", {"a": 1})])
     store.close()
     other = sqlite3.connect(path)
-    other.executescript(made)
+    other.executescript(statement)
     other.close()
     for read_only in (False, True):
-        with failing(str(path), f"has a {said}, which nasturtium does not make", "nothing was"):
+        with failing(str(path), f"has a {message}, which nasturtium does not make", "nothing was"):
             SqlStore(path, read_only=read_only)
 
 
@@ -244,12 +246,12 @@ def test_a_read_only_file(guarded):
 def test_a_full_disk_keeps_everything_before(path):
     store = SqlStore(path)
     store.append("a", notes(1))
-    pages = store._raw.execute("PRAGMA page_count").fetchone()[0]
-    store._raw.execute(f"PRAGMA max_page_count={pages + 3}")
+    pages = store.database.raw.execute("PRAGMA page_count").fetchone()[0]
+    store.database.raw.execute(f"PRAGMA max_page_count={pages + 3}")
     with failing("disk is full", "free some space, then resume: everything up to now is kept"):
         store.append("a", notes(2, "x" * 50_000, 3))
     assert list(SqlStore(path).read("a")) == notes(1)
-    store._raw.execute("PRAGMA max_page_count=1000000")
+    store.database.raw.execute("PRAGMA max_page_count=1000000")
     assert store.append("a", notes(4)) == 2
     assert list(SqlStore(path).read("a")) == notes(1, 4)
 
@@ -277,13 +279,13 @@ def test_a_process_killed_while_it_appends_leaves_a_prefix(path):
             first = int(process.stdout.readline())
             time.sleep(rng.uniform(0.0, 0.1))
             os.kill(process.pid, signal.SIGKILL)
-            said = [first, *(int(line) for line in process.stdout if line.endswith("\n"))]
+            reported = [first, *(int(line) for line in process.stdout if line.endswith("\n"))]
         store = SqlStore(path)
         values = [event.data["value"] for event in store.read("a")]
         # Nothing that was acknowledged is lost, nothing is cut in two, and there are no gaps.
         assert values == list(range(len(values)))
         assert [row[0] for row in store.text("a")] == list(range(1, len(values) + 1))
-        assert len(values) in (said[-1], said[-1] + 3)
+        assert len(values) in (reported[-1], reported[-1] + 3)
         length = len(values)
         store.close()
     assert SqlStore(path).append("a", notes("on")) == length + 1

@@ -1,4 +1,4 @@
-"""Studies: asked, told, interrupted at every event, and gone on with as if nothing had happened."""
+"""Studies: ask and tell, interruption at every event, and resumption with the same result."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 import nasturtium as nas
 from nasturtium.errors import StoreError, StrategyError
 from nasturtium.study.event import Event
-from nasturtium.study.stores.sql import MemoryStore, SqlStore
-from nasturtium.study.study import _key
+from nasturtium.study.proposer import mix_seed
+from nasturtium.study.stores.memory import MemoryStore
+from nasturtium.study.stores.sql import SqlStore
 from nasturtium.study.trial import Outcome
 
 
@@ -121,10 +122,9 @@ def test_interrupted_anywhere_it_goes_on_to_the_same_log(strategy, options, tmp_
         # appended together with what follows them, all or none.
         if cut and log[cut - 1].kind == "rejected":
             continue
-        parts._make()
-        parts._raw.execute("DELETE FROM event")
-        parts._ends.clear()
-        parts._summing.clear()
+        parts.database.create_tables()
+        parts.database.raw.execute("DELETE FROM event")
+        parts._writer.forget()
         if cut:
             parts.append("s", log[:cut])
         study = reopened(parts)
@@ -160,7 +160,7 @@ def test_one_instance_in_two_studies_at_once(strategy):
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**32), st.sampled_from(STRATEGIES))
-def test_pending_trials_told_in_any_order(seed, strategy):
+def test_pending_trials_reported_in_any_order(seed, strategy):
     """With several workers the log decides: folded again, it gives the same study."""
     rng, store = Random(seed), MemoryStore()
     study = nas.Study(toy, strategy, store=store, seed=seed, **BOUNDED)
@@ -182,7 +182,7 @@ def test_pending_trials_told_in_any_order(seed, strategy):
     assert again.ask() == study.ask()
 
 
-def test_every_search_trial_is_folded_once_in_the_order_told():
+def test_every_search_trial_is_folded_once_in_the_order_of_results():
     study = nas.Study(toy, Bandit(), **BOUNDED)
     trials = [study.ask() for _ in range(3)]
     control, reference = study.ask("control"), study.add(toy.sample(Random(0)), "reference")
@@ -252,8 +252,8 @@ def test_bounds_that_nothing_meets(tmp_path, monkeypatch):
     with pytest.raises(StrategyError) as raised:
         study.ask()
     assert str(raised.value) == (
-        "2,000 proposals in a row break the bounds size<0.5, size>0.1 (the last: size = 7, bound "
-        "size<0.5); loosen a bound or restrict the space"
+        "2,000 proposals in a row violate the constraints size<0.5, size>0.1 (the last: size = 7, "
+        "bound size<0.5); loosen a constraint or restrict the space"
     )
     assert len(study.history) == 2_000 and study.history.pending == ()
     looser = nas.Study(toy, nas.RandomSearch(), store=tmp_path / "study.db")
@@ -322,7 +322,7 @@ def test_scalars_of_a_refusal_are_numbers(tmp_path):
     assert study.history[0].metrics == {"latency": 7.0}
 
 
-def test_a_bound_whose_metric_is_not_told_is_taken_from_the_screen():
+def test_a_constrained_metric_that_is_not_reported_is_taken_from_the_screen():
     study = nas.Study(toy, nas.RandomSearch(), **BOUNDED)
     trial = study.ask()
     study.tell(trial, {"accuracy": 0.5})
@@ -331,7 +331,7 @@ def test_a_bound_whose_metric_is_not_told_is_taken_from_the_screen():
     assert study.best.metrics == {"accuracy": 0.5, "size": size}
 
 
-def test_a_trial_is_told_once():
+def test_a_trial_is_reported_once():
     study = nas.Study(toy, nas.RandomSearch(), name="digits")
     trial = study.ask()
     study.tell(trial, {"accuracy": 0.5})
@@ -339,8 +339,8 @@ def test_a_trial_is_told_once():
         with pytest.raises(StrategyError) as raised:
             tell()
         assert str(raised.value) == (
-            "trial 0 of study 'digits' is not pending; a trial is told once, and only after ask() "
-            "gave it"
+            "trial 0 of study 'digits' is not pending; report the result of a trial once, after "
+            "ask() returned it"
         )
     assert study.best.metrics == {"accuracy": 0.5}
 
@@ -351,23 +351,25 @@ def test_what_the_store_refuses_has_not_happened(tmp_path):
     for _ in range(5):
         study.tell(study.ask(), {"accuracy": 0.5})
     wanted = nas.Study(toy, nas.RandomSearch(), store=store, **BOUNDED).ask()
-    store._raw.execute("DELETE FROM event WHERE number = (SELECT max(number) FROM event)")
+    store.database.raw.execute("DELETE FROM event WHERE number = (SELECT max(number) FROM event)")
     while store.text("study")[-1][1] == "rejected":
-        store._raw.execute("DELETE FROM event WHERE number = (SELECT max(number) FROM event)")
-    store._raw.execute("PRAGMA query_only=1")
+        store.database.raw.execute(
+            "DELETE FROM event WHERE number = (SELECT max(number) FROM event)"
+        )
+    store.database.raw.execute("PRAGMA query_only=1")
     before = list(study.history)
     for attempt in (study.ask, lambda: study.add(toy.sample(Random(0)), "reference")):
         with pytest.raises(StoreError, match="cannot be written"):
             attempt()
         assert list(study.history) == before and study.history.pending == ()
-    store._raw.execute("PRAGMA query_only=0")
+    store.database.raw.execute("PRAGMA query_only=0")
     trial = study.ask()
     assert trial == wanted
-    store._raw.execute("PRAGMA query_only=1")
+    store.database.raw.execute("PRAGMA query_only=1")
     with pytest.raises(StoreError, match="cannot be written"):
         study.tell(trial, {"accuracy": 0.5})
     assert study.history.pending == (trial,)
-    store._raw.execute("PRAGMA query_only=0")
+    store.database.raw.execute("PRAGMA query_only=0")
     study.tell(trial, {"accuracy": 0.5})
     again = nas.Study(toy, nas.RandomSearch(), store=store, **BOUNDED)
     assert list(again.history) == list(study.history)
@@ -424,10 +426,10 @@ def test_nothing_finished_yet():
     assert repr(study) == "<study digits: 0 of 2 trials finished>"
 
 
-def test_a_log_that_tells_of_what_was_never_asked():
+def test_a_log_that_reports_a_trial_that_was_never_asked_for():
     store = MemoryStore()
     store.append("study", [Event("told", Outcome(0, {"accuracy": 1.0}))])
-    with pytest.raises(StoreError, match=r"event 1 of .* tells of trial 0, which is not pending"):
+    with pytest.raises(StoreError, match=r"event 1 of .* reports trial 0, which is not pending"):
         nas.Study(toy, nas.RandomSearch(), store=store)
 
 
@@ -446,7 +448,7 @@ def test_what_is_not_a_trial_is_logged_and_read_again(tmp_path):
         assert study.notes == [{"tried": 3}]
 
 
-def test_work_that_was_told_meanwhile_is_not_handed_out():
+def test_a_trial_that_was_reported_meanwhile_is_not_handed_out():
     store = MemoryStore()
     first = nas.Study(toy, nas.RandomSearch(), store=store)
     trials = [first.ask(), first.ask()]
@@ -456,6 +458,6 @@ def test_work_that_was_told_meanwhile_is_not_handed_out():
 
 
 def test_seeds_differ_by_every_part():
-    keys = {_key(s, n, p) for s in range(-3, 20) for n in range(50) for p in (1, 2)}
+    keys = {mix_seed(s, n, p) for s in range(-3, 20) for n in range(50) for p in (1, 2)}
     assert len(keys) == 23 * 50 * 2
     assert all(0 <= key < 2**64 for key in keys)

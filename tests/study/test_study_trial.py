@@ -8,14 +8,9 @@ import pytest
 
 from nasturtium.architecture import Architecture
 from nasturtium.errors import StrategyError
-from nasturtium.study.trial import (
-    FULL,
-    Fidelity,
-    Objective,
-    Proposal,
-    parse_bound,
-    parse_objective,
-)
+from nasturtium.study.fidelity import FULL, Fidelity
+from nasturtium.study.objective import Objective, parse_constraint, parse_objective
+from nasturtium.study.trial import Proposal
 
 
 @pytest.mark.parametrize(
@@ -56,7 +51,7 @@ def test_a_metric_whose_direction_is_not_known_is_refused(text):
 def test_objective_is_taken_as_it_is():
     given = Objective("latency", "min", bound=5.0)
     assert parse_objective(given) is given
-    assert parse_bound(given) is given
+    assert parse_constraint(given) is given
 
 
 @pytest.mark.parametrize(
@@ -92,7 +87,7 @@ def test_objective_that_is_not_understood(text):
     ],
 )
 def test_bound_from_text(text, metric, goal, bound):
-    made = parse_bound(text)
+    made = parse_constraint(text)
     assert (made.metric, made.goal) == (metric, goal)
     assert made.bound == pytest.approx(bound, rel=1e-12)
 
@@ -112,7 +107,7 @@ def test_bound_from_text(text, metric, goal, bound):
 )
 def test_bound_that_is_not_understood(text):
     with pytest.raises(StrategyError) as raised:
-        parse_bound(text)
+        parse_constraint(text)
     assert str(raised.value) == (
         f"constraint {text!r} is not understood; write a metric, < or >, and a number, e.g. "
         "params<50k, macs<3M, latency<5ms, accuracy>0.9"
@@ -123,7 +118,7 @@ def test_a_constraint_needs_its_bound():
     with pytest.raises(
         StrategyError, match=r"has no bound; give Objective\(\.\.\., bound=\.\.\.\)"
     ):
-        parse_bound(Objective("params", "min"))
+        parse_constraint(Objective("params", "min"))
 
 
 def test_a_goal_is_max_or_min():

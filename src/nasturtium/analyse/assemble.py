@@ -30,7 +30,8 @@ from nasturtium.analyse.curves import control_curve, search_curve
 from nasturtium.analyse.evidence import Evidence
 from nasturtium.analyse.ranking import Rank, rank_correlation
 from nasturtium.study.history import History
-from nasturtium.study.trial import Objective, Trial
+from nasturtium.study.objective import Objective
+from nasturtium.study.trial import Trial
 
 __all__ = ["assemble_evidence"]
 

@@ -19,8 +19,8 @@ from scipy.stats import t as student
 from nasturtium.analyse.comparison.retrained import Network, highest_value
 from nasturtium.analyse.comparison.verdict import Verdict
 from nasturtium.analyse.curves import resample
-from nasturtium.study.history import SPENT, History
-from nasturtium.study.trial import Objective
+from nasturtium.study.history import ESTIMATED_STATES, History
+from nasturtium.study.objective import Objective
 
 __all__ = ["CostBenefit", "Gain", "Spent", "compute_cost_benefit", "gain_over"]
 
@@ -140,7 +140,7 @@ def compute_cost_benefit(
     spent: Spent,
 ) -> CostBenefit:
     """Compute cost and gain of a search from its trials and its verdict."""
-    run = [t for t in history if t.arm in ("search", "confirm") and t.state in SPENT]
+    run = [t for t in history if t.arm in ("search", "confirm") and t.state in ESTIMATED_STATES]
     seconds = sum(trial.seconds for trial in run)
     kwh, source = _energy(seconds, spent)
     doubling = _per_doubling(history, objective)
@@ -198,7 +198,7 @@ def _energy(seconds: float, spent: Spent) -> tuple[float | None, str]:
 
 
 def _per_doubling(history: History, objective: Objective) -> Gain:
-    run = [t for t in history if t.arm == "search" and t.state in SPENT]
+    run = [t for t in history if t.arm == "search" and t.state in ESTIMATED_STATES]
     found = [
         objective.sign * t.metrics[objective.metric]
         if t.fidelity.full and t.state == "finished" and objective.metric in t.metrics

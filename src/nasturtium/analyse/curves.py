@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from scipy.special import gammaln
 
 from nasturtium.analyse.normal_scores import normal_scores
-from nasturtium.study.history import SPENT, History
-from nasturtium.study.trial import Objective
+from nasturtium.study.history import ESTIMATED_STATES, History
+from nasturtium.study.objective import Objective
 
 __all__ = ["Curve", "control_curve", "resample", "search_curve"]
 
@@ -84,7 +84,7 @@ def _spent(history: History, objective: Objective) -> tuple[Vector, Vector, Vect
     """Return cumulative cost, cumulative seconds and estimates (larger is better) of the search."""
     cost, seconds, estimates = [], [], []
     for trial in history:
-        if trial.arm != "search" or trial.state not in SPENT:
+        if trial.arm != "search" or trial.state not in ESTIMATED_STATES:
             continue
         cost.append(history.cost(trial))
         seconds.append(trial.seconds)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from statistics import NormalDist, median
 from typing import Any
 
-from nasturtium.study.measured import ACCURACIES, Measured
+from nasturtium.study.metric_summary import ACCURACIES, MetricSummary
 
 __all__ = ["notices"]
 
@@ -15,7 +15,7 @@ LEVEL = 0.05  # probability that networks that guess are not reported as such
 FEWEST = 3  # finished trials that the check of chance level needs
 
 
-def notices(measured: Measured, manifest: Mapping[str, Any]) -> tuple[str, ...]:
+def notices(measured: MetricSummary, manifest: Mapping[str, Any]) -> tuple[str, ...]:
     """Return sentences on chance level, copies between the splits, and the measurement of latency.
 
     Args:
@@ -29,7 +29,7 @@ def notices(measured: Measured, manifest: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _guessing(measured: Measured, manifest: Mapping[str, Any]) -> Iterator[str]:
+def _guessing(measured: MetricSummary, manifest: Mapping[str, Any]) -> Iterator[str]:
     """Report whether no trial is better than a guess.
 
     Guessing the most frequent class has its share as accuracy. The best of many networks that
@@ -70,7 +70,7 @@ def _copies(manifest: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _latency(measured: Measured, manifest: Mapping[str, Any]) -> Iterator[str]:
+def _latency(measured: MetricSummary, manifest: Mapping[str, Any]) -> Iterator[str]:
     setting = _measuring(manifest.get("estimator"))
     if setting is None:
         return

@@ -15,7 +15,8 @@ import numpy as np
 
 from nasturtium.errors import EstimateError
 from nasturtium.study.estimator import Estimator
-from nasturtium.study.trial import FULL, Fidelity, Objective, parse_objective
+from nasturtium.study.fidelity import FULL, Fidelity
+from nasturtium.study.objective import Objective, parse_objective
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -23,7 +23,7 @@ from nasturtium.architecture import Architecture
 from nasturtium.bench.base import Benchmark, meta, table
 from nasturtium.predict.cell import vertex_cell
 from nasturtium.space.pool import PoolSpace
-from nasturtium.study.trial import FULL, Fidelity
+from nasturtium.study.fidelity import FULL, Fidelity
 
 __all__ = ["EPOCHS", "NASBench101"]
 

@@ -28,7 +28,7 @@ from nasturtium.architecture import Architecture
 from nasturtium.bench.base import Benchmark, choice, columns, table
 from nasturtium.errors import EstimateError
 from nasturtium.space.zoo.nasbench201 import EDGES, OPS, nasbench201
-from nasturtium.study.trial import FULL, Fidelity
+from nasturtium.study.fidelity import FULL, Fidelity
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -21,7 +21,7 @@ from nasturtium.architecture import Architecture
 from nasturtium.bench.base import Benchmark, table
 from nasturtium.errors import EstimateError, SpaceError
 from nasturtium.space.choice import space
-from nasturtium.study.trial import FULL, Fidelity
+from nasturtium.study.fidelity import FULL, Fidelity
 
 if TYPE_CHECKING:
     from nasturtium.space.choose import Choose

@@ -12,7 +12,7 @@ from nasturtium.architecture import Architecture
 from nasturtium.bench.base import Benchmark
 from nasturtium.errors import EstimateError
 from nasturtium.space.pool import PoolSpace
-from nasturtium.study.trial import FULL, Fidelity
+from nasturtium.study.fidelity import FULL, Fidelity
 
 __all__ = ["PoolBenchmark"]
 

@@ -23,7 +23,7 @@ from nasturtium.cli.spaces import describe, spaces
 from nasturtium.cli.status import best, status
 from nasturtium.display.printable import escape_unprintable
 from nasturtium.errors import NasturtiumError
-from nasturtium.study.stores.address import printable
+from nasturtium.study.stores.redact import redact
 
 __all__ = ["app", "main"]
 
@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> None:
             stream.reconfigure(errors="backslashreplace")
     # The parser prints an address that was given in place of an option; hide its password.
     words = [
-        printable(word) if word.startswith("-") and "://" in word.partition("=")[0] else word
+        redact(word) if word.startswith("-") and "://" in word.partition("=")[0] else word
         for word in given
         if word != "--debug"
     ]
@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> None:
     except NasturtiumError as error:
         if "--debug" in given:
             raise
-        line = printable(" ".join(str(error).split()))
+        line = redact(" ".join(str(error).split()))
         print("error:", escape_unprintable(line), file=sys.stderr)
         raise SystemExit(2) from None
 

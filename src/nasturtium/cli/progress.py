@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from nasturtium.display.printable import escape_unprintable
-from nasturtium.study.stores.address import printable
+from nasturtium.study.stores.redact import redact
 
 if TYPE_CHECKING:
     from nasturtium.run.progress_view import ProgressView
@@ -25,7 +25,7 @@ def report_interrupt() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        command = printable(shlex.join(["nasturtium", *sys.argv[1:]]))
+        command = redact(shlex.join(["nasturtium", *sys.argv[1:]]))
         print(
             "stopped; nothing is lost, the same command resumes: " + escape_unprintable(command),
             file=sys.stderr,

@@ -12,7 +12,7 @@ import typer
 from nasturtium.cli import options
 from nasturtium.cli.output import print_rows, print_table
 from nasturtium.errors import StoreError
-from nasturtium.study.stores.address import printable
+from nasturtium.study.stores.redact import redact
 
 __all__ = ["describe", "spaces"]
 
@@ -52,13 +52,11 @@ def describe(
             classes=classes,
         )
     elif inputs is not None or classes is not None:
-        raise StoreError(
-            f"--inputs and --classes are for spaces, and {printable(what)!r} is a study"
-        )
+        raise StoreError(f"--inputs and --classes are for spaces, and {redact(what)!r} is a study")
     elif svg is not None:
         raise StoreError(
-            f"--svg draws the example of a space, and {printable(what)!r} is a study; "
-            f"nasturtium report {shlex.quote(printable(what))} draws its best network in a page"
+            f"--svg draws the example of a space, and {redact(what)!r} is a study; "
+            f"nasturtium report {shlex.quote(redact(what))} draws its best network in a page"
         )
     else:
         manifest = read_manifest(*find_store(what, read_only=True))

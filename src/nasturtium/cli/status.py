@@ -9,7 +9,7 @@ import typer
 from nasturtium.cli import options
 from nasturtium.cli.output import print_rows, print_text
 from nasturtium.errors import StoreError
-from nasturtium.study.stores.address import printable
+from nasturtium.study.stores.redact import redact
 
 __all__ = ["best", "status"]
 
@@ -25,7 +25,7 @@ def status(study: options.StoreName, as_json: options.Json = False) -> None:
     names = (name,) if name is not None else store.studies()
     if not names:
         raise StoreError(
-            f"the store {printable(study)!r} contains no study; nasturtium search starts one"
+            f"the store {redact(study)!r} contains no study; nasturtium search starts one"
         )
     studies = [read_overview(store, one, read_manifest(store, one, whole=False)) for one in names]
     if as_json:
@@ -44,7 +44,7 @@ def best(study: options.StoreName, top: options.TopBest = 1, as_json: options.Js
     from nasturtium.run.store_address import find_store
     from nasturtium.status.study_overview import overview_of, read_overview
     from nasturtium.status.study_summary import format_metrics, trial_to_json
-    from nasturtium.study.segment import BEST
+    from nasturtium.study.log_summary import BEST
 
     store, name = find_store(study, read_only=True)
     if top <= BEST:

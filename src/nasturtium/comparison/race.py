@@ -25,7 +25,7 @@ from nasturtium.execute.serialize import dumps
 from nasturtium.renamed import with_new_arguments
 from nasturtium.run.arguments import check_objectives
 from nasturtium.run.preflight import check_budget, check_fidelities
-from nasturtium.study.trial import Objective
+from nasturtium.study.objective import Objective
 from nasturtium.train.fields import check_types, hints_of
 from nasturtium.train.seeds import mix
 

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, final
 from nasturtium.bench.base import Benchmark
 from nasturtium.errors import EstimateError, StrategyError
 from nasturtium.study.history import History
+from nasturtium.study.objective import Objective
 from nasturtium.study.study import Study
-from nasturtium.study.trial import Objective, Trial
+from nasturtium.study.trial import Trial
 from nasturtium.train.seeds import mix
 
 if TYPE_CHECKING:

@@ -1,7 +1,8 @@
-"""The laws that every part has to keep, as functions: for this package's parts and for yours.
+"""Contracts of spaces, strategies, estimators, benchmarks and stores, as functions for tests.
 
-Each raises an ``AssertionError`` that says which law is broken, and by what. They need no test
-framework, so they fit into any:
+Each function checks the properties that the rest of the package relies on, for parts of this
+package and for your own. It raises an ``AssertionError`` that says which property is violated, and
+by what. No test framework is needed, so the functions work in any:
 
 .. code-block:: python
 
@@ -17,7 +18,7 @@ framework, so they fit into any:
 
     @pytest.mark.parametrize("patience", [1, 10])
     def test_my_strategy(patience):
-        check_strategy(HillClimber(patience))  # on a small space made for the purpose
+        check_strategy(HillClimber(patience))  # on a small built-in space
         check_strategy(HillClimber(patience), my_space)
 """
 

@@ -1,4 +1,4 @@
-"""The laws of a tabular benchmark."""
+"""The contract of a tabular benchmark."""
 
 from __future__ import annotations
 
@@ -10,34 +10,35 @@ from typing import Any
 
 from nasturtium.architecture import Architecture
 from nasturtium.bench.base import Benchmark
-from nasturtium.contracts.law import alike, law, leaves_randomness_alone
+from nasturtium.contracts.assertions import alike, leaves_randomness_alone, require
 from nasturtium.errors import EstimateError
 from nasturtium.execute.serialize import dumps
-from nasturtium.study.trial import Fidelity
+from nasturtium.study.fidelity import Fidelity
 
 __all__ = ["check_benchmark"]
 
-ABSENT = Fidelity(epochs=0.123456789)  # which no table is expected to hold
+ABSENT = Fidelity(epochs=0.123456789)  # in no table
 
 
 def check_benchmark(benchmark: Benchmark, *, samples: int = 20, seed: int = 0) -> None:
-    """Check that a benchmark keeps the laws that races and studies rely on.
+    """Check the properties of a benchmark on which races and studies rely.
 
-    * Every architecture that its space draws is answered, at every fidelity that it says it holds,
-      with exactly the ``metrics`` that it names, as plain finite numbers; NaN where a training
-      failed. Another fidelity is refused with an ``EstimateError``.
-    * The same query has the same answer; where a generator draws a run, equal generators draw the
-      same. A benchmark that is not ``noisy`` takes no notice of it.
-    * ``fidelities`` rise, and the last one is the full one. ``best`` is the highest ``truth``.
-    * A copy in a worker process answers alike. Global generators are left alone.
+    * A query of any architecture of its space, at any of its ``fidelities``, returns exactly its
+      ``metrics``, as plain finite numbers, or NaN where a training failed. A query at another
+      fidelity raises an ``EstimateError``.
+    * Equal queries return equal metrics; where a generator draws the run, equal generators draw
+      the same run. A benchmark that is not ``noisy`` ignores the generator.
+    * ``fidelities`` are ascending, and the last one is the full one. ``best`` is the highest
+      ``truth``.
+    * A copy in a worker process returns the same metrics. Global generators do not change.
 
     Args:
-        benchmark: the table.
+        benchmark: the benchmark.
         samples: how many architectures are drawn.
-        seed: draws them.
+        seed: of the generator that draws them.
 
     Raises:
-        AssertionError: a law is broken; says which, and by what.
+        AssertionError: a property is violated; says which, and by what.
 
     Example:
         >>> from nasturtium.bench.pool import PoolBenchmark
@@ -47,14 +48,14 @@ def check_benchmark(benchmark: Benchmark, *, samples: int = 20, seed: int = 0) -
         >>> check_benchmark(PoolBenchmark("line", pool, {"accuracy": [x / 50 for x in range(50)]}))
     """
     name = type(benchmark).__name__
-    law(bool(benchmark.name), f"{name}.name is empty; say what was measured")
+    require(bool(benchmark.name), f"{name}.name is empty; say what was measured")
     _check_fidelities(name, benchmark)
     rng = Random(seed)
     drawn = [benchmark.space.sample(rng) for _ in range(samples)]
     copy = _sent(benchmark)
     for architecture in drawn:
         _check_truth(name, benchmark, architecture)
-        law(
+        require(
             alike(copy.truth(architecture), benchmark.truth(architecture)),
             f"{name}.truth differs in a copy that was sent to a worker process",
         )
@@ -62,39 +63,41 @@ def check_benchmark(benchmark: Benchmark, *, samples: int = 20, seed: int = 0) -
             first = _query(name, benchmark, architecture, fidelity, None)
             _check_alike(name, "twice", first, benchmark, architecture, fidelity, None)
             _check_alike(name, "in a worker process", first, copy, architecture, fidelity, None)
-            told = _query(name, benchmark, architecture, fidelity, Random(seed))
+            drawn_run = _query(name, benchmark, architecture, fidelity, Random(seed))
             _check_alike(
-                name, "with equal generators", told, benchmark, architecture, fidelity, seed
+                name, "with equal generators", drawn_run, benchmark, architecture, fidelity, seed
             )
-            law(
-                benchmark.noisy or all(alike(told[key], first[key]) for key in first),
+            require(
+                benchmark.noisy or all(alike(drawn_run[key], first[key]) for key in first),
                 f"{name}.query depends on run=, and {name}.noisy is false; set it to true",
             )
     try:
         benchmark.query(drawn[0], fidelity=ABSENT)
     except EstimateError:
         return
-    law(False, f"{name}.query answered {ABSENT}, which it does not hold; call self.level(fidelity)")
+    require(
+        False, f"{name}.query accepted {ABSENT}, which it does not have; call self.level(fidelity)"
+    )
 
 
 def _check_fidelities(name: str, benchmark: Benchmark) -> None:
-    held = benchmark.fidelities
-    costs = [fidelity.cost for fidelity in held]
-    law(
-        bool(held) and costs == sorted(set(costs)) and held[-1].full,
-        f"{name}.fidelities are {held}; expected rising ones, the last of them the full one",
+    fidelities = benchmark.fidelities
+    costs = [fidelity.cost for fidelity in fidelities]
+    require(
+        bool(fidelities) and costs == sorted(set(costs)) and fidelities[-1].full,
+        f"{name}.fidelities are {fidelities}; expected ascending ones, the last of them full",
     )
-    for place, fidelity in enumerate(held):
-        law(benchmark.level(fidelity) == place, f"{name}.level({fidelity}) is not {place}")
+    for place, fidelity in enumerate(fidelities):
+        require(benchmark.level(fidelity) == place, f"{name}.level({fidelity}) is not {place}")
 
 
 def _check_truth(name: str, benchmark: Benchmark, architecture: Architecture) -> None:
     with leaves_randomness_alone(f"{name}.truth"):
         truth = benchmark.truth(architecture)
-    law(
+    require(
         isinstance(truth, (int, float)) and truth <= benchmark.best + 1e-9,
         f"{name}.truth gave {truth!r} for {architecture!r}, and {name}.best is {benchmark.best!r}; "
-        "expected a plain number, none above the best",
+        "expected plain numbers, none above the best",
     )
 
 
@@ -102,19 +105,19 @@ def _query(
     name: str, benchmark: Benchmark, architecture: Architecture, fidelity: Fidelity, run: Any
 ) -> Mapping[str, float]:
     with leaves_randomness_alone(f"{name}.query"):
-        found = benchmark.query(architecture, fidelity=fidelity, run=run)
-    law(
-        isinstance(found, Mapping) and set(found) == set(benchmark.metrics),
-        f"{name}.query gave {found!r}; expected the metrics {sorted(benchmark.metrics)}",
+        metrics = benchmark.query(architecture, fidelity=fidelity, run=run)
+    require(
+        isinstance(metrics, Mapping) and set(metrics) == set(benchmark.metrics),
+        f"{name}.query gave {metrics!r}; expected the metrics {sorted(benchmark.metrics)}",
     )
-    for metric, value in found.items():
-        law(
+    for metric, value in metrics.items():
+        require(
             isinstance(value, (int, float))
             and not isinstance(value, bool)
             and not math.isinf(value),
             f"{name}.query gave {metric}={value!r}; expected a plain number (use float())",
         )
-    return dict(found)
+    return dict(metrics)
 
 
 def _check_alike(
@@ -128,10 +131,10 @@ def _check_alike(
 ) -> None:
     second = _query(name, benchmark, architecture, fidelity, None if seed is None else Random(seed))
     for metric, value in first.items():
-        law(
+        require(
             alike(value, second[metric]),
             f"{name}.query gave {metric}={value!r}, and {second[metric]!r} when asked {when}; draw "
-            "from the generator that is given, from no other",
+            "from the given generator, and from no other",
         )
 
 

@@ -1,4 +1,4 @@
-"""The laws of an estimator."""
+"""The contract of an estimator."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from nasturtium.contracts.law import alike, law, leaves_randomness_alone, unchanged
+from nasturtium.contracts.assertions import alike, leaves_randomness_alone, require, unchanged
 from nasturtium.space.base import Space
 from nasturtium.study.context import StudyContext
 from nasturtium.study.estimator import Estimator
@@ -34,26 +34,26 @@ def check_estimator(
     samples: int = 2,
     seed: int = 0,
 ) -> None:
-    """Check that an estimator keeps the laws that studies and workers rely on.
+    """Check the properties of an estimator on which studies and workers rely.
 
-    * ``metrics`` names exactly the numbers that ``estimate`` gives, and they are numbers.
-    * The same job gives the same numbers, but for those that are measured; so does a copy that
-      was sent to another process, since nothing is kept on the instance.
-    * Where it reports points, and is asked to end at the first one, it still gives numbers.
-    * ``prepare`` works once: with its file at hand it logs no other one.
-    * Python's and NumPy's global generators are left alone. (Torch's may be seeded, since dropout
-      has no other; a worker estimates one job at a time.)
+    * ``metrics`` names exactly the metrics that ``estimate`` returns, and their values are numbers.
+    * Equal jobs give equal metrics, except for measured ones; a copy in another process gives the
+      same metrics, since nothing is kept on the instance.
+    * Where it reports points, and is asked to end at the first one, it still returns its metrics.
+    * ``prepare`` works once: where its file exists it prepares no other one.
+    * Python's and NumPy's global generators do not change. (Torch's may be seeded, since dropout
+      uses no other; a worker estimates one job at a time.)
 
     Args:
         estimator: the estimator.
-        given: a space to draw architectures from, or a job to estimate.
+        given: a space from which architectures are drawn, or a job to estimate.
         task: the data, where the estimator needs any.
         measured: names of metrics that differ from run to run, e.g. ``("latency",)``.
         samples: how many architectures are drawn from a space.
-        seed: draws them.
+        seed: of the generator that draws them.
 
     Raises:
-        AssertionError: a law is broken; says which, and by what.
+        AssertionError: a property is violated; says which, and by what.
 
     Example:
         >>> import nasturtium as nas
@@ -62,7 +62,7 @@ def check_estimator(
         >>> check_estimator(constant, nas.zoo.nasbench201)
     """
     name = type(estimator).__name__
-    law(
+    require(
         isinstance(estimator.metrics, tuple)
         and bool(estimator.metrics)
         and len(set(estimator.metrics)) == len(estimator.metrics)
@@ -103,44 +103,44 @@ def _check_prepare(estimator: Estimator, context: StudyContext) -> None:
         estimator.prepare(Preparation(context, "estimator", logged.append))
     prepared = len(logged)
     estimator.prepare(Preparation(context, "estimator", logged.append))
-    law(
+    require(
         len(logged) == prepared,
-        f"{name}.prepare worked again though its file was there; look at work.prepared first",
+        f"{name}.prepare worked again although its file exists; check preparation.prepared first",
     )
 
 
 def _numbers(estimator: Estimator, job: Job) -> Mapping[str, float]:
-    found = estimator.estimate(job)
+    metrics = estimator.estimate(job)
     name = type(estimator).__name__
-    law(isinstance(found, Mapping), f"{name}.estimate gave {found!r}; expected a mapping")
-    law(
-        set(found) == set(estimator.metrics),
-        f"{name}.estimate gave {sorted(found)}, and its metrics are {sorted(estimator.metrics)}",
+    require(isinstance(metrics, Mapping), f"{name}.estimate gave {metrics!r}; expected a mapping")
+    require(
+        set(metrics) == set(estimator.metrics),
+        f"{name}.estimate gave {sorted(metrics)}, and its metrics are {sorted(estimator.metrics)}",
     )
-    for metric, value in found.items():
-        law(
+    for metric, value in metrics.items():
+        require(
             isinstance(value, (int, float)) and not isinstance(value, bool),
             f"{name}.estimate gave {metric}={value!r}; expected a plain number (use .item())",
         )
-    return dict(found)
+    return dict(metrics)
 
 
 def _check_end(estimator: Estimator, job: Job) -> None:
     """Ask the estimate to end at the first point that it reports."""
     name, full = type(estimator).__name__, estimator.full_epochs()
     job.listen = lambda number, metrics: False
-    found = estimator.estimate(job)
-    law(
-        isinstance(found, Mapping),
-        f"{name}.estimate gave {found!r} when job.report asked it to end; expected the metrics "
-        "that it had",
+    metrics = estimator.estimate(job)
+    require(
+        isinstance(metrics, Mapping),
+        f"{name}.estimate gave {metrics!r} when job.report asked it to end; expected the "
+        "metrics so far",
     )
     if full is None or job.recipe is not None:
         return
     done, planned = job.trained(full, whole=False), whole_epochs(full, job.fidelity.epochs)
-    law(
+    require(
         job.stopped(full) or done == planned,
-        f"{name} says full_epochs() = {full}, and reported {done} of {planned} epochs; report once "
+        f"{name}.full_epochs() is {full}, and it reported {done} of {planned} epochs; report once "
         "after each epoch, or set job.epochs",
     )
 
@@ -151,7 +151,7 @@ def _sent(estimator: Estimator) -> Estimator:
         sent: Estimator = pickle.loads(pickle.dumps(estimator))
     except Exception as error:
         if "lambda" in str(error) or "local object" in str(error):
-            return estimator  # a function that was given is not importable: right in one process
+            return estimator  # a given function that cannot be imported works in one process
         raise AssertionError(
             f"{name} cannot be sent to a worker process ({error}); keep arguments only"
         ) from error
@@ -166,7 +166,7 @@ def _check_same(
     measured: Collection[str],
 ) -> None:
     for metric, value in first.items():
-        law(
+        require(
             metric in measured or alike(value, second[metric]),
             f"{name}.estimate gave {metric}={value!r}, and {second[metric]!r} {when}, for the same "
             "job; key all randomness by job.seed(purpose), or name it as measured",

@@ -1,4 +1,4 @@
-"""The laws of a search space."""
+"""The contract of a search space."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 from nasturtium.architecture import Architecture
-from nasturtium.contracts.law import law, leaves_randomness_alone
+from nasturtium.contracts.assertions import leaves_randomness_alone, require
 from nasturtium.errors import NasturtiumError, SpaceError
 from nasturtium.space.base import Space
 from nasturtium.space.choice import ChoiceSpace
@@ -19,32 +19,33 @@ __all__ = ["check_space"]
 
 
 def check_space(space: Space, *, samples: int = 20, builds: int = 2, seed: int = 0) -> None:
-    """Check that a space keeps the laws that strategies, stores and estimators rely on.
+    """Check the properties of a space on which strategies, stores and estimators rely.
 
-    * ``sample``, ``mutate`` and ``cross`` depend on the given generator alone, and give
-      architectures of the space; a mutation differs from its parent, and leaves it alone; a child
-      of two equal parents is their equal.
-    * Architectures survive JSON and pickling with the same key; the space survives pickling.
+    * ``sample``, ``mutate`` and ``cross`` depend on the given generator only, and return
+      architectures of the space; a mutation differs from its parent, and does not change it; a
+      child of two equal parents equals them.
+    * Architectures are restored from JSON and from a pickle with the same key, and the space is
+      restored from a pickle.
     * ``canonical`` is hashable, and equal for equal architectures.
     * ``describe`` is plain JSON and does not change.
-    * ``build`` gives a fresh module each time, with the same weights for the same seed, and leaves
-      torch's global generator alone.
+    * ``build`` returns a new module each time, with the same weights for the same seed, and does
+      not change torch's global generator.
 
     Args:
-        space: the space, bound to whatever its builder needs.
+        space: the space, with the arguments of its builder bound.
         samples: how many architectures are drawn.
-        builds: how many of them are built, small ones; 0 for a space that holds records only.
-        seed: draws them.
+        builds: how many of them are built, the smallest; 0 for a space without a builder.
+        seed: of the generator that draws them.
 
     Raises:
-        AssertionError: a law is broken; says which, and by what.
+        AssertionError: a property is violated; says which, and by what.
 
     Example:
         >>> import nasturtium as nas
         >>> from nasturtium.contracts import check_space
         >>> check_space(nas.zoo.nasbench201)
     """
-    law(
+    require(
         isinstance(getattr(space, "name", None), str) and bool(space.name),
         f"a space needs a name, which is part of every record; {space!r} has "
         f"{getattr(space, 'name', None)!r}",
@@ -65,10 +66,10 @@ def _drawn(space: Space, samples: int, seed: int) -> list[Architecture]:
     drawn = [space.sample(rng) for _ in range(samples)]
     rng = Random(seed)
     again = [space.sample(rng) for _ in range(samples)]
-    law(
+    require(
         drawn == again,
-        f"space {space.name!r}: sample() gave other architectures for the same seed; it may use "
-        "nothing but the generator that it is given",
+        f"space {space.name!r}: sample() gave other architectures for the same seed; draw from the "
+        "given generator only",
     )
     return drawn
 
@@ -81,7 +82,7 @@ def _check_description(space: Space) -> None:
             f"space {space.name!r}: describe() is not plain JSON ({error}); it becomes part of a "
             "study's manifest"
         ) from None
-    law(
+    require(
         text == json.dumps(space.describe(), sort_keys=True),
         f"space {space.name!r}: describe() differs from call to call; resuming compares it",
     )
@@ -90,18 +91,18 @@ def _check_description(space: Space) -> None:
 def _check_record(space: Space, architecture: Architecture) -> None:
     where = f"space {space.name!r}, {architecture!r}"
     again = Architecture.from_json(json.loads(json.dumps(architecture.to_json())))
-    law(
+    require(
         again == architecture and again.key == architecture.key,
-        f"{where}: it comes back from JSON as {again!r}",
+        f"{where}: its JSON is read as {again!r}",
     )
     again = pickle.loads(pickle.dumps(architecture))
-    law(again == architecture, f"{where}: it comes back from pickling as {again!r}")
+    require(again == architecture, f"{where}: its pickle is read as {again!r}")
     try:
         same = space.canonical(architecture) == space.canonical(again)
         hash(space.canonical(architecture))
     except TypeError as error:
         raise AssertionError(f"{where}: canonical() is not hashable ({error})") from None
-    law(same, f"{where}: canonical() differs between equal architectures")
+    require(same, f"{where}: canonical() differs between equal architectures")
 
 
 def _check_moves(space: Space, drawn: list[Architecture], seed: int, builds: int) -> None:
@@ -110,53 +111,59 @@ def _check_moves(space: Space, drawn: list[Architecture], seed: int, builds: int
         other = drawn[index - 1]
         mutate = _twice(space, "mutate", seed + index, partial(space.mutate, parent))
         cross = _twice(space, "cross", seed + index, partial(space.cross, parent, other))
-        law(
+        require(
             mutate != parent,
             f"space {space.name!r}: mutate() gave its parent back, {parent!r}; a mutation changes "
             "a decision",
         )
         turned = Architecture(parent.space, dict(reversed(list(parent.items()))))
-        law(
+        require(
             space.mutate(turned, Random(seed + index)) == mutate,
             f"space {space.name!r}: mutate() depends on the order of the decisions in {parent!r}, "
             "which a log does not keep",
         )
         twin = space.cross(parent, parent, Random(seed))
-        law(
+        require(
             twin == parent,
             f"space {space.name!r}: crossing {parent!r} with itself gave {twin!r}",
         )
-        law(dict(parent) == record, f"space {space.name!r}: an operation changed its parent")
-        # Without a builder that asks, only building says whether a record is of the space.
+        require(dict(parent) == record, f"space {space.name!r}: an operation changed its parent")
+        # Without a builder that asks for decisions, only building checks an architecture.
         if builds and (index < builds or isinstance(space, ChoiceSpace)):
-            for how, made in (("sample", parent), ("mutate", mutate), ("cross", cross)):
-                check_member(space, made, how)
+            for how, architecture in (("sample", parent), ("mutate", mutate), ("cross", cross)):
+                check_member(space, architecture, how)
 
 
 def _twice(
     space: Space, name: str, seed: int, make: Callable[[Random], Architecture]
 ) -> Architecture:
-    made = make(Random(seed))
-    law(
-        make(Random(seed)) == made,
+    architecture = make(Random(seed))
+    require(
+        make(Random(seed)) == architecture,
         f"space {space.name!r}: {name}() gave another architecture for the same seed",
     )
-    return made
+    return architecture
 
 
 def check_member(space: Space, architecture: Architecture, how: str) -> None:
-    """Check that an architecture, which came from ``how``, is one of the space."""
-    law(
+    """Check that an architecture is one of the space.
+
+    Args:
+        space: the space.
+        architecture: the architecture.
+        how: the operation that returned it, for the message.
+    """
+    require(
         isinstance(architecture, Architecture) and architecture.space == space.name,
-        f"space {space.name!r}: {how} gave {architecture!r}, which is no record of it",
+        f"space {space.name!r}: {how} gave {architecture!r}, which is not one of its architectures",
     )
     try:
         if isinstance(space, ChoiceSpace):
             replayed = space.decide(space.replay(architecture))
-            law(
+            require(
                 replayed == architecture,
                 f"space {space.name!r}: {how} gave {architecture!r}, of which only {replayed!r} "
-                "is asked",
+                "is used",
             )
         else:
             import torch
@@ -178,10 +185,10 @@ def _check_pickling(space: Space, drawn: list[Architecture], samples: int, seed:
             "builder at the top of a module"
         ) from error
     rng = Random(seed)
-    law(
+    require(
         [copied.sample(rng) for _ in range(samples)] == drawn
         and copied.describe() == space.describe(),
-        f"space {space.name!r} is another one after pickling",
+        f"space {space.name!r} is not equal to its pickled copy",
     )
 
 
@@ -193,25 +200,29 @@ def _check_building(space: Space, drawn: list[Architecture], builds: int) -> Non
     def size(architecture: Architecture) -> int:
         with torch.device("meta"):
             module = space.build(architecture)
-        law(isinstance(module, torch.nn.Module), f"{where} gave {module!r}; expected an nn.Module")
+        require(
+            isinstance(module, torch.nn.Module), f"{where} gave {module!r}; expected an nn.Module"
+        )
         return sum(p.numel() for p in module.parameters())
 
     for architecture in sorted(drawn[: builds + 4], key=size)[:builds]:
         one = space.build(architecture, seed=1)
         two, three = (space.build(architecture, seed=number) for number in (1, 2))
-        law(one is not two, f"{where} gave the same module twice; each is trained by itself")
-        law(_weights_equal(one, two), f"{where} gave other weights for the same seed")
+        require(one is not two, f"{where} gave the same module twice; each is trained separately")
+        require(_weights_equal(one, two), f"{where} gave other weights for the same seed")
         shared = {id(p) for p in one.parameters()} & {id(p) for p in two.parameters()}
-        law(not shared, f"{where} gave two modules that share parameters")
+        require(not shared, f"{where} gave two modules that share parameters")
         if any(bool((p != p.flatten()[0]).any()) for p in one.parameters()):
-            law(not _weights_equal(one, three), f"{where} gave the same weights for other seeds")
+            require(
+                not _weights_equal(one, three), f"{where} gave the same weights for other seeds"
+            )
     foreign = Architecture("another space", {"no such decision": 1})
     try:
         space.build(foreign)
     except SpaceError:
         return
     raise AssertionError(
-        f"{where} built {foreign!r}, which is no record of this space; expected a SpaceError"
+        f"{where} built {foreign!r}, which is not one of its architectures; expected a SpaceError"
     )
 
 

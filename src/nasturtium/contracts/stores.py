@@ -1,4 +1,4 @@
-"""The laws of a store."""
+"""The contract of a store."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from nasturtium.architecture import Architecture
-from nasturtium.contracts.law import law
+from nasturtium.contracts.assertions import require
 from nasturtium.errors import StoreError
 from nasturtium.study.event import Event
-from nasturtium.study.stores.sql import Store
-from nasturtium.study.trial import Fidelity, Outcome, Proposal, Trial
+from nasturtium.study.fidelity import Fidelity
+from nasturtium.study.stores.base import Store
+from nasturtium.study.trial import Outcome, Proposal, Trial
 
 __all__ = ["check_store"]
 
@@ -28,22 +29,22 @@ EVENTS = (
 
 
 def check_store(make_store: Callable[[Path], Store], *, durable: bool = True) -> None:
-    """Check that a store keeps the laws that a study's log relies on.
+    """Check the properties of a store on which the log of a study relies.
 
-    * ``append`` returns the number of the last event; ``read`` gives what was appended, in order,
-      equal in every field, from any number on; studies do not see each other.
-    * Events that cannot be written leave nothing behind, not even those beside them.
-    * ``studies`` names those that have events, sorted.
-    * A durable store is all there when it is opened again, also by a second opener.
-    * The lease is refused while it is held and free once released; it leaves the log alone.
+    * ``append`` returns the number of the last event; ``read`` yields the appended events in order,
+      equal in every field, from any number on; the logs of two studies are separate.
+    * An append that fails writes none of its events.
+    * ``studies`` returns the names of those that have events, sorted.
+    * A durable store has all events when it is opened again, also while it is open elsewhere.
+    * The lease is refused while it is held, and free once released; it does not change the log.
 
     Args:
-        make_store: opens the store that is kept in a folder; called again with the same folder, it
-            opens the same store.
-        durable: whether the store outlives the object; false for one in memory.
+        make_store: opens the store in a folder; called again with the same folder, it opens the
+            same store.
+        durable: whether the events outlive the object; false for a store in memory.
 
     Raises:
-        AssertionError: a law is broken; says which, and by what.
+        AssertionError: a property is violated; says which, and by what.
 
     Example:
         >>> import nasturtium as nas
@@ -64,34 +65,36 @@ def check_store(make_store: Callable[[Path], Store], *, durable: bool = True) ->
 
 def _check_log(store: Store) -> None:
     name = type(store).__name__
-    law(store.studies() == (), f"{name}: a new store has studies: {store.studies()!r}")
-    law(list(store.read("s")) == [], f"{name}: a study that is not there has events")
-    done = store.append("s", EVENTS[:2])
-    law(done == 2, f"{name}: append() of two events to an empty log returned {done}; expected 2")
+    require(store.studies() == (), f"{name}: a new store has studies: {store.studies()!r}")
+    require(list(store.read("s")) == [], f"{name}: a study that does not exist has events")
+    last = store.append("s", EVENTS[:2])
+    require(
+        last == 2, f"{name}: append() of two events to an empty log returned {last}; expected 2"
+    )
     store.append("another 's", EVENTS[:1])
     for number, event in enumerate(EVENTS[2:], 3):
-        done = store.append("s", [event])
-        law(done == number, f"{name}: append() of event {number} returned {done}")
-    law(
+        last = store.append("s", [event])
+        require(last == number, f"{name}: append() of event {number} returned {last}")
+    require(
         store.append("s", []) == len(EVENTS),
         f"{name}: append() of nothing does not return the number of the last event",
     )
     for after in range(len(EVENTS) + 1):
-        found = list(store.read("s", after))
-        for wanted, event in zip(EVENTS[after:], found, strict=False):
-            law(
-                event == wanted and type(event.data) is type(wanted.data),
-                f"{name}: {wanted!r} was appended and {event!r} is read",
+        stored = list(store.read("s", after))
+        for expected, event in zip(EVENTS[after:], stored, strict=False):
+            require(
+                event == expected and type(event.data) is type(expected.data),
+                f"{name}: {expected!r} was appended and {event!r} is read",
             )
-        law(
-            len(found) == len(EVENTS) - after,
-            f"{name}: {len(found)} events are read after number {after} of {len(EVENTS)}",
+        require(
+            len(stored) == len(EVENTS) - after,
+            f"{name}: {len(stored)} events are read after number {after} of {len(EVENTS)}",
         )
-    law(
+    require(
         list(store.read("another 's")) == list(EVENTS[:1]),
-        f"{name}: one study sees another one's events",
+        f"{name}: a study has events of another study",
     )
-    law(
+    require(
         store.studies() == ("another 's", "s"),
         f"{name}: studies() gave {store.studies()!r}; expected those with events, sorted",
     )
@@ -105,12 +108,12 @@ def _check_whole_appends(store: Store) -> None:
     except StoreError:
         pass
     else:
-        raise AssertionError(f"{name}: an event that is not plain data was taken")
-    law(
+        raise AssertionError(f"{name}: an event that is not plain data was accepted")
+    require(
         list(store.read("s")) == list(EVENTS),
         f"{name}: an append that failed left a part of its events behind",
     )
-    law(
+    require(
         store.append("s", EVENTS[:1]) == len(EVENTS) + 1,
         f"{name}: after an append that failed, the next one's number is wrong",
     )
@@ -118,21 +121,24 @@ def _check_whole_appends(store: Store) -> None:
 
 def _check_reopening(make_store: Callable[[Path], Store], folder: Path, store: Store) -> None:
     name = type(store).__name__
-    wanted = list(store.read("s"))
+    events = list(store.read("s"))
     second = make_store(folder)
     try:
-        law(
-            list(second.read("s")) == wanted,
-            f"{name}: a second opener does not read what was appended",
+        require(
+            list(second.read("s")) == events,
+            f"{name}: a second opener does not read the appended events",
         )
-        law(second.folder == store.folder, f"{name}: opened again, it has another folder of files")
-        law(
-            second.append("s", EVENTS[:1]) == len(wanted) + 1,
-            f"{name}: opened again, it does not go on from the last number",
+        require(second.folder == store.folder, f"{name}: opened again, its folder of files differs")
+        require(
+            second.append("s", EVENTS[:1]) == len(events) + 1,
+            f"{name}: opened again, it does not continue from the last number",
         )
     finally:
         second.close()
-    law(len(list(store.read("s"))) == len(wanted) + 1, f"{name}: a second opener's event is lost")
+    require(
+        len(list(store.read("s"))) == len(events) + 1,
+        f"{name}: an event of a second opener is lost",
+    )
 
 
 def _check_lease(store: Store) -> None:
@@ -142,7 +148,7 @@ def _check_lease(store: Store) -> None:
     try:
         store.lease("s")
     except StoreError as error:
-        law(
+        require(
             "'s'" in str(error),
             f"{name}: the refusal of a lease does not name the study: {error}",
         )
@@ -153,7 +159,7 @@ def _check_lease(store: Store) -> None:
     other.release()
     lease.release()
     store.lease("s").release()
-    law(
+    require(
         (list(store.read("s")), store.studies()) == before,
-        f"{name}: leases show in the log; they lie outside it",
+        f"{name}: leases change the log; they have to be outside it",
     )

@@ -9,15 +9,16 @@ from random import Random
 from typing import Any
 
 from nasturtium.architecture import Architecture
-from nasturtium.contracts.law import alike, law, leaves_randomness_alone, unchanged
+from nasturtium.contracts.assertions import alike, leaves_randomness_alone, require, unchanged
 from nasturtium.contracts.spaces import check_member
 from nasturtium.space.base import Space
 from nasturtium.space.choice import ChoiceSpace
 from nasturtium.study.event import decode, encode
-from nasturtium.study.stores.sql import MemoryStore
+from nasturtium.study.objective import Objective, parse_objective
+from nasturtium.study.stores.memory import MemoryStore
 from nasturtium.study.strategy import Strategy
 from nasturtium.study.study import Study
-from nasturtium.study.trial import Objective, Trial, parse_objective
+from nasturtium.study.trial import Trial
 
 __all__ = ["check_strategy"]
 
@@ -82,14 +83,14 @@ def check_strategy(
     ):
         with unchanged(strategy), leaves_randomness_alone(name):
             log, ends = runs.log(script)
-        law(
+        require(
             bool(log) and log == runs.log(script)[0],
             f"{name} ({what}): the same seed gave another study; use nothing but the state, the "
             "history and the generator that propose is given",
         )
         _check_interruptions(runs, script, log, ends, cuts, f"{name} ({what})")
         runs.stopped = -1e6
-        law(
+        require(
             _asked(log) == _asked(runs.log(script)[0]),
             f"{name} ({what}): proposals depend on the metrics of trials that were stopped early; "
             "learn from history.finished, or from their curves",
@@ -100,7 +101,7 @@ def check_strategy(
     for step in script:
         for study in two:
             runs.take(study, step)
-    law(
+    require(
         _text(two[0]) == runs.log(script)[0],
         f"{name}: one instance in two studies at once does not do what it does in one",
     )
@@ -128,13 +129,13 @@ def _check_constructor(strategy: Strategy) -> None:
         for parameter in list(inspect.signature(kind.__init__).parameters.values())[1:]:
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
                 return
-            law(
+            require(
                 hasattr(strategy, parameter.name),
                 f"{kind.__name__} does not keep its argument {parameter.name!r} under its name; "
                 "constructors only store, and the study's manifest says what they stored",
             )
             arguments[parameter.name] = getattr(strategy, parameter.name)
-    law(
+    require(
         alike(vars(kind(**arguments)), vars(strategy)),
         f"{kind.__name__} made of its own attributes differs from itself ({vars(strategy)!r}); "
         "constructors only store",
@@ -187,7 +188,7 @@ class _Runs:
         if what == "ask":
             trial = study.ask()
             if trial is None:
-                law(
+                require(
                     bool(pending or study.history.finished),
                     f"{type(self.strategy).__name__} proposes nothing after {len(study.history)} "
                     "trials, of which none is pending and none has finished",
@@ -213,19 +214,19 @@ class _Runs:
         searched = {earlier.number: earlier for earlier in study.searched}
         for role in ("parent", "resume"):
             number = getattr(trial.proposal, role)
-            law(
+            require(
                 number is None or (number != trial.number and number in searched),
                 f"{name}.propose gave {role}={number!r} to trial {trial.number}; expected the "
                 "number of an earlier trial of its history",
             )
-            law(
+            require(
                 number is None or searched[number].state != "stopped",
                 f"{name}.propose gave {role}={number!r} to trial {trial.number}, which was stopped "
                 "early; a stopped trial is no result",
             )
         if trial.proposal.resume is not None:
             earlier = searched[trial.proposal.resume]
-            law(
+            require(
                 earlier.state == "finished" and earlier.architecture == trial.architecture,
                 f"{name}.propose resumes trial {earlier.number} ({earlier.state}); expected a "
                 "finished one of the same architecture",
@@ -245,7 +246,7 @@ class _Runs:
 
     def _check_stops(self, study: Study, trial: Trial) -> None:
         asked = self._asked.pop((study, trial.number), None)
-        law(
+        require(
             asked is None or asked == self._stops(study, trial),
             f"{type(self.strategy).__name__}.stops answers otherwise about trial {trial.number} "
             "after others have finished; it may use history.before(trial), and nothing later",
@@ -297,7 +298,7 @@ def _check_interruptions(
         same = next(
             (i for i, pair in enumerate(zip(log, found, strict=False)) if len(set(pair)) > 1), None
         )
-        law(
+        require(
             found == log,
             f"{name}: interrupted after {length} events and folded from its log, the study went "
             f"on differently, from event {same} on; whatever propose uses has to follow from the "

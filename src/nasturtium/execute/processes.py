@@ -78,7 +78,7 @@ class Processes(Executor):
         self._context = context
         self._listen = listen
         try:
-            parts = dumps((context.packed(), estimator, listen is not None))
+            parts = dumps((context.to_parts(), estimator, listen is not None))
             self._start_message = dumps(("start", (sys.path, parts)))
         except (StoreError, TaskError):
             raise  # errors of the data, which are sent as files

@@ -10,9 +10,9 @@ from typing import Any, final
 from nasturtium.display.printable import to_one_line
 from nasturtium.errors import NasturtiumError
 from nasturtium.study.estimator import Estimator
-from nasturtium.study.job import Job, OutOfBounds
+from nasturtium.study.job import ConstraintViolation, Job
 from nasturtium.study.trial import Outcome
-from nasturtium.study.validate import numbers
+from nasturtium.study.validate import parse_metrics
 
 __all__ = ["SignalRequests", "outcome_from_json", "outcome_to_json", "run_job"]
 
@@ -34,8 +34,8 @@ def run_job(estimator: Estimator, job: Job, requests: SignalRequests | None = No
     error: str | None = None
     full: int | None = None
     try:
-        metrics = numbers(estimator.estimate(job), f"{type(estimator).__name__}.estimate")
-    except OutOfBounds as broken:
+        metrics = parse_metrics(estimator.estimate(job), f"{type(estimator).__name__}.estimate")
+    except ConstraintViolation as broken:
         metrics, error = broken.metrics, _message(broken)
     except MemoryError:
         error = "out of memory"
@@ -44,7 +44,7 @@ def run_job(estimator: Estimator, job: Job, requests: SignalRequests | None = No
             raise
         error = _describe(reason)
     try:
-        curve = tuple(numbers(point, "job.curve") for point in job.curve)
+        curve = tuple(parse_metrics(point, "job.curve") for point in job.curve)
         full = estimator.full_epochs()
     except Exception as reason:
         metrics, error = {}, error or _describe(reason)

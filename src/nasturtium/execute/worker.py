@@ -52,7 +52,7 @@ def main() -> None:
             if kind == "start":
                 sys.path[:] = data[0]  # first: objects need modules from these folders
                 parts, estimator, listening = loads(data[1])
-                context = StudyContext.unpacked(parts)
+                context = StudyContext.from_parts(parts)
                 _send(pipe, "ready", None)
             elif context is None or estimator is None:
                 continue  # the start failed, and the driver knows

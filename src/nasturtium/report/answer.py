@@ -20,8 +20,8 @@ from nasturtium.report.format import (
     name_metric,
 )
 from nasturtium.study.confirmation import Confirmed, answer, confirmed
-from nasturtium.study.history import SPENT, History
-from nasturtium.study.measured import Measured
+from nasturtium.study.history import ESTIMATED_STATES, History
+from nasturtium.study.metric_summary import MetricSummary
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Trial
 
@@ -144,7 +144,7 @@ def describe_answer(study: Study, best: Trial | None, retraining: Retraining | N
         tested=None if retraining is None else _metrics(retraining.metrics),
         duration=format_duration(retraining.seconds) if retraining and retraining.seconds else "",
         front=_front(study),
-        notices=notices(Measured.of(study.history), study.manifest),
+        notices=notices(MetricSummary.of(study.history), study.manifest),
     )
 
 
@@ -226,7 +226,7 @@ def _counts(history: History) -> str:
     parts += [f"{arms['control']:,} of the random control"] if arms["control"] else []
     parts += [f"{arms['confirm']:,} to confirm the best"] if arms["confirm"] else []
     parts += [f"{arms[arm]:,} {arm}" for arm in ("reference", "final") if arms[arm]]
-    count = sum(states[state] for state in SPENT)
+    count = sum(states[state] for state in ESTIMATED_STATES)
     text = f"{format_count(count, 'network')} estimated: {join_words(parts)}."
     if states["failed"]:
         text += f" {states['failed']:,} of them failed."

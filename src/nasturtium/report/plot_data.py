@@ -13,8 +13,9 @@ from nasturtium.errors import StrategyError
 from nasturtium.report.format import classify_metric, label_axis
 from nasturtium.study.confirmation import ANSWER_ARMS
 from nasturtium.study.history import History
+from nasturtium.study.objective import Objective, parse_objective
 from nasturtium.study.study import Study
-from nasturtium.study.trial import Objective, Trial, parse_objective
+from nasturtium.study.trial import Trial
 
 __all__ = ["collect_curves", "collect_plot_data", "collect_trials", "encode_script_data"]
 

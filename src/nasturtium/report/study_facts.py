@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, final
 
 from nasturtium.report.format import classify_metric, format_number, join_words, name_metric
+from nasturtium.study.objective import Objective
 from nasturtium.study.study import Study
-from nasturtium.study.trial import Objective
 
 __all__ = ["Fact", "StudyFacts", "describe_study"]
 

@@ -38,7 +38,7 @@ from nasturtium.run.stages import call_both
 from nasturtium.space.base import Space
 from nasturtium.study.context import StudyContext
 from nasturtium.study.job import Job
-from nasturtium.study.stores.lease import Lease
+from nasturtium.study.stores.base import Lease
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Outcome, Proposal, Trial
 from nasturtium.task.task import Task

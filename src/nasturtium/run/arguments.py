@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nasturtium.errors import EstimateError, NasturtiumError, StrategyError
-from nasturtium.study.trial import Objective
+from nasturtium.study.objective import Objective
 
 __all__ = ["check_objectives", "format_arguments", "parse_arguments"]
 

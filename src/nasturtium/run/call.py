@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, final
 from nasturtium.atomic_write import present
 from nasturtium.errors import StoreError, StrategyError
 from nasturtium.space.base import Space
-from nasturtium.study.stores.sql import Store
+from nasturtium.study.objective import Objective
+from nasturtium.study.stores.base import Store
 from nasturtium.study.strategy import Strategy
-from nasturtium.study.trial import Objective
 from nasturtium.train.fields import check_types, hints_of
 
 if TYPE_CHECKING:  # these import torch, which reading a study does not need

@@ -10,7 +10,7 @@ from nasturtium.errors import StoreError
 from nasturtium.run.arguments import format_arguments
 from nasturtium.run.call import NO_TEXT
 from nasturtium.run.trust import trusted_call
-from nasturtium.study.stores.address import printable
+from nasturtium.study.stores.redact import redact
 
 __all__ = ["command_line"]
 
@@ -45,7 +45,7 @@ def command_line(
     exact = {
         "numerics": format_arguments(manifest["numerics"]),
         "executor": f"processes(workers={manifest['workers']})",
-        "store": None if store in (None, "study.db") else printable(str(store)),
+        "store": None if store in (None, "study.db") else redact(str(store)),
         "name": manifest["name"],
     }
     if manifest["executor"] == "here":

@@ -27,8 +27,9 @@ from nasturtium.strategy.halving import Hyperband, SuccessiveHalving
 from nasturtium.strategy.portfolio import Portfolio
 from nasturtium.strategy.zero_cost import ZeroCostProxies
 from nasturtium.study.estimator import Estimator
+from nasturtium.study.fidelity import Fidelity
 from nasturtium.study.strategy import Strategy
-from nasturtium.study.trial import Fidelity, Proposal
+from nasturtium.study.trial import Proposal
 from nasturtium.task.split import stratified
 from nasturtium.task.task import Task
 from nasturtium.train.epochs import whole_epochs

@@ -20,7 +20,7 @@ from nasturtium.run.plan import SearchPlan
 from nasturtium.run.stages import Announce
 from nasturtium.study.context import StudyContext
 from nasturtium.study.job import Job
-from nasturtium.study.stores.lease import Lease
+from nasturtium.study.stores.base import Lease
 from nasturtium.study.strategy import Strategy
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Outcome, Trial

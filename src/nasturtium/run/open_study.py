@@ -16,9 +16,9 @@ from nasturtium.run.validate_manifest import validate_manifest
 from nasturtium.space.base import Space
 from nasturtium.space.choice import ChoiceSpace
 from nasturtium.strategy.random import RandomSearch
-from nasturtium.study.stores.sql import Store
+from nasturtium.study.objective import Objective
+from nasturtium.study.stores.base import Store
 from nasturtium.study.study import Study
-from nasturtium.study.trial import Objective
 
 if TYPE_CHECKING:
     from torch import nn

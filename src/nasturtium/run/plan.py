@@ -12,9 +12,9 @@ from nasturtium.run.describe_part import describe_decisions, describe_part, with
 from nasturtium.run.validate_manifest import FORMAT
 from nasturtium.space.base import Space
 from nasturtium.study.estimator import Estimator
-from nasturtium.study.stores.sql import Store
+from nasturtium.study.objective import Objective
+from nasturtium.study.stores.base import Store
 from nasturtium.study.strategy import Strategy
-from nasturtium.study.trial import Objective
 from nasturtium.task.task import Task
 
 if TYPE_CHECKING:  # these import torch, which a loop over given numbers does not need

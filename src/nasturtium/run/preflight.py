@@ -24,11 +24,12 @@ from nasturtium.strategy.halving import Hyperband, SuccessiveHalving
 from nasturtium.strategy.local import LocalSearch
 from nasturtium.study.context import StudyContext
 from nasturtium.study.estimator import Estimator
+from nasturtium.study.fidelity import Fidelity
 from nasturtium.study.job import Job
+from nasturtium.study.screening import Screen
 from nasturtium.study.strategy import Strategy
-from nasturtium.study.study import Screen
-from nasturtium.study.trial import Fidelity, Proposal
-from nasturtium.study.validate import numbers
+from nasturtium.study.trial import Proposal
+from nasturtium.study.validate import parse_metrics
 
 __all__ = ["check_budget", "check_fidelities", "check_space", "make_screen", "preflight"]
 
@@ -124,7 +125,7 @@ def make_screen(plan: SearchPlan) -> Screen | None:
             # If one fails, the trial is asked for all the same, and fails with the reason.
             with contextlib.suppress(Exception):
                 estimate = part.estimate(Job(0, Proposal(architecture), context))
-                found |= numbers(estimate, "a constraint")
+                found |= parse_metrics(estimate, "a constraint")
         return found
 
     return screen

@@ -23,9 +23,9 @@ from nasturtium.space.recipe import RecipeSpace
 from nasturtium.study.confirmation import default_count
 from nasturtium.study.estimator import Estimator
 from nasturtium.study.files import Files
-from nasturtium.study.stores.sql import folder_of
+from nasturtium.study.objective import Objective, parse_constraint, parse_objective
+from nasturtium.study.stores.open_store import files_folder
 from nasturtium.study.strategy import Strategy
-from nasturtium.study.trial import Objective, parse_bound, parse_objective
 from nasturtium.task.augment import Augment
 from nasturtium.task.sources import load
 from nasturtium.task.storage import memory_budget
@@ -83,7 +83,7 @@ def _load_task(call: SearchCall, options: Mapping[str, Any]) -> Task:
         raise TaskError(
             "load= was given with a Task, which is loaded; give the options to nas.load"
         )
-    folder = folder_of(call.store)
+    folder = files_folder(call.store)
     cache = None if folder is None else Files(folder).tasks
     return load(call.data, seed=call.split_seed, cache=cache, memory=memory_budget(), **options)
 
@@ -172,7 +172,7 @@ def _parse_objectives(
 ) -> tuple[tuple[Objective, ...], tuple[Objective, ...]]:
     return (
         tuple(map(parse_objective, check_objectives("objectives", objectives))),
-        tuple(map(parse_bound, check_objectives("constraints", constraints))),
+        tuple(map(parse_constraint, check_objectives("constraints", constraints))),
     )
 
 

@@ -10,7 +10,8 @@ from nasturtium.run.call import NO_TEXT
 from nasturtium.run.open_study import read_manifest
 from nasturtium.run.search import search
 from nasturtium.run.trust import trusted_call
-from nasturtium.study.stores.sql import Store, open_store
+from nasturtium.study.stores.base import Store
+from nasturtium.study.stores.open_store import open_store
 from nasturtium.study.study import Study
 
 __all__ = ["resume"]

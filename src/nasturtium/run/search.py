@@ -20,10 +20,10 @@ from nasturtium.run.start_study import prepare, start_study
 from nasturtium.space.base import Space
 from nasturtium.space.recipe import RecipeSpace
 from nasturtium.study.estimator import Estimator
-from nasturtium.study.stores.sql import Store
+from nasturtium.study.objective import Objective
+from nasturtium.study.stores.base import Store
 from nasturtium.study.strategy import Strategy
 from nasturtium.study.study import Study
-from nasturtium.study.trial import Objective
 from nasturtium.train.numerics import Numerics, usual_torch
 from nasturtium.train.recipe import Recipe
 

@@ -18,8 +18,8 @@ from nasturtium.study.context import StudyContext
 from nasturtium.study.estimator import Estimator
 from nasturtium.study.files import Files
 from nasturtium.study.preparation import Preparation
-from nasturtium.study.stores.lease import Lease
-from nasturtium.study.stores.sql import open_store
+from nasturtium.study.stores.base import Lease
+from nasturtium.study.stores.open_store import open_store
 from nasturtium.study.strategy import Strategy
 from nasturtium.study.study import Study
 

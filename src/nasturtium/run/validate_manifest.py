@@ -12,8 +12,8 @@ from typing import Any
 
 from nasturtium.errors import NasturtiumError, StoreError
 from nasturtium.run.call import NO_TEXT, RECORDED
-from nasturtium.study.event_schema import natural
-from nasturtium.study.trial import Objective
+from nasturtium.study.event_schema import describe_value, is_natural
+from nasturtium.study.objective import Objective
 from nasturtium.train.fields import check_types
 
 __all__ = ["FORMAT", "validate_manifest"]
@@ -80,7 +80,7 @@ def validate_manifest(data: object, name: str, *, whole: bool = True) -> dict[st
         version = versions.get("nasturtium") if isinstance(versions, Mapping) else None
         raise StoreError(
             f"study {name!r} was written by another version: its manifest has format "
-            f"{_cut(data.get('format'))}"
+            f"{describe_value(data.get('format'))}"
             + (f" and lacks {', '.join(missing)}" if missing else "")
             + f"; this one reads formats 2 and {FORMAT}; open it with nasturtium "
             f"{version if isinstance(version, str) else 'of that version'}"
@@ -100,11 +100,11 @@ def _check(data: Mapping[str, Any], name: str, whole: bool) -> None:
     check_types("data", data["data"], DATA, StoreError)
     missing = [entry for entry in DATA if entry not in data["data"]]
     _require(not missing, f"data lacks {', '.join(missing)}")
-    _require(data["name"] == name, f"its name is {_cut(data['name'])}")
+    _require(data["name"] == name, f"its name is {describe_value(data['name'])}")
     _require(isinstance(data["space"].get("name"), str), "space has no name")
     _require(isinstance(data["space"].get("mutations", []), list), "space: mutations is not a list")
     notes = data["data"]["notes"]
-    _require(all(isinstance(one, str) for one in notes), f"data: notes={_cut(notes)}")
+    _require(all(isinstance(one, str) for one in notes), f"data: notes={describe_value(notes)}")
     inputs = data["data"]["inputs"]
     _require(bool(inputs) and all(_is_count(one) for one in inputs), f"data: inputs={_cut(inputs)}")
     _require(_is_count(data["data"]["classes"]), f"data: classes={_cut(data['data']['classes'])}")
@@ -129,7 +129,7 @@ def _check(data: Mapping[str, Any], name: str, whole: bool) -> None:
     for part in ("strategy", "estimator"):
         good = isinstance(data[part], str)
         good = good or (isinstance(data[part], Mapping) and isinstance(data[part].get("name"), str))
-        _require(good, f"{part}={_cut(data[part])}")
+        _require(good, f"{part}={describe_value(data[part])}")
     _check_lists(data["estimator"])
     if not whole:
         return
@@ -145,8 +145,8 @@ def _check_counts(data: Mapping[str, Any]) -> None:
     """Check the counts of the data and the machine, which older manifests may lack."""
     examples, copies = data["data"]["examples"], data.get("duplicates", {})
     for entry, counts in (("data: examples", examples), ("duplicates", copies)):
-        good = isinstance(counts, Mapping) and all(map(natural, counts.values()))
-        _require(good, f"{entry}={_cut(counts)}")
+        good = isinstance(counts, Mapping) and all(map(is_natural, counts.values()))
+        _require(good, f"{entry}={describe_value(counts)}")
     chance = data.get("chance", {})
     good = isinstance(chance, Mapping) and all(map(_is_number, chance.values()))
     _require(good, f"chance={_cut(chance)}")
@@ -160,7 +160,7 @@ def _check_lists(estimator: Any) -> None:
         return
     for entry in ("wanted", "metrics", "parts"):
         listed = estimator.get(entry) or []
-        _require(isinstance(listed, list), f"estimator: {entry}={_cut(listed)}")
+        _require(isinstance(listed, list), f"estimator: {entry}={describe_value(listed)}")
     for part in estimator.get("parts") or []:
         _check_lists(part)
     threads = estimator.get("threads", 1)

@@ -11,17 +11,14 @@ from typing import Any, final
 from nasturtium.errors import StoreError
 from nasturtium.study.confirmation import ANSWER_ARMS, answer
 from nasturtium.study.event import Event
+from nasturtium.study.goals import Goals, parse_goals
 from nasturtium.study.history import History
-from nasturtium.study.measured import Measured
-from nasturtium.study.segment import (
-    Goals,
-    goals_of,
-    microseconds,
-    uniform_score,
-)
-from nasturtium.study.stores.sql import SqlStore, Store
+from nasturtium.study.log_summary import control_score, microseconds
+from nasturtium.study.metric_summary import MetricSummary
+from nasturtium.study.stores.base import Store
+from nasturtium.study.stores.snapshots import summarize_rest
+from nasturtium.study.stores.sql import SqlStore
 from nasturtium.study.study import Study
-from nasturtium.study.summing import rest
 from nasturtium.study.trial import Outcome, Trial
 
 __all__ = ["Overview", "overview_of", "read_overview"]
@@ -55,7 +52,7 @@ class Overview:
     seconds: float
     scores: array[float]
     notes: list[Mapping[str, Any]]
-    measured: Measured
+    measured: MetricSummary
 
     @property
     def best(self) -> Trial | None:
@@ -78,7 +75,7 @@ def overview_of(study: Study) -> Overview:
             key = trial.arm, trial.state
             counts[key] = counts.get(key, 0) + 1
             total += microseconds(trial)
-    drawn = (uniform_score(trial, history) for trial in history.drawn())
+    drawn = (control_score(trial, history) for trial in history.uniform_draws())
     scores = array("d", (score for score in drawn if score is not None))
     return Overview(
         study.name,
@@ -90,7 +87,7 @@ def overview_of(study: Study) -> Overview:
         total / 1e6,
         scores,
         study.notes,
-        Measured.of(history.finished),
+        MetricSummary.of(history.finished),
     )
 
 
@@ -105,21 +102,21 @@ def read_overview(store: SqlStore, study: str, manifest: Mapping[str, Any]) -> O
     Raises:
         StoreError: the log is damaged.
     """
-    goals = goals_of(manifest)
+    goals = parse_goals(manifest)
     if goals is None:
         raise StoreError(f"the manifest of study {study!r} has no objectives; the log is damaged")
-    known = store.segments(study)
+    known = store.summaries(study)
     named = (chain((n for pair in segment.kept for n in pair), segment.others) for segment in known)
-    events = store.pick(study, chain.from_iterable(named))
+    events = store.read_events(study, chain.from_iterable(named))
     segments = list(known)
     pending = len(known[-1].pending) if known else 0
-    for segment, its_own, open_now in rest(store, study, known, goals):
+    for segment, its_own, open_now in summarize_rest(store, study, known, goals):
         segments.append(segment)
         events |= its_own
         pending = len(open_now)
     counts: dict[tuple[str, str], int] = {}
     cut = {arm for segment in segments for arm in segment.cut}
-    scores, measured = array("d"), Measured()
+    scores, measured = array("d"), MetricSummary()
     for segment in segments:
         measured.merge(segment.measured)
         for arm, some in segment.scores.items():

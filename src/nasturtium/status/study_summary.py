@@ -12,7 +12,7 @@ from nasturtium.analyse.notices import notices
 from nasturtium.errors import StoreError
 from nasturtium.status.study_overview import Overview, overview_of
 from nasturtium.study.confirmation import confirmed
-from nasturtium.study.stores.address import printable
+from nasturtium.study.stores.redact import redact
 from nasturtium.study.stores.sql import SqlStore
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Trial
@@ -43,7 +43,7 @@ def address(study: Study | Overview) -> str:
     store = study.store
     if not isinstance(store, SqlStore):
         return study.name
-    where = str(store.path) if store.path is not None else printable(store.url)
+    where = str(store.path) if store.path is not None else redact(store.url)
     where = f"./{where}" if where.startswith("-") else where  # not an option
     return f"{where}:{study.name}"
 

@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING, Any, final
 from nasturtium.architecture import Architecture
 from nasturtium.strategy.random import RandomSearch
 from nasturtium.strategy.rungs import Inside, Schedule, promotion, rungs_of
+from nasturtium.study.fidelity import Fidelity
 from nasturtium.study.history import History
 from nasturtium.study.strategy import Strategy
-from nasturtium.study.trial import Fidelity, Proposal, Trial
+from nasturtium.study.trial import Proposal, Trial
 
 if TYPE_CHECKING:
     from nasturtium.study.preparation import Preparation

@@ -40,9 +40,10 @@ from nasturtium.strategy.halving import Hyperband
 from nasturtium.strategy.rungs import Schedule
 from nasturtium.strategy.surrogate import Points, argmax, first, fitted, whole
 from nasturtium.strategy.variation import at
+from nasturtium.study.fidelity import FULL, Fidelity
 from nasturtium.study.history import History
 from nasturtium.study.strategy import Strategy
-from nasturtium.study.trial import FULL, Fidelity, Proposal, Trial
+from nasturtium.study.trial import Proposal, Trial
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -20,9 +20,10 @@ from typing import Any, final
 
 from nasturtium.architecture import Architecture
 from nasturtium.strategy.rungs import Inside, promotion
+from nasturtium.study.fidelity import Fidelity
 from nasturtium.study.history import History
 from nasturtium.study.strategy import Strategy
-from nasturtium.study.trial import Fidelity, Proposal, Trial
+from nasturtium.study.trial import Proposal, Trial
 
 __all__ = ["Bracket", "Brackets", "Halving", "Plan"]
 

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nasturtium.study.fidelity import Fidelity
 from nasturtium.study.history import History
-from nasturtium.study.trial import Fidelity, Trial
+from nasturtium.study.trial import Trial
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

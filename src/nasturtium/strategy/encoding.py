@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from nasturtium.space.base import Space
     from nasturtium.space.encode import Encoder
     from nasturtium.strategy.zero_cost import ProxyCache
-    from nasturtium.study.trial import Objective
+    from nasturtium.study.objective import Objective
 
     Matrix = NDArray[np.float32]
 

@@ -17,9 +17,10 @@ from random import Random
 from typing import Any, final
 
 from nasturtium.errors import StrategyError
+from nasturtium.study.fidelity import FULL
 from nasturtium.study.history import History
 from nasturtium.study.strategy import Strategy
-from nasturtium.study.trial import FULL, Proposal
+from nasturtium.study.trial import Proposal
 
 __all__ = ["RegularizedEvolution"]
 

@@ -24,9 +24,10 @@ from nasturtium.errors import StrategyError
 from nasturtium.strategy.brackets import Brackets, Halving, Plan
 from nasturtium.strategy.random import RandomSearch
 from nasturtium.strategy.rungs import Schedule, rungs_of
+from nasturtium.study.fidelity import Fidelity
 from nasturtium.study.history import History
 from nasturtium.study.strategy import Strategy
-from nasturtium.study.trial import Fidelity, Proposal, Trial
+from nasturtium.study.trial import Proposal, Trial
 
 if TYPE_CHECKING:
     from nasturtium.study.preparation import Preparation

@@ -29,9 +29,10 @@ import numpy as np
 from nasturtium.architecture import Architecture
 from nasturtium.errors import StrategyError
 from nasturtium.strategy.variation import away
+from nasturtium.study.fidelity import FULL
 from nasturtium.study.history import History
 from nasturtium.study.strategy import Strategy
-from nasturtium.study.trial import FULL, Proposal, Trial
+from nasturtium.study.trial import Proposal, Trial
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -20,9 +20,10 @@ from typing import Any, Literal, final
 
 from nasturtium.architecture import Architecture
 from nasturtium.errors import StrategyError
+from nasturtium.study.fidelity import FULL
 from nasturtium.study.history import History
 from nasturtium.study.strategy import Strategy
-from nasturtium.study.trial import FULL, Proposal, Trial
+from nasturtium.study.trial import Proposal, Trial
 
 __all__ = ["LocalSearch"]
 

@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING, Any, final
 from nasturtium.errors import StrategyError
 from nasturtium.strategy.random import RandomSearch
 from nasturtium.study.history import History
+from nasturtium.study.objective import parse_objective
 from nasturtium.study.strategy import Strategy
-from nasturtium.study.trial import Proposal, Trial, parse_objective
+from nasturtium.study.trial import Proposal, Trial
 
 if TYPE_CHECKING:
     from nasturtium.study.preparation import Preparation

@@ -34,9 +34,10 @@ from nasturtium.errors import Rejected, StrategyError
 from nasturtium.strategy.pareto import contributions, crowding, fronts, largest
 from nasturtium.strategy.reference import Scale, directions_for, nearest, niched
 from nasturtium.strategy.variation import away, fine, varied
+from nasturtium.study.fidelity import FULL
 from nasturtium.study.history import History
 from nasturtium.study.strategy import Strategy
-from nasturtium.study.trial import FULL, Proposal, Trial
+from nasturtium.study.trial import Proposal, Trial
 from nasturtium.train.seeds import mix
 
 if TYPE_CHECKING:

@@ -26,9 +26,10 @@ from nasturtium.decision.range import Range
 from nasturtium.decision.subset import Subset
 from nasturtium.errors import Rejected, StrategyError
 from nasturtium.strategy.surrogate import Points, first
+from nasturtium.study.fidelity import FULL
 from nasturtium.study.history import History
 from nasturtium.study.strategy import Strategy
-from nasturtium.study.trial import FULL, Proposal
+from nasturtium.study.trial import Proposal
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -9,9 +9,10 @@ from __future__ import annotations
 from random import Random
 from typing import Any, final
 
+from nasturtium.study.fidelity import FULL
 from nasturtium.study.history import History
 from nasturtium.study.strategy import Strategy
-from nasturtium.study.trial import FULL, Proposal
+from nasturtium.study.trial import Proposal
 
 __all__ = ["RandomSearch"]
 

@@ -33,9 +33,11 @@ from nasturtium.decision.one_of import OneOf
 from nasturtium.decision.range import Range
 from nasturtium.decision.subset import Subset
 from nasturtium.errors import Rejected, StrategyError
+from nasturtium.study.fidelity import FULL
 from nasturtium.study.history import History
+from nasturtium.study.objective import Objective
 from nasturtium.study.strategy import Strategy
-from nasturtium.study.trial import FULL, Objective, Proposal, Trial
+from nasturtium.study.trial import Proposal, Trial
 
 __all__ = ["REINFORCE"]
 

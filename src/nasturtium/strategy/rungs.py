@@ -12,9 +12,10 @@ from random import Random
 from typing import Any, Literal, final
 
 from nasturtium.errors import StrategyError
+from nasturtium.study.fidelity import Fidelity
 from nasturtium.study.history import History
 from nasturtium.study.strategy import Strategy
-from nasturtium.study.trial import Fidelity, Proposal, Trial
+from nasturtium.study.trial import Proposal, Trial
 from nasturtium.train.epochs import whole_epochs
 
 __all__ = ["Inside", "Schedule", "promotion", "rungs_of"]

@@ -20,8 +20,9 @@ import numpy as np
 from nasturtium.architecture import Architecture
 from nasturtium.errors import StrategyError
 from nasturtium.strategy.encoding import Encoding
+from nasturtium.study.fidelity import FULL
 from nasturtium.study.history import History
-from nasturtium.study.trial import FULL, Proposal, Trial
+from nasturtium.study.trial import Proposal, Trial
 from nasturtium.train.seeds import mix
 
 if TYPE_CHECKING:

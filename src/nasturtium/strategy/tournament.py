@@ -21,9 +21,10 @@ from random import Random
 from typing import final
 
 from nasturtium.errors import StrategyError
+from nasturtium.study.fidelity import FULL
 from nasturtium.study.history import History
 from nasturtium.study.strategy import Strategy
-from nasturtium.study.trial import FULL, Proposal, Trial
+from nasturtium.study.trial import Proposal, Trial
 
 __all__ = ["TournamentEvolution"]
 

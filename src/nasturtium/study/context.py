@@ -1,4 +1,4 @@
-"""What all trials of a study share, sent to a worker process once."""
+"""The context of a study: what all of its jobs share, sent to a worker process once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, final
 
 from nasturtium.errors import EstimateError
-from nasturtium.study.trial import Objective
+from nasturtium.study.objective import Objective
 
 if TYPE_CHECKING:
     from nasturtium.cost.plan import Counter
@@ -20,7 +20,7 @@ __all__ = ["StudyContext"]
 
 @final
 class StudyContext:
-    """What all jobs of a study share; sent to a worker once.
+    """The data, space, files and settings that all jobs of a study share.
 
     Attributes:
         study: the study's name.
@@ -30,8 +30,8 @@ class StudyContext:
         files: the study's files.
         numerics: device, threads, precision and memory format of a job.
         time_limit: seconds after which a trial fails, or ``None``.
-        prepared: digests of what was prepared, by part.
-        constraints: the study's bounds.
+        prepared: digests of the prepared files, by part.
+        constraints: the study's constraints.
     """
 
     def __init__(
@@ -59,15 +59,15 @@ class StudyContext:
 
     @property
     def counter(self) -> Counter:
-        """Counts this space's networks from their blocks, remembering equal ones."""
+        """Counts the cost of this space's networks from their blocks, with a cache of blocks."""
         from nasturtium.cost.plan import Counter
 
         if self._counter is None:
             self._counter = Counter()
         return self._counter
 
-    def packed(self) -> dict[str, Any]:
-        """What a worker process needs to make the same setting; data go through files."""
+    def to_parts(self) -> dict[str, Any]:
+        """Return what a worker process needs to restore the context; data are saved to files."""
         folder = None
         if self.task is not None:
             assert self.files is not None
@@ -78,8 +78,8 @@ class StudyContext:
         return parts
 
     @classmethod
-    def unpacked(cls, parts: Mapping[str, Any]) -> StudyContext:
-        """The setting of :meth:`packed`, its data mapped from files that all workers share."""
+    def from_parts(cls, parts: Mapping[str, Any]) -> StudyContext:
+        """Return the context of :meth:`to_parts`; all workers map the same files of data."""
         from nasturtium.task.task import Task
 
         folder = parts["task"]
@@ -88,23 +88,23 @@ class StudyContext:
 
     @property
     def task_digest(self) -> str:
-        """Identifies the data and how they are divided."""
+        """Identifies the data and their splits."""
         assert self.task is not None
         return self.task.digest
 
     @property
     def inputs(self) -> tuple[int, ...]:
-        """Shape of one example, from the data or else from the space.
+        """The shape of one example, from the data or else from the arguments of the space.
 
         Raises:
-            EstimateError: neither says.
+            EstimateError: neither has it.
         """
         if self.task is not None:
             return self.task.inputs
-        facts = getattr(self.space, "arguments", {})
-        if "inputs" not in facts:
+        arguments = getattr(self.space, "arguments", {})
+        if "inputs" not in arguments:
             raise EstimateError(
                 f"the shape of an example is not known; bind it with "
                 f"{self.space.name}.bind(inputs=...)"
             )
-        return tuple(facts["inputs"])
+        return tuple(arguments["inputs"])

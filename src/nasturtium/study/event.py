@@ -1,19 +1,19 @@
 """The events of a study's log, and their text.
 
-====================  =============================================================
+====================  ===================================================================
 kind                  data
-====================  =============================================================
+====================  ===================================================================
 ``manifest``          what the study is: versions, seeds, data, parts, numerics
 ``prepared``          a part was prepared: ``{"part": name, "digest": ...}``
 ``asked``             a :class:`Trial`, pending
-``rejected``          a :class:`Trial` that a free count refused
-``told``, ``failed``  an :class:`Outcome`; one that is told may be of a stopped trial
-``note``              anything a later stage adds, e.g. what was finished and exported
-====================  =============================================================
+``rejected``          a :class:`Trial` that violates a constraint on a free metric
+``told``, ``failed``  an :class:`Outcome`; one of kind ``told`` may be of a stopped trial
+``note``              anything a later stage adds, e.g. that a network was trained or exported
+====================  ===================================================================
 
-An event has a body, which is the same in every run of the same study, and what was measured
-(seconds), which is not. They are stored apart, so that logs can be compared byte for byte.
-Each event is stored with a digest of itself and of the digest before it (:func:`chained`).
+An event has a body, which is the same in every run of the same study, and measurements (seconds),
+which differ. They are stored separately, so that logs can be compared byte for byte. Each event is
+stored with a digest of itself and of the digest before it (:func:`chain_digest`).
 """
 
 from __future__ import annotations
@@ -26,14 +26,23 @@ from typing import Any, NamedTuple
 from nasturtium import renamed
 from nasturtium.architecture import Architecture
 from nasturtium.errors import NasturtiumError, StoreError
-from nasturtium.study.event_schema import OUTCOMES, TRIALS, check_measured, check_shape
-from nasturtium.study.event_schema import number as is_number
-from nasturtium.study.event_schema import times as read_times
-from nasturtium.study.trial import Fidelity, Outcome, Proposal, State, Trial
+from nasturtium.study.event_schema import (
+    OUTCOMES,
+    TRIALS,
+    check_event,
+    check_measured,
+    is_number,
+    parse_times,
+)
+from nasturtium.study.fidelity import Fidelity
+from nasturtium.study.trial import Outcome, Proposal, State, Trial
 
-__all__ = ["Event", "chained", "decode", "encode"]
+__all__ = ["Data", "Event", "chain_digest", "decode", "dump_json", "encode"]
 
 Data = Trial | Outcome | Mapping[str, Any]
+
+_encode_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, sort_keys=True).encode
+_parse_json = json.JSONDecoder().raw_decode
 
 
 class Event(NamedTuple):
@@ -48,12 +57,8 @@ class Event(NamedTuple):
     data: Data
 
 
-_dumps = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, sort_keys=True).encode
-_read = json.JSONDecoder().raw_decode
-
-
-def chained(previous: str, number: int, kind: str, body: str, measured: str) -> str:
-    """The digest of an event: of its texts, its number, and the digest of the event before it.
+def chain_digest(previous: str, number: int, kind: str, body: str, measured: str) -> str:
+    """Return the digest of an event: of its texts, its number, and the digest before it.
 
     Args:
         previous: the digest of the event before; empty for the first.
@@ -67,14 +72,14 @@ def chained(previous: str, number: int, kind: str, body: str, measured: str) -> 
 
 
 def encode(event: Event) -> tuple[str, str]:
-    """The event's body and its measurements as JSON texts; the second is empty without any.
+    """Return the event's body and its measurements as JSON texts; the second is empty without any.
 
-    A text that is not Unicode (a lone surrogate, as Python makes of a file's name) is stored with
-    backslashes in its place. Names that are no texts become texts.
+    A text that is not Unicode (a lone surrogate, as in some names of files) is stored with
+    backslash escapes. Keys that are not texts become texts.
 
     Raises:
-        TypeError: it holds something else than plain numbers, texts, lists and mappings.
-        StoreError: it would not be read again.
+        TypeError: the event holds something else than plain numbers, texts, lists and mappings.
+        StoreError: the event could not be read again.
     """
     data = event.data
     if isinstance(data, Trial):
@@ -88,15 +93,15 @@ def encode(event: Event) -> tuple[str, str]:
         if event.kind == "rejected":
             body["metrics"] = dict(data.metrics)
             body["error"] = data.error
-        return _text(body), ""
+        return dump_json(body), ""
     if isinstance(data, Outcome):
         body = {"n": data.number}
         if data.metrics or event.kind == "told":
-            body["metrics"] = _numbers(data.metrics)
+            body["metrics"] = _checked_numbers(data.metrics)
         if data.error is not None:
             body["error"] = data.error
         if data.curve:
-            body["curve"] = [_numbers(point) for point in data.curve]
+            body["curve"] = [_checked_numbers(point) for point in data.curve]
         if data.files:
             body["files"] = dict(data.files)
         if data.epochs is not None:
@@ -104,118 +109,84 @@ def encode(event: Event) -> tuple[str, str]:
         if data.stopped:
             body["stopped"] = True
         if (data.seconds + data.cpu_seconds) * 0.0 != 0.0:
-            raise TypeError("the seconds of a trial are no finite numbers")
-        return _text(body), f"[{data.seconds:.6f},{data.cpu_seconds:.6f}]"
+            raise TypeError("the seconds of a trial are not finite numbers")
+        return dump_json(body), f"[{data.seconds:.6f},{data.cpu_seconds:.6f}]"
     measured = data.get("measured")
-    text = _text({name: value for name, value in data.items() if name != "measured"})
+    text = dump_json({name: value for name, value in data.items() if name != "measured"})
     try:
-        check_shape(event.kind, json.loads(text))
+        check_event(event.kind, json.loads(text))
         if measured is not None:
-            check_measured(event.kind, json.loads(_text(measured)))
+            check_measured(event.kind, json.loads(dump_json(measured)))
     except KeyError as error:
         raise StoreError(f"a {event.kind} cannot be logged: it has no {error}") from None
     except TypeError as error:
         raise StoreError(f"a {event.kind} cannot be logged: {error}") from None
-    return text, "" if measured is None else _text(measured)
+    return text, "" if measured is None else dump_json(measured)
 
 
-def _numbers(found: Mapping[str, Any]) -> dict[str, Any]:
-    """A mapping that will be read again as one of numbers."""
-    for name, value in found.items():
+def _checked_numbers(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a mapping that can be read again as one of numbers."""
+    for name, value in metrics.items():
         if type(value) is not float and not is_number(value) and not isinstance(value, float):
             raise TypeError(
                 f"{name!r} is {value!r:.60}, which is not JSON serializable as a number"
             )
-    return dict(found)
+    return dict(metrics)
 
 
-def _text(value: Any) -> str:
-    """JSON that every database takes."""
+def dump_json(value: Any) -> str:
+    """Return a value as JSON in canonical form: compact, with sorted keys, valid Unicode.
+
+    Raises:
+        TypeError: the value holds something else than plain numbers, texts, lists and mappings.
+    """
     try:
-        text = _dumps(value)
-    except TypeError:  # of names that are no texts, some cannot be sorted and some not be written
-        return _dumps(_unicode(value))
+        text = _encode_json(value)
+    except TypeError:  # keys that are not texts: some cannot be sorted, some not be written
+        return _encode_json(_escape_texts(value))
     if not text.isascii():
         try:
             text.encode()
         except UnicodeEncodeError:
-            return _dumps(_unicode(value))
+            return _encode_json(_escape_texts(value))
     return text
 
 
-def _unicode(value: Any) -> Any:
-    """The same with texts that are Unicode, and texts for all names."""
+def _escape_texts(value: Any) -> Any:
+    """Return the same value with texts that are valid Unicode, and texts for all keys."""
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode()
     if isinstance(value, Mapping):
-        return {_unicode(str(name)): _unicode(one) for name, one in value.items()}
-    return [_unicode(one) for one in value] if isinstance(value, (list, tuple)) else value
+        return {_escape_texts(str(name)): _escape_texts(one) for name, one in value.items()}
+    return [_escape_texts(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 def decode(
     kind: str, body: str, measured: str, known: dict[Architecture, Architecture] | None = None
 ) -> Event:
-    """The event that :func:`encode` wrote, complete and of the right types.
+    """Return the event that :func:`encode` wrote, complete and of the right types.
 
-    This is the one place where what a store holds is checked: what it gives can be used without
-    further questions, whoever wrote the store.
+    This is the one place where the content of a store is checked: an event that it returns can be
+    used without further checks, whoever wrote the store.
 
     Args:
         kind: as it is stored.
         body: as it is stored.
         measured: as it is stored.
-        known: architectures that were read before; one that is equal takes no more memory.
+        known: architectures that were read before; an equal one is not stored twice in memory.
 
     Raises:
         StoreError: the texts are not those of an event.
     """
     try:
-        data, end = _read(body)
-        if not isinstance(data, dict) or end != len(body):
-            raise TypeError(f"a {type(data).__name__}, not a mapping")
-        times, end = _read(measured) if measured else (None, 0)
-        if end != len(measured):
-            raise TypeError("more than one value was measured")
-        if "\\u" in body or "\\u" in measured:
-            _dumps([data, times]).encode()  # which refuses lone surrogates
+        data, times = _parse_texts(body, measured)
         if kind == "manifest":
             data = renamed.manifest(data)
-        check_shape(kind, data)
+        check_event(kind, data)
         if kind in TRIALS:
-            proposal = Proposal.from_json(data["proposal"])
-            if known is not None:
-                own = proposal[0]
-                proposal = Proposal(known.setdefault(own, own), *proposal[1:])
-            state: State = "rejected" if kind == "rejected" else "pending"
-            return Event(
-                kind,
-                Trial(
-                    data["n"],
-                    data.get("arm", "search"),
-                    proposal,
-                    state,
-                    data.get("metrics", {}),
-                    error=data.get("error"),
-                    planned=data.get("planned"),
-                    trained=Fidelity(*data["trained"]) if "trained" in data else None,
-                ),
-            )
+            return Event(kind, _decode_trial(kind, data, known))
         if kind in OUTCOMES:
-            seconds, cpu_seconds = (0.0, 0.0) if times is None else read_times(times)
-            return Event(
-                kind,
-                Outcome(
-                    data["n"],
-                    data.get("metrics", {}),
-                    tuple(data.get("curve", ())),
-                    data.get("files", {}),
-                    data.get("error"),
-                    seconds,
-                    cpu_seconds,
-                    data.get("epochs"),
-                    data.get("stopped", False),
-                ),
-            )
+            return Event(kind, _decode_outcome(data, times))
         if times is not None:
             check_measured(kind, times)
             data["measured"] = times
@@ -231,4 +202,51 @@ def decode(
     raise StoreError(
         f"an event of kind {kind!r} cannot be read ({reason}): {body[:80]!r}; the store was "
         "written by another version, or is damaged"
+    )
+
+
+def _parse_texts(body: str, measured: str) -> tuple[dict[str, Any], Any]:
+    data, end = _parse_json(body)
+    if not isinstance(data, dict) or end != len(body):
+        raise TypeError(f"a {type(data).__name__}, not a mapping")
+    times, end = _parse_json(measured) if measured else (None, 0)
+    if end != len(measured):
+        raise TypeError("more than one value was measured")
+    if "\\u" in body or "\\u" in measured:
+        _encode_json([data, times]).encode()  # which refuses lone surrogates
+    return data, times
+
+
+def _decode_trial(
+    kind: str, data: dict[str, Any], known: dict[Architecture, Architecture] | None
+) -> Trial:
+    proposal = Proposal.from_json(data["proposal"])
+    if known is not None:
+        own = proposal[0]
+        proposal = Proposal(known.setdefault(own, own), *proposal[1:])
+    state: State = "rejected" if kind == "rejected" else "pending"
+    return Trial(
+        data["n"],
+        data.get("arm", "search"),
+        proposal,
+        state,
+        data.get("metrics", {}),
+        error=data.get("error"),
+        planned=data.get("planned"),
+        trained=Fidelity(*data["trained"]) if "trained" in data else None,
+    )
+
+
+def _decode_outcome(data: dict[str, Any], times: Any) -> Outcome:
+    seconds, cpu_seconds = (0.0, 0.0) if times is None else parse_times(times)
+    return Outcome(
+        data["n"],
+        data.get("metrics", {}),
+        tuple(data.get("curve", ())),
+        data.get("files", {}),
+        data.get("error"),
+        seconds,
+        cpu_seconds,
+        data.get("epochs"),
+        data.get("stopped", False),
     )

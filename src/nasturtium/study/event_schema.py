@@ -1,8 +1,8 @@
-"""What the entries of a log's events have to be, kind by kind, in tables.
+"""The schema of a log's events: the entries of each kind and their types, in tables.
 
-A store may have been written by a stranger, or be damaged in a way that its digests do not show.
-Its entries are checked here, once, when they are read; nothing later has to ask again. An entry
-that no table names is left alone: a later version may have added it.
+A store may come from a stranger, or be damaged in a way that its digests do not show. Its entries
+are checked here, once, when they are read, so that later code need not check them again. An entry
+that no table names is allowed: a later version may have added it.
 """
 
 from __future__ import annotations
@@ -16,162 +16,180 @@ __all__ = [
     "OUTCOMES",
     "TRIALS",
     "check_entries",
+    "check_event",
     "check_measured",
-    "check_shape",
-    "number",
-    "times",
+    "describe_value",
+    "is_count",
+    "is_finite",
+    "is_natural",
+    "is_number",
+    "parse_times",
 ]
 
 TRIALS: Final = ("asked", "rejected")
 OUTCOMES: Final = ("told", "failed")
-LARGEST = 2**63
-MOST = 1.7e308
+LARGEST_INTEGER = 2**63
+LARGEST_COUNT = 2**40
+LARGEST = 1e300  # so that products of a few finite numbers stay finite
 LONGEST = 1e15  # seconds
 
 
 class Rule(NamedTuple):
-    """What an entry has to be.
+    """A condition on the value of an entry.
 
     Attributes:
-        holds: whether a value is so.
-        words: the same in words.
+        holds: returns whether a value satisfies it.
+        expected: what is expected, for messages.
     """
 
     holds: Callable[[Any], bool]
-    words: str
+    expected: str
 
 
-def number(value: Any) -> bool:
-    """Whether a value of JSON is a number that every part can count with, infinity included."""
+def is_number(value: Any) -> bool:
+    """Return whether a JSON value is a number in the range of 64 bits, infinity included."""
     kind = type(value)
-    return kind is float or kind is bool or (kind is int and -LARGEST <= value < LARGEST)
+    return (
+        kind is float
+        or kind is bool
+        or (kind is int and -LARGEST_INTEGER <= value < LARGEST_INTEGER)
+    )
 
 
-def finite(value: Any) -> bool:
-    """Whether it is a number that is neither infinite nor undefined."""
-    return number(value) and type(value) is not bool and -MOST < value < MOST
+def is_finite(value: Any) -> bool:
+    """Return whether a value is a finite number."""
+    return is_number(value) and type(value) is not bool and -LARGEST < value < LARGEST
 
 
-def seconds(value: Any) -> bool:
-    """Whether it is a time, of which many can be added up."""
+def is_duration(value: Any) -> bool:
+    """Return whether a value is a number of seconds, small enough that many can be added."""
     kind = type(value)
     return (kind is float or kind is int) and -LONGEST < value < LONGEST
 
 
-def share(value: Any) -> bool:
-    """Whether it is a number from 0 to 1."""
-    return finite(value) and 0 <= value <= 1
+def is_fraction(value: Any) -> bool:
+    """Return whether a value is a number from 0 to 1."""
+    return is_finite(value) and 0 <= value <= 1
 
 
-def natural(value: Any) -> bool:
-    """Whether it is a whole number from 0."""
-    return type(value) is int and 0 <= value < LARGEST
+def is_natural(value: Any) -> bool:
+    """Return whether a value is an integer from 0."""
+    return type(value) is int and 0 <= value < LARGEST_INTEGER
 
 
-def whole(value: Any) -> bool:
-    """Whether it is a whole number."""
-    return type(value) is int and -LARGEST <= value < LARGEST
+def is_count(value: Any) -> bool:
+    """Return whether a value is an integer from 1 that can be a length or a number of things."""
+    return type(value) is int and 0 < value < LARGEST_COUNT
 
 
-def text(value: Any) -> bool:
-    """Whether it is a text."""
+def is_integer(value: Any) -> bool:
+    """Return whether a value is an integer."""
+    return type(value) is int and -LARGEST_INTEGER <= value < LARGEST_INTEGER
+
+
+def is_text(value: Any) -> bool:
+    """Return whether a value is a text."""
     return type(value) is str
 
 
-def mapping(value: Any) -> bool:
-    """Whether it is a mapping; the names of JSON are texts."""
+def is_mapping(value: Any) -> bool:
+    """Return whether a value is a mapping; keys of JSON are texts."""
     return type(value) is dict
 
 
-def numbers(value: Any) -> bool:
-    """Whether it is a mapping from names to numbers."""
-    return type(value) is dict and all(map(number, value.values()))
+def are_numbers(value: Any) -> bool:
+    """Return whether a value is a mapping from names to numbers."""
+    return type(value) is dict and all(map(is_number, value.values()))
 
 
-def texts(value: Any) -> bool:
-    """Whether it is a mapping from names to texts."""
-    return type(value) is dict and all(map(text, value.values()))
+def are_texts(value: Any) -> bool:
+    """Return whether a value is a mapping from names to texts."""
+    return type(value) is dict and all(map(is_text, value.values()))
 
 
-def plain(value: Any) -> bool:
-    """Whether it is one text, number or truth value, or nothing."""
-    return value is None or type(value) in (str, bool) or finite(value)
+def is_plain(value: Any) -> bool:
+    """Return whether a value is one text, number or truth value, or null."""
+    return value is None or type(value) in (str, bool) or is_finite(value)
 
 
 def optional(rule: Rule) -> Rule:
-    """The same, or nothing."""
-    return Rule(lambda value: value is None or rule.holds(value), f"{rule.words} or null")
+    """Return the rule that a value is null or satisfies another rule."""
+    return Rule(lambda value: value is None or rule.holds(value), f"{rule.expected} or null")
 
 
 def mapping_of(rule: Rule) -> Rule:
-    """A mapping from names to such."""
+    """Return the rule for a mapping whose values satisfy another rule."""
     return Rule(
         lambda value: type(value) is dict and all(map(rule.holds, value.values())),
-        f"a mapping from names to {rule.words}",
+        f"a mapping from names to {rule.expected}",
     )
 
 
 def list_of(rule: Rule) -> Rule:
-    """A list of such."""
+    """Return the rule for a list whose items satisfy another rule."""
     return Rule(
-        lambda value: type(value) is list and all(map(rule.holds, value)), f"a list of {rule.words}"
+        lambda value: type(value) is list and all(map(rule.holds, value)),
+        f"a list of {rule.expected}",
     )
 
 
-def times(value: Any) -> tuple[float, float]:
-    """The seconds and the processor's seconds of an outcome.
-
-    Raises:
-        TypeError: they are something else.
-    """
-    if type(value) is list and len(value) == 2 and seconds(value[0]) and seconds(value[1]):
-        return value[0], value[1]
-    raise TypeError(f"measured is {_shown(value)}; expected two finite numbers of seconds")
-
-
-NATURAL = Rule(natural, "a whole number from 0")
-WHOLE = Rule(whole, "a whole number")
-FINITE = Rule(finite, "a finite number")
-TEXT = Rule(text, "a text")
-TRUTH = Rule(lambda value: type(value) is bool, "true or false")
-SECONDS = Rule(seconds, "a finite number of seconds")
-MAPPING = Rule(mapping, "a mapping")
-NUMBERS = Rule(numbers, "a mapping of numbers by name")
-TEXTS = Rule(texts, "a mapping of texts by name")
-PLAIN = Rule(plain, "a text or a number")
-PLAINS = Rule(
-    lambda value: type(value) is dict and all(map(plain, value.values())),
-    "a mapping of texts and numbers by name",
-)
-ARM = Rule(frozenset(get_args(Arm)).__contains__, f"one of {', '.join(get_args(Arm))}")
-
-
-def entries(needed: Mapping[str, Rule], others: Mapping[str, Rule] | None = None) -> Rule:
-    """A mapping with these entries, others where they are there."""
-    rules = {**needed, **(others or {})}
+def mapping_with(required: Mapping[str, Rule], others: Mapping[str, Rule] | None = None) -> Rule:
+    """Return the rule for a mapping that has the required entries, and may have the others."""
+    rules = {**required, **(others or {})}
 
     def holds(value: Any) -> bool:
         return (
             type(value) is dict
-            and all(name in value for name in needed)
+            and all(name in value for name in required)
             and all(rules[name].holds(one) for name, one in value.items() if name in rules)
         )
 
     return Rule(holds, f"a mapping with {', '.join(rules)}")
 
 
-def _answers(value: Any) -> bool:
-    """Whether it is what a call's argument may be: plain, or a list of texts."""
-    return plain(value) or (type(value) is list and all(map(text, value)))
+def parse_times(value: Any) -> tuple[float, float]:
+    """Return the wall time and the processor time of an outcome in seconds.
+
+    Raises:
+        TypeError: the value is something else.
+    """
+    if type(value) is list and len(value) == 2 and is_duration(value[0]) and is_duration(value[1]):
+        return value[0], value[1]
+    raise TypeError(f"measured is {describe_value(value)}; expected two finite numbers of seconds")
 
 
-OBJECTIVE = entries(
+NATURAL = Rule(is_natural, "a whole number from 0")
+WHOLE = Rule(is_integer, "a whole number")
+FINITE = Rule(is_finite, "a finite number")
+TEXT = Rule(is_text, "a text")
+TRUTH = Rule(lambda value: type(value) is bool, "true or false")
+SECONDS = Rule(is_duration, "a finite number of seconds")
+MAPPING = Rule(is_mapping, "a mapping")
+NUMBERS = Rule(are_numbers, "a mapping of numbers by name")
+TEXTS = Rule(are_texts, "a mapping of texts by name")
+PLAIN = Rule(is_plain, "a text or a number")
+PLAINS = Rule(
+    lambda value: type(value) is dict and all(map(is_plain, value.values())),
+    "a mapping of texts and numbers by name",
+)
+ARM = Rule(frozenset(get_args(Arm)).__contains__, f"one of {', '.join(get_args(Arm))}")
+
+
+def _is_argument(value: Any) -> bool:
+    """Return whether a value can be an argument of a call: plain, or a list of texts."""
+    return is_plain(value) or (type(value) is list and all(map(is_text, value)))
+
+
+OBJECTIVE = mapping_with(
     {"metric": TEXT, "goal": Rule(("max", "min").__contains__, "max or min")},
     {"bound": optional(FINITE)},
 )
 FIDELITY = Rule(
     lambda value: (
-        type(value) is list and len(value) == 4 and all(map(finite, value[:3])) and text(value[3])
+        type(value) is list
+        and len(value) == 4
+        and all(map(is_finite, value[:3]))
+        and is_text(value[3])
     ),
     "three numbers and a schedule",
 )
@@ -201,12 +219,12 @@ OUTCOME: Mapping[str, Rule] = {
     "seconds": SECONDS,  # of a result that a worker left
     "cpu_seconds": SECONDS,
 }
-PART = entries({"name": TEXT}, {"metrics": list_of(TEXT), "batch": PLAIN})
+PART = mapping_with({"name": TEXT}, {"metrics": list_of(TEXT), "batch": PLAIN})
 MANIFEST: Mapping[str, Rule] = {
     "format": WHOLE,
     "name": TEXT,
     "seed": WHOLE,
-    "data": entries(
+    "data": mapping_with(
         {},
         {
             "name": TEXT,
@@ -218,13 +236,13 @@ MANIFEST: Mapping[str, Rule] = {
             "notes": list_of(TEXT),
         },
     ),
-    "space": entries(
+    "space": mapping_with(
         {"name": TEXT},
         {"arguments": MAPPING, "limits": MAPPING, "fingerprint": TEXT},
     ),
     "decisions": optional(TEXTS),
     "duplicates": optional(mapping_of(NATURAL)),
-    "chance": optional(mapping_of(Rule(share, "a number from 0 to 1"))),
+    "chance": optional(mapping_of(Rule(is_fraction, "a number from 0 to 1"))),
     "tuning": mapping_of(FINITE),
     "strategy": PART,
     "estimator": PART,
@@ -237,7 +255,7 @@ MANIFEST: Mapping[str, Rule] = {
     "control": FINITE,
     "ordered": TRUTH,
     "call": Rule(
-        lambda value: type(value) is dict and all(map(_answers, value.values())),
+        lambda value: type(value) is dict and all(map(_is_argument, value.values())),
         "a mapping of texts and numbers by name",
     ),
     "versions": TEXTS,
@@ -248,16 +266,16 @@ MANIFEST: Mapping[str, Rule] = {
     "workers": NATURAL,
     "lag": NATURAL,
 }
-TRAINING = entries(
-    {"trial": Rule(lambda value: value is None or natural(value), "a trial's number")},
-    {"recipe": entries({"epochs": FINITE}), "seed": WHOLE, "whole": TRUTH},
+TRAINING = mapping_with(
+    {"trial": Rule(lambda value: value is None or is_natural(value), "a trial's number")},
+    {"recipe": mapping_with({"epochs": FINITE}), "seed": WHOLE, "whole": TRUTH},
 )
 NOTE: Mapping[str, Rule] = {
     "finished": TRAINING,
-    "trained": entries({"recipe": MAPPING, "seed": WHOLE}, {"trial": optional(NATURAL)}),
+    "trained": mapping_with({"recipe": MAPPING, "seed": WHOLE}, {"trial": optional(NATURAL)}),
     "metrics": NUMBERS,
     "weights": TEXT,
-    "evidence": entries(
+    "evidence": mapping_with(
         {},
         {
             "margin": FINITE,
@@ -279,12 +297,12 @@ MEASURED: Mapping[str, Rule] = {
     "note": Rule(
         lambda value: (
             PLAINS.holds(value)
-            or (type(value) is list and 0 < len(value) <= 2 and all(map(seconds, value)))
+            or (type(value) is list and 0 < len(value) <= 2 and all(map(is_duration, value)))
         ),
         "one or two numbers of seconds, or a mapping of texts and numbers by name",
     ),
 }
-SHAPES: Mapping[str, Mapping[str, Rule]] = {
+EVENTS: Mapping[str, Mapping[str, Rule]] = {
     "asked": TRIAL,
     "rejected": TRIAL,
     "told": OUTCOME,
@@ -293,7 +311,7 @@ SHAPES: Mapping[str, Mapping[str, Rule]] = {
     "note": NOTE,
     "prepared": PREPARED,
 }
-NEEDED: Mapping[str, tuple[str, ...]] = {
+REQUIRED: Mapping[str, tuple[str, ...]] = {
     "asked": ("n", "proposal"),
     "rejected": ("n", "proposal"),
     "told": ("n",),
@@ -302,17 +320,17 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def check_shape(kind: str, data: Mapping[str, Any]) -> None:
-    """Refuse an event whose entries are not those of its kind; other kinds are passed.
+def check_event(kind: str, data: Mapping[str, Any]) -> None:
+    """Check that the entries of an event are those of its kind; events of other kinds pass.
 
     Raises:
         KeyError: an entry is missing.
-        TypeError: an entry is something else; says which, and what was expected.
+        TypeError: an entry has a wrong value; says which, and what was expected.
     """
-    rules = SHAPES.get(kind)
+    rules = EVENTS.get(kind)
     if rules is None:
         return
-    for name in NEEDED.get(kind, ()):
+    for name in REQUIRED.get(kind, ()):
         if name not in data:
             raise KeyError(name)
     check_entries(rules, data)
@@ -321,7 +339,7 @@ def check_shape(kind: str, data: Mapping[str, Any]) -> None:
 
 
 def check_measured(kind: str, value: Any) -> None:
-    """Refuse what was measured beside an event, unless it is of the event's kind.
+    """Check that the measurements of an event are those of its kind.
 
     Raises:
         TypeError: says what arrived and what was expected.
@@ -331,20 +349,21 @@ def check_measured(kind: str, value: Any) -> None:
 
 
 def check_entries(rules: Mapping[str, Rule], data: Mapping[str, Any]) -> None:
-    """Refuse a mapping of which an entry breaks its rule.
+    """Check that the entries of a mapping satisfy their rules.
 
     Raises:
-        TypeError: says which, and what was expected.
+        TypeError: an entry does not; says which, and what was expected.
     """
     for name, value in data.items():
         rule = rules.get(name)
         if rule is not None and not rule.holds(value):
-            raise TypeError(f"{name} is {_shown(value)}; expected {rule.words}")
+            raise TypeError(f"{name} is {describe_value(value)}; expected {rule.expected}")
 
 
-def _shown(value: Any) -> str:
+def describe_value(value: Any) -> str:
+    """Return a value as it stands in a message: at most 60 characters."""
     try:
-        shown = repr(value)
+        text = repr(value)
     except (RecursionError, ValueError):
         return f"a {type(value).__name__}"
-    return shown if len(shown) <= 60 else f"{shown[:57]}..."
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,4 +1,4 @@
-"""Large things of a study (weights, data, checkpoints), kept by digest beside its log."""
+"""The files of a study (weights, data, checkpoints), named by their digests, beside its log."""
 
 from __future__ import annotations
 
@@ -19,19 +19,20 @@ from nasturtium.study.event_schema import OUTCOME, check_entries
 __all__ = ["Files"]
 
 DIGEST = re.compile("[0-9a-f]{64}")
-LEFT = frozenset(("metrics", "curve", "files", "error", "seconds", "cpu_seconds"))
+RESULT_ENTRIES = frozenset(("metrics", "curve", "files", "error", "seconds", "cpu_seconds"))
 
 
 @final
 class Files:
     """A folder of files named by the SHA-256 of their content.
 
-    A file is written under a temporary name, synchronised and renamed, so it is whole or absent;
-    only then does an event refer to it. What no event refers to is collected. Its content is
-    compared with its name whenever it is asked for.
+    A file is written under a temporary name, synchronised with the disk and renamed, so it is
+    complete or absent; only then does an event refer to it. Files to which no event refers can be
+    deleted by :meth:`collect`. The content of a file is checked against its name whenever it is
+    requested.
 
     Args:
-        folder: where; made when first written to.
+        folder: where the files are; created by the first write.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -39,12 +40,12 @@ class Files:
 
     @property
     def tasks(self) -> Path:
-        """The folder of data that are mapped."""
+        """The folder of data that workers map into memory."""
         return self.folder / "tasks"
 
     def put(self, path: str | Path) -> str:
-        """Move a finished file in, from any disk, and return its digest."""
-        path = self._near(Path(path))
+        """Move a finished file into the folder, from any disk, and return its digest."""
+        path = self._on_this_disk(Path(path))
         with path.open("rb") as source:
             name = file_digest(source, "sha256").hexdigest()
             os.fsync(source.fileno())
@@ -54,8 +55,8 @@ class Files:
         sync_folder(target.parent)
         return name
 
-    def _near(self, path: Path) -> Path:
-        """The file on this folder's disk, where it can be renamed: moved there if need be."""
+    def _on_this_disk(self, path: Path) -> Path:
+        """Return the file on this folder's disk, where it can be renamed, moving it if needed."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if path.stat().st_dev == self.folder.stat().st_dev:
             return path
@@ -64,17 +65,17 @@ class Files:
         return near
 
     def put_bytes(self, content: bytes) -> str:
-        """Keep some bytes, and return their digest."""
+        """Write bytes to a file, and return their digest."""
         name = sha256(content).hexdigest()
         if self.fault(name) is not None:
             replace_file(self._place(name), content)
         return name
 
     def get(self, digest: str) -> Path:
-        """The file of that digest, whose content was compared with it just now.
+        """Return the file with a digest, after checking its content.
 
         Raises:
-            StoreError: it is not there, is damaged, or the text is no digest.
+            StoreError: it is missing or damaged, or the text is not a digest.
         """
         fault = self.fault(digest)
         if fault is not None:
@@ -82,7 +83,7 @@ class Files:
         return self._place(digest)
 
     def fault(self, digest: str) -> str | None:
-        """Why the file of that digest cannot be used, or ``None`` if it can."""
+        """Return why the file with a digest cannot be used, or ``None`` if it can."""
         if not DIGEST.fullmatch(digest):
             return (
                 f"the log names a kept file {digest[:80]!r}; expected a SHA-256 of 64 hexadecimal "
@@ -90,7 +91,7 @@ class Files:
             )
         try:
             with self._place(digest).open("rb") as source:
-                found = file_digest(source, "sha256").hexdigest()
+                actual = file_digest(source, "sha256").hexdigest()
         except FileNotFoundError:
             return (
                 f"the file {digest[:12]}… of this study is missing from {self.folder}; the folder "
@@ -98,15 +99,15 @@ class Files:
             )
         except OSError as error:
             return f"the file {digest[:12]}… in {self.folder} cannot be read: {error.strerror}"
-        if found == digest:
+        if actual == digest:
             return None
         return (
             f"the file {digest[:12]}… in {self.folder} is damaged: its content has another digest "
-            f"({found[:12]}…), so it is not used"
+            f"({actual[:12]}…), so it is not used"
         )
 
     def set_aside(self, digest: str) -> Path | None:
-        """Move a damaged file aside; returns where it is now, or ``None`` if there is none."""
+        """Move a damaged file aside, and return its new path, or ``None`` if there is no file."""
         place = self._place(digest)
         if not DIGEST.fullmatch(digest) or not place.exists():
             return None
@@ -120,7 +121,7 @@ class Files:
         return aside
 
     def temporary(self) -> Path:
-        """A name of a new file on the same disk, to be written and then ``put``."""
+        """Return the path of a new file on the same disk, to be written and then ``put``."""
         folder = self.folder / "temporary"
         folder.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=folder)
@@ -130,61 +131,61 @@ class Files:
     def _place(self, digest: str) -> Path:
         return self.folder / digest[:2] / digest
 
-    # -- results that workers finished, until the driver logged them ----------------------------
+    # -- results of workers, until the driver has logged them -----------------------------------
 
     def result_path(self, study: str, number: int) -> Path:
-        """Where the worker leaves the outcome of a trial."""
+        """Return the path where a worker leaves the outcome of a trial."""
         return self.folder / "results" / study / f"{number}.json"
 
     def leave_result(self, study: str, number: int, outcome: Mapping[str, Any]) -> None:
-        """Keep an outcome until it is logged, after a line with the digest of its text."""
+        """Write an outcome to a file, after a line with the digest of its text."""
         content = json.dumps(outcome).encode()
-        whole = sha256(content).hexdigest().encode() + b"\n" + content
-        replace_file(self.result_path(study, number), whole)
+        digest = sha256(content).hexdigest().encode()
+        replace_file(self.result_path(study, number), digest + b"\n" + content)
 
     def take_result(self, study: str, number: int, job: str) -> dict[str, Any] | None:
-        """The outcome that a worker left for a job, if there is one that is whole.
+        """Return the outcome that a worker left for a job, if it is complete.
 
-        Another job's is dropped, and so is one that is damaged.
+        An outcome of another job is ignored, and so is a damaged one.
         """
         try:
             digest, _, content = self.result_path(study, number).read_bytes().partition(b"\n")
             if sha256(content).hexdigest().encode() != digest:
                 return None
-            left = json.loads(content)
-            if not isinstance(left, dict) or left.get("job") != job:
+            result = json.loads(content)
+            if not isinstance(result, dict) or result.get("job") != job:
                 return None
-            if not LEFT.issubset(left):
+            if not RESULT_ENTRIES.issubset(result):
                 return None
-            check_entries(OUTCOME, left)
+            check_entries(OUTCOME, result)
         except (OSError, ValueError, TypeError, RecursionError):
             return None
-        return left
+        return result
 
     def begun(self, study: str) -> Path:
-        """Where a driver notes the trial that it runs in its own process."""
+        """Return the path where a driver notes the trial that it runs in its own process."""
         return self.folder / "results" / study / "begun"
 
     def checkpoint(self, study: str, number: int | str) -> Path:
-        """Where a running trial, or a part that prepares itself, keeps its checkpoint."""
+        """Return the path for the checkpoint of a running trial, or of a preparation."""
         folder = self.folder / "checkpoints" / study
         folder.mkdir(parents=True, exist_ok=True)
         return folder / f"{number}.pt"
 
     def clear(self, study: str, number: int) -> None:
-        """Drop what a logged trial left behind: its result and its checkpoint."""
+        """Delete the result and the checkpoint of a trial that is logged."""
         self.result_path(study, number).unlink(missing_ok=True)
         (self.folder / "checkpoints" / study / f"{number}.pt").unlink(missing_ok=True)
 
     def tidy(self, study: str, pending: Container[int] | None) -> None:
-        """Drop what a killed run of a study left behind and nobody will ask for.
+        """Delete what a killed run of a study left behind and nobody will read.
 
-        Half-written files, and results and checkpoints of trials that are not pending.
+        These are incomplete files, and results and checkpoints of trials that are not pending.
 
         Args:
             study: its name; only its driver may call this.
-            pending: numbers of its pending trials; ``None`` for a study that is new, to which
-                nothing belongs that a removed one of its name left.
+            pending: numbers of its pending trials; ``None`` for a new study, which owns nothing
+                that a deleted study of the same name left behind.
         """
         for kind in ("results", "checkpoints"):
             for path in (self.folder / kind / study).glob("*"):
@@ -194,15 +195,15 @@ class Files:
                     path.unlink(missing_ok=True)
 
     def collect(self, referenced: Iterable[str]) -> int:
-        """Delete every file by digest that is not referenced; returns how many.
+        """Delete every file whose digest is not referenced, and return their number.
 
-        Only to be called while no study of this store is running.
+        May only be called while no study of this store is running.
         """
         keep = set(referenced)
-        gone = 0
+        deleted = 0
         for path in self.folder.glob("??/*"):
             if path.name not in keep and len(path.name) == 64:
                 path.unlink(missing_ok=True)
-                gone += 1
+                deleted += 1
         shutil.rmtree(self.folder / "temporary", ignore_errors=True)
-        return gone
+        return deleted

@@ -1,4 +1,4 @@
-"""The log, folded: what strategies and reports see of a study."""
+"""The history of a study: its trials, as strategies and reports see them."""
 
 from __future__ import annotations
 
@@ -9,28 +9,45 @@ from typing import TYPE_CHECKING, Any, final, get_args, overload
 
 from nasturtium.display.notebook import render_lines, render_table
 from nasturtium.errors import StrategyError
-from nasturtium.study.trial import Arm, Fidelity, Objective, Outcome, State, Trial
+from nasturtium.study.fidelity import Fidelity
+from nasturtium.study.objective import Objective
+from nasturtium.study.trial import Arm, Outcome, State, Trial
 
 if TYPE_CHECKING:
     from nasturtium.space.base import Space
 
-__all__ = ["SPENT", "History"]
+__all__ = ["ESTIMATED_STATES", "History"]
 
-SHOWN = 10  # of the best trials, where a history is printed
-SPENT: tuple[State, ...] = ("finished", "stopped", "failed")  # states of trials that were worked on
+SHOWN = 10  # best trials that a printed history shows
+ESTIMATED_STATES: tuple[State, ...] = (
+    "finished",
+    "stopped",
+    "failed",
+)  # states of trials that were worked on
 
 
 @final
 class History(Sequence[Trial]):
-    """The trials of a study in the order of their numbers; read-only but for its study.
+    """The trials of a study in the order of their numbers; only the study changes it.
 
-    ``where`` gives incremental views: they grow with the history at constant cost per trial.
-    ``finished`` holds final results alone: a training that was ended early is in ``stopped``.
+    ``where`` returns incremental views, which grow with the history at constant cost per trial.
+    ``finished`` holds final results only: a training that was ended early is in ``stopped``.
 
     Attributes:
-        space: the space that is searched.
-        objectives: what to make large or small; the first decides single-objective questions.
-        constraints: objectives with bounds that an acceptable trial has to keep.
+        space: the search space.
+        objectives: metrics to maximise or minimise; single-objective methods use the first.
+        constraints: objectives with bounds that an acceptable trial has to satisfy.
+
+    Example:
+        >>> import nasturtium as nas
+        >>> study = nas.Study(nas.zoo.nasbench201, nas.RandomSearch(), store=None)
+        >>> for accuracy in (0.8, 0.9, 0.7):
+        ...     study.tell(study.ask(), {"accuracy": accuracy})
+        >>> history: nas.History = study.history
+        >>> [trial.number for trial in history.best(2)]
+        [1, 0]
+        >>> len(history.where(arm="control"))
+        0
     """
 
     def __init__(
@@ -43,12 +60,12 @@ class History(Sequence[Trial]):
         self.objectives = tuple(objectives)
         self.constraints = tuple(constraints) + tuple(o for o in objectives if o.bound is not None)
         self._trials: list[Trial] = []
-        self._numbers: list[int] = []  # of the trials, rising: a trial's place is found by it
+        self._numbers: list[int] = []  # of the trials, ascending, to find a trial's place
         self._finished: list[Trial] = []
         self._pending: dict[int, Trial] = {}
-        self._ended: list[Trial] = []  # finished or stopped
-        self._order: list[int] = []  # place of each of these among all that ended
-        self._told: dict[int, int] = {}  # how many of all had ended when a trial was asked for
+        self._ended: list[Trial] = []  # finished or stopped, in the order of their results
+        self._order: list[int] = []  # the place of each of these among all that ended
+        self._ended_before: dict[int, int] = {}  # trials that had ended when one was asked for
         self._root = self
         self._conditions: dict[str, Any] = {}
         self._views: dict[tuple[tuple[str, Any], ...], History] = {}
@@ -57,24 +74,24 @@ class History(Sequence[Trial]):
 
     @property
     def finished(self) -> Sequence[Trial]:
-        """Trials with final metrics, in the order in which they were told."""
+        """Trials with final metrics, in the order in which they were reported."""
         return self._finished
 
     @property
     def stopped(self) -> Sequence[Trial]:
-        """Trials whose training was ended early, in the order in which they were told."""
+        """Trials whose training was ended early, in the order in which they were reported."""
         if len(self._ended) == len(self._finished):
             return ()
         return [trial for trial in self._ended if trial.state == "stopped"]
 
     @property
     def ended(self) -> Sequence[Trial]:
-        """Finished and stopped trials, in the order in which they were told."""
+        """Finished and stopped trials, in the order in which they were reported."""
         return self._ended
 
     @property
     def pending(self) -> tuple[Trial, ...]:
-        """Trials that were asked for and not answered yet."""
+        """Trials that were asked for and not reported yet."""
         return tuple(self._pending.values())
 
     def where(
@@ -85,17 +102,17 @@ class History(Sequence[Trial]):
         state: str | None = None,
         uniform: bool | None = None,
     ) -> History:
-        """The trials that meet all conditions, as a history that grows with this one.
+        """Return the trials that satisfy all conditions, as a history that grows with this one.
 
         Args:
             arm: the trial's arm, or a tuple of arms.
             fidelity: the fidelity that was proposed.
             state: ``finished``, ``stopped``, ``failed`` or ``rejected``; a trial appears once it
-                is so.
+                is in that state.
             uniform: whether the architecture was drawn uniformly.
 
         Raises:
-            StrategyError: no arm or state of that name.
+            StrategyError: there is no arm or state of that name.
         """
         arms = (arm,) if isinstance(arm, str) else arm
         given = {"arm": arms, "fidelity": fidelity, "state": state, "uniform": uniform}
@@ -105,10 +122,10 @@ class History(Sequence[Trial]):
         view = self._views.get(key)
         if view is None:
             for name in arms or ():
-                _check("arm", name, get_args(Arm))
+                _check_name("arm", name, get_args(Arm))
             if state is not None:
-                # A view only grows, and what is pending leaves: that is ``history.pending``.
-                _check("state", state, [name for name in get_args(State) if name != "pending"])
+                # A view only grows, and pending trials would leave it: use ``history.pending``.
+                _check_name("state", state, [name for name in get_args(State) if name != "pending"])
             view = History(self.space, self.objectives)
             view.constraints = self.constraints
             view._conditions = dict(key)
@@ -124,10 +141,10 @@ class History(Sequence[Trial]):
         return view
 
     def trial(self, number: int) -> Trial:
-        """The trial of that number.
+        """Return the trial with that number.
 
         Raises:
-            StrategyError: there is none here.
+            StrategyError: this history has no such trial.
         """
         place = bisect_left(self._numbers, number)
         if place == len(self._numbers) or self._numbers[place] != number:
@@ -135,25 +152,25 @@ class History(Sequence[Trial]):
         return self._trials[place]
 
     def before(self, trial: Trial, *, stopped: bool = False) -> Sequence[Trial]:
-        """The trials that had finished when ``trial`` was asked for, in the order of telling.
+        """Return the trials that had finished when ``trial`` was asked for, in order of results.
 
-        In a study whose outcomes are told in the order of trials these are the same in every run,
-        however many workers there are and whichever of them is fast.
+        In a study whose outcomes are reported in the order of trials these are the same in every
+        run, whatever the number of workers and their speed.
 
         Args:
             trial: the trial.
-            stopped: also give the trials that had been stopped.
+            stopped: also return the trials that had been stopped.
         """
-        told = self._root._told.get(trial.number, 0)
-        ended = self._ended[: bisect_left(self._order, told)]
+        count = self._root._ended_before.get(trial.number, 0)
+        ended = self._ended[: bisect_left(self._order, count)]
         if stopped or len(self._ended) == len(self._finished):
             return ended
         return [one for one in ended if one.state == "finished"]
 
     def cost(self, trial: Trial) -> float:
-        """The work of a trial, in trials at full fidelity: planned, or done once it was told.
+        """Return the work of a trial, in trials at full fidelity: planned, or done once it ended.
 
-        A trial that resumes another one's checkpoint does what lies beyond it.
+        A trial that resumes a checkpoint only does the work beyond it.
         """
         work = trial.fidelity.cost * trial.share
         if trial.proposal.resume is not None:
@@ -162,41 +179,42 @@ class History(Sequence[Trial]):
                 work -= earlier.fidelity.cost * earlier.share
         return work
 
-    def drawn(self) -> list[Trial]:
-        """Uniform draws that can serve as a control: finished, at full fidelity, as drawn.
+    def uniform_draws(self) -> list[Trial]:
+        """Return uniform draws that can serve as a control: finished, at full fidelity.
 
-        Where uniform draws of an arm were stopped, those of it that finished are a selection.
+        Where uniform draws of an arm were stopped early, those of it that finished are a selection,
+        and left out.
         """
-        cut = {trial.arm for trial in self.stopped if trial.proposal.uniform}
+        stopped_arms = {trial.arm for trial in self.stopped if trial.proposal.uniform}
         return [
             trial
             for trial in self._finished
-            if trial.proposal.uniform and trial.fidelity.full and trial.arm not in cut
+            if trial.proposal.uniform and trial.fidelity.full and trial.arm not in stopped_arms
         ]
 
     def score(self, trial: Trial) -> float:
-        """The first objective, larger is better."""
+        """Return the first objective, where larger is better."""
         objective = self.objectives[0]
         return objective.sign * self._metric(trial, objective)
 
     def vector(self, trial: Trial) -> tuple[float, ...]:
-        """All objectives, larger is better."""
+        """Return all objectives, where larger is better."""
         return tuple(o.sign * self._metric(trial, o) for o in self.objectives)
 
     def violation(self, trial: Trial) -> float:
-        """How far the trial breaks its bounds, summed relative to them; 0 when all hold."""
+        """Return the sum of relative constraint violations; 0 if all are satisfied."""
         if not self.constraints:
             return 0.0
         return sum(o.excess(self._metric(trial, o)) for o in self.constraints)
 
     def rank(self, trial: Trial) -> tuple[float, float]:
-        """A key to sort by, larger is better: the acceptable by score, then the least violation."""
+        """Return a sort key, larger is better: acceptable trials by score, others by violation."""
         return (-self.violation(trial) if self.constraints else 0.0, self.score(trial))
 
     def best(self, k: int = 1) -> tuple[Trial, ...]:
-        """The best ``k`` finished trials, at the highest fidelity that any has, one each key.
+        """Return the best ``k`` finished trials at the highest fidelity, one for each architecture.
 
-        Acceptable trials come first; ties go to the earlier trial.
+        Acceptable trials come first; of equal trials the earlier one comes first.
         """
         if not self._finished:
             return ()
@@ -211,26 +229,27 @@ class History(Sequence[Trial]):
         return tuple(unique.values())
 
     def front(self) -> tuple[Trial, ...]:
-        """The acceptable finished trials that no other beats in all objectives (Pareto front).
+        """Return the Pareto front: the acceptable finished trials that no other trial dominates.
 
-        In the order of the first objective, best first; of equal vectors the earliest is kept.
+        They are in the order of the first objective, best first; of equal vectors the earliest
+        trial is on the front.
         """
         top = max((trial.fidelity.cost for trial in self._finished), default=0.0)
-        able = [
+        acceptable = [
             trial
             for trial in sorted(self._finished, key=lambda trial: trial.number)
             if trial.fidelity.cost == top and self.violation(trial) == 0.0
         ]
-        if not able or len(self.objectives) == 1:
-            return (max(able, key=self.score),) if able else ()
+        if not acceptable or len(self.objectives) == 1:
+            return (max(acceptable, key=self.score),) if acceptable else ()
         import numpy as np
         from moocore import is_nondominated
 
-        values = np.array([self.vector(trial) for trial in able])
-        kept = is_nondominated(-values, keep_weakly=False)
+        values = np.array([self.vector(trial) for trial in acceptable])
+        on_front = is_nondominated(-values, keep_weakly=False)
         return tuple(
             sorted(
-                (trial for trial, keep in zip(able, kept, strict=True) if keep),
+                (trial for trial, keep in zip(acceptable, on_front, strict=True) if keep),
                 key=lambda trial: (-self.score(trial), trial.number),
             )
         )
@@ -261,35 +280,35 @@ class History(Sequence[Trial]):
         return f"<history of {len(self)} trials, {len(self._finished)} finished>"
 
     def __str__(self) -> str:
-        """How many trials there are, and the best of them."""
-        best = [trial.words for trial in self.best(SHOWN)]
+        """Return the number of trials, and the best of them."""
+        best = [trial.summary for trial in self.best(SHOWN)]
         return "\n".join([repr(self)[1:-1], *(f"  {line}" for line in best)])
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: the best trials with their metrics."""
+        """Return what a notebook shows: the best trials with their metrics."""
         best = self.best(SHOWN)
-        wanted = [objective.metric for objective in (*self.objectives, *self.constraints)]
-        names = dict.fromkeys([*wanted, *(name for trial in best for name in trial.metrics)])
+        compared = [objective.metric for objective in (*self.objectives, *self.constraints)]
+        names = dict.fromkeys([*compared, *(name for trial in best for name in trial.metrics)])
         rows = [
             [trial.number, trial.arm, *(trial.metrics.get(name, "") for name in names)]
             for trial in best
         ]
-        told = render_table(["trial", "arm", *names], rows) if rows else ""
-        return render_lines(repr(self)[1:-1]) + told
+        html = render_table(["trial", "arm", *names], rows) if rows else ""
+        return render_lines(repr(self)[1:-1]) + html
 
-    # -- folding, by the study ------------------------------------------------------------------
+    # -- changes, made by the study -------------------------------------------------------------
 
-    def _put(self, trial: Trial) -> None:
-        """Take in a trial that is new or in a new state, and hand it on to the views."""
+    def _insert(self, trial: Trial) -> None:
+        """Insert a trial that is new or in a new state, here and in the views."""
         number, numbers = trial.number, self._numbers
-        # Most trials are new and come last, or are told soon after they were asked for.
+        # Most trials are new and come last, or end soon after they were asked for.
         place = bisect_left(numbers, number) if numbers and number <= numbers[-1] else len(numbers)
         if place < len(numbers) and numbers[place] == number:
             self._trials[place] = trial
         else:
             numbers.insert(place, number)
             self._trials.insert(place, trial)
-            self._told[number] = len(self._root._ended)
+            self._ended_before[number] = len(self._root._ended)
         if trial.state == "pending":
             self._pending[number] = trial
         else:
@@ -301,23 +320,23 @@ class History(Sequence[Trial]):
                 self._order.append(len(self._root._ended) - 1)
         for view in self._views.values():
             if view._wants(trial):
-                view._put(trial)
+                view._insert(trial)
 
-    def _tell(self, outcome: Outcome) -> Trial:
-        """Complete a pending trial, and return it as it is now."""
+    def _complete(self, outcome: Outcome) -> Trial:
+        """Complete a pending trial with its outcome, and return it."""
         trial = self._pending[outcome.number].completed(outcome)
-        self._put(trial)
+        self._insert(trial)
         return trial
 
-    def _take_back(self, number: int) -> None:
-        """Forget the trials from a number on, which were asked for but could not be logged."""
+    def _remove_from(self, number: int) -> None:
+        """Remove the trials from a number on, which were asked for but could not be logged."""
         place = bisect_left(self._numbers, number)
         for trial in self._trials[place:]:
             self._pending.pop(trial.number, None)
-            self._told.pop(trial.number, None)
+            self._ended_before.pop(trial.number, None)
         del self._trials[place:], self._numbers[place:]
         for view in self._views.values():
-            view._take_back(number)
+            view._remove_from(number)
 
     def _wants(self, trial: Trial) -> bool:
         for name, value in self._conditions.items():
@@ -335,11 +354,11 @@ class History(Sequence[Trial]):
         return True
 
 
-def _check(what: str, given: str, known: Sequence[str]) -> None:
+def _check_name(what: str, given: str, known: Sequence[str]) -> None:
     if given not in known:
         near = get_close_matches(given, known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise StrategyError(
             f"history.where got {what}={given!r}; expected one of {', '.join(known)}{hint}"
-            + ("; trials that are out now are history.pending" if given == "pending" else "")
+            + ("; pending trials are in history.pending" if given == "pending" else "")
         )

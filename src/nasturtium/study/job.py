@@ -1,4 +1,4 @@
-"""A job: one architecture at one fidelity, with everything that an estimator may use."""
+"""A job: one architecture at one fidelity, with everything that an estimator can use."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from nasturtium import renamed
 from nasturtium.architecture import Architecture
 from nasturtium.errors import EstimateError
 from nasturtium.study.context import StudyContext
-from nasturtium.study.event import _dumps
-from nasturtium.study.trial import Fidelity, Proposal
-from nasturtium.study.validate import numbers
+from nasturtium.study.event import dump_json
+from nasturtium.study.fidelity import Fidelity
+from nasturtium.study.trial import Proposal
+from nasturtium.study.validate import parse_metrics
 from nasturtium.train.epochs import whole_epochs
 from nasturtium.train.seeds import mix
 
@@ -26,35 +27,47 @@ if TYPE_CHECKING:
     from nasturtium.task.task import Task
     from nasturtium.train.recipe import Recipe
 
-__all__ = ["Job", "OutOfBounds"]
+__all__ = ["ConstraintViolation", "Job"]
 
+# Is called with the number and the curve after each report, and returns whether to continue.
 Listen = Callable[[int, Sequence[Mapping[str, float]]], bool]
 
 
 @final
-class OutOfBounds(EstimateError):
-    """A bound is broken by what is known; the rest of the estimate is not worth making."""
+class ConstraintViolation(EstimateError):
+    """The metrics so far violate a constraint, so the rest of the estimate is not made."""
 
     def __init__(self, reason: str, metrics: Mapping[str, float]) -> None:
         Exception.__init__(self, reason)
-        self.metrics = numbers(metrics, "job.check")
+        self.metrics = parse_metrics(metrics, "job.check")
 
 
 @final
 class Job:
-    """One architecture at one fidelity, with all that an estimator may use.
+    """One architecture at one fidelity, with everything that an estimator can use.
 
     Attributes:
         number: the trial's number.
-        proposal: what was asked for.
+        proposal: what was proposed.
         context: what all jobs of the study share.
-        parent_weights: digest of the parent's weights, where it kept any.
-        resumed: digest of the checkpoint to go on from, where the proposal resumes a trial.
-        origin: the trial whose seed is used: the first of a chain of resumed ones.
-        curve: what was reported.
-        listen: is given the number and the curve after each report, and says whether to go on.
+        parent_weights: digest of the parent's weights, where it has any.
+        resumed: digest of the checkpoint to resume, where the proposal resumes a trial.
+        origin: the trial whose seed is used: the first of a chain of resumed trials.
+        curve: the metrics that were reported.
+        listen: is called with the number and the curve after each report, and returns whether to
+            continue.
         kept: digests of files to keep with the trial, by role.
-        epochs: epochs trained so far, where an estimator says so.
+        epochs: epochs trained so far, where an estimator sets them.
+
+    Example:
+        >>> import nasturtium as nas
+        >>> from random import Random
+        >>> from nasturtium.study.context import StudyContext
+        >>> space = nas.zoo.mlp.bind(inputs=(8,), classes=3)
+        >>> context = StudyContext("study", 0, space)
+        >>> job = nas.Job(0, nas.Proposal(space.sample(Random(0))), context)
+        >>> job.build().training, job.report({"accuracy": 0.5}), job.curve
+        (True, True, [{'accuracy': 0.5}])
     """
 
     if not TYPE_CHECKING:
@@ -80,19 +93,22 @@ class Job:
         self.kept: dict[str, str] = {}
         self.listen = listen
         self.epochs: float | None = None
-        self._ended: int | None = None  # points reported when it was first asked to end
-        self._stopped: bool | None = None  # whether it ended early, where the estimator says so
+        self._asked_to_end: int | None = None  # points that were reported at the first request
+        self._stopped: bool | None = None  # whether it ended early, where the estimator says it
 
     @property
     def architecture(self) -> Architecture:
+        """The architecture to estimate."""
         return self.proposal.architecture
 
     @property
     def fidelity(self) -> Fidelity:
+        """The fractions of the training recipe that are used."""
         return self.proposal.fidelity
 
     @property
     def space(self) -> Space:
+        """The bound search space."""
         return self.context.space
 
     @property
@@ -100,7 +116,7 @@ class Job:
         """The data.
 
         Raises:
-            EstimateError: the study has none.
+            EstimateError: the study has no data.
         """
         if self.context.task is None:
             raise EstimateError("this estimator needs data, but the study was made without a task")
@@ -111,7 +127,7 @@ class Job:
         """The study's files.
 
         Raises:
-            EstimateError: the study has none.
+            EstimateError: the study has no folder for files.
         """
         if self.context.files is None:
             raise EstimateError("this estimator keeps files, but the study has no folder for them")
@@ -119,26 +135,26 @@ class Job:
 
     @property
     def checkpoint(self) -> Path | None:
-        """Where a long estimate keeps its state; ``None`` where the study has no files."""
+        """The file in which a long estimate saves its state; ``None`` if the study has no files."""
         files = self.context.files
         return None if files is None else files.checkpoint(self.context.study, self.number)
 
     def seed(self, purpose: str) -> int:
-        """A seed keyed by (study's seed, trial, purpose), the same in every run of the study."""
+        """Return a seed keyed by study, trial and purpose, the same in every run of the study."""
         return mix(self.context.seed, self.origin, purpose)
 
     def build(self) -> nn.Module:
-        """The architecture's network with fresh weights of the trial's own seed."""
+        """Build the architecture's network, with weights initialised by the trial's own seed."""
         return self.space.build(self.architecture, seed=self.seed("init"))
 
     @property
     def recipe(self) -> Recipe | None:
-        """The trial's own recipe, where the space decides one."""
+        """The trial's own recipe, where the space searches recipes too."""
         settings = getattr(self.space, "recipe", None)
         return None if settings is None else settings.of(self.architecture)
 
     def cost(self) -> Cost:
-        """What the network costs, counted from its blocks where the space has them."""
+        """Return the cost of the network, counted from its blocks where the space has them."""
         from nasturtium.cost.count import count
         from nasturtium.space.choice import ChoiceSpace
 
@@ -150,35 +166,35 @@ class Job:
         return count(self.skeleton(), inputs)
 
     def skeleton(self) -> nn.Module:
-        """The network on the meta device: shapes without memory."""
+        """Build the network on the meta device: shapes without memory."""
         import torch
 
         with torch.device("meta"):
             return self.space.build(self.architecture)
 
     def report(self, metrics: Mapping[str, float]) -> bool:
-        """Add a point to the trial's curve; false asks the estimate to stop early."""
-        self.curve.append(numbers(metrics, "job.report"))
-        goes_on = self.listen is None or self.listen(self.number, self.curve)
-        if not goes_on and self._ended is None:
-            self._ended = len(self.curve)
-        return goes_on
+        """Add a point to the trial's curve, and return whether the estimate should continue."""
+        self.curve.append(parse_metrics(metrics, "job.report"))
+        proceed = self.listen is None or self.listen(self.number, self.curve)
+        if not proceed and self._asked_to_end is None:
+            self._asked_to_end = len(self.curve)
+        return proceed
 
     def end(self, *, stopped: bool) -> None:
-        """Say whether the estimate ended before its planned length, where reports do not tell."""
+        """Set whether the estimate ended before its planned end, where reports do not show it."""
         self._stopped = stopped
 
     def stopped(self, full: int | None = None) -> bool:
-        """Whether the estimate was asked to end, and did so before its planned length.
+        """Return whether the estimate was asked to end, and ended before its planned end.
 
-        An estimate that went on reporting ignored the request, and ran to its end.
+        An estimate that continued to report ignored the request, and ran to its end.
 
         Args:
             full: epochs of a training at full fidelity, where there are epochs.
         """
         if self._stopped is not None:
             return self._stopped
-        if self._ended is None or self._ended < len(self.curve):
+        if self._asked_to_end is None or self._asked_to_end < len(self.curve):
             return False
         if full is None:
             return True
@@ -186,7 +202,7 @@ class Job:
         return done < whole_epochs(full, self.fidelity.epochs)
 
     def trained(self, full: int | None, *, whole: bool) -> float | None:
-        """The epochs that were trained, where they are known.
+        """Return the epochs that were trained, where they are known.
 
         Args:
             full: epochs of a training at full fidelity; a point is reported after each.
@@ -198,15 +214,17 @@ class Job:
         return planned if whole else min(planned, len(self.curve))
 
     def check(self, metrics: Mapping[str, float]) -> None:
-        """Refuse to go on where metrics break a bound of the study.
+        """Check metrics against the constraints of the study.
 
         Raises:
-            OutOfBounds: they do; the trial is recorded as rejected, with these metrics.
+            ConstraintViolation: they violate one; the trial is recorded as rejected, with these
+                metrics.
         """
-        for bound in self.context.constraints:
-            value = metrics.get(bound.metric)
-            if value is not None and bound.excess(value) > 0.0:
-                raise OutOfBounds(f"{bound.metric} = {value:g}, bound {bound}", metrics)
+        for constraint in self.context.constraints:
+            value = metrics.get(constraint.metric)
+            if value is not None and constraint.excess(value) > 0.0:
+                reason = f"{constraint.metric} = {value:g}, bound {constraint}"
+                raise ConstraintViolation(reason, metrics)
 
     def keep(self, role: str, path: Path) -> None:
         """Keep a finished file with the trial, e.g. its weights; the file is moved."""
@@ -214,7 +232,7 @@ class Job:
 
     @property
     def digest(self) -> str:
-        """Identifies the job, so that a result left by a killed driver is matched to it."""
-        text = _dumps([self.proposal.to_json(), self.parent_weights, self.resumed])
+        """Identifies the job, to match a result that a killed driver left behind."""
+        text = dump_json([self.proposal.to_json(), self.parent_weights, self.resumed])
         whole = f"{self.context.study}|{self.context.seed}|{self.number}|{text}"
         return sha256(whole.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Lengthy work of a strategy or an estimator, done once before the first trial."""
+"""Preparation: lengthy work of a strategy or an estimator, done once before the first trial."""
 
 from __future__ import annotations
 
@@ -10,15 +10,12 @@ from nasturtium import renamed
 from nasturtium.errors import EstimateError
 from nasturtium.study.context import StudyContext
 
-if TYPE_CHECKING:
-    pass
-
 __all__ = ["Preparation"]
 
 
 @final
 class Preparation:
-    """What :meth:`Strategy.prepare` and :meth:`Estimator.prepare` are given.
+    """The argument of :meth:`Strategy.prepare` and :meth:`Estimator.prepare`.
 
     Attributes:
         context: what all jobs of the study share.
@@ -33,12 +30,12 @@ class Preparation:
         self._log = log
 
     def of(self, part: str) -> Preparation:
-        """The same work for one part of a joined estimator, under a name of its own."""
+        """Return the preparation of one part of a combined estimator, under its own name."""
         return Preparation(self.context, f"{self._part}.{part}", self._log)
 
     @property
     def checkpoint(self) -> Path | None:
-        """Where lengthy preparation keeps its state, to go on from after a kill."""
+        """The file in which a preparation saves its state, to resume after an interruption."""
         files = self.context.files
         return None if files is None else files.checkpoint(self.context.study, self._part)
 
@@ -51,9 +48,12 @@ class Preparation:
         return self.context.files.get(digest)
 
     def keep(self, path: Path) -> None:
-        """Keep a finished file as what this part prepared; it is moved, then logged.
+        """Keep a finished file as the result of this preparation; it is moved, then logged.
 
-        The checkpoint of the preparation is dropped after that.
+        The checkpoint of the preparation is deleted after that.
+
+        Raises:
+            EstimateError: the study has no folder for files.
         """
         files = self.context.files
         if files is None:

@@ -1,4 +1,4 @@
-"""What counts as an answer to a trial: plain, finite numbers for all that the study asks of."""
+"""Validation of the metrics of a trial: plain, finite numbers for all that the study needs."""
 
 from __future__ import annotations
 
@@ -8,51 +8,57 @@ from typing import Any
 
 from nasturtium.display.printable import to_one_line
 from nasturtium.errors import EstimateError
-from nasturtium.study.trial import Objective
+from nasturtium.study.objective import Objective
 
-__all__ = ["checked", "numbers", "plain_curve", "plain_numbers"]
+__all__ = [
+    "parse_metrics",
+    "unwrap_scalars",
+    "validate_curve",
+    "validate_metrics",
+]
 
 NUMBERS = frozenset((float, int))
 FLOAT = frozenset((float,))
+LONGEST = 2000  # characters of a reason
 
 
-def checked(
+def validate_metrics(
     metrics: Mapping[str, float],
     objectives: Sequence[Objective],
-    bounds: Sequence[Objective],
+    constraints: Sequence[Objective],
     free: Callable[[], Mapping[str, float]],
 ) -> tuple[Mapping[str, float], str | None]:
-    """The metrics as plain numbers, and why they are no answer, or ``None``.
+    """Return the metrics as plain numbers, and what is wrong with them, or ``None``.
 
     Args:
         metrics: as an estimator gave them.
         objectives: each needs a finite number.
-        bounds: each needs a number, which may be infinite or none at all: then it is broken.
-        free: gives the metrics that cost nothing, for bounds whose metric is missing.
+        constraints: each needs a number; one that is infinite or NaN violates the constraint.
+        free: returns the free metrics, for constraints whose metric is missing.
     """
-    metrics = plain_numbers(metrics)
-    if (unnamed := _unnamed(metrics)) is not None:
-        return metrics, unnamed
+    metrics = unwrap_scalars(metrics)
+    if (problem := _name_problem(metrics)) is not None:
+        return metrics, problem
     if not NUMBERS.issuperset(map(type, metrics.values())):
-        for name, value in metrics.items():
-            if not isinstance(value, (float, int)):
-                return metrics, _no_number(name, value)
+        for name, given in metrics.items():
+            if not isinstance(given, (float, int)):
+                return metrics, _not_a_number(name, given)
     for objective in objectives:
-        found = metrics.get(objective.metric)
-        if found is None:
-            return metrics, _lacks(objective.metric, metrics)
-        if found - found != 0.0:
-            return metrics, f"{objective.metric} is {found!r}, which is not a finite number"
-    for bound in bounds:
-        if bound.metric not in metrics:
+        value: float | None = metrics.get(objective.metric)
+        if value is None:
+            return metrics, _missing(objective.metric, metrics)
+        if value - value != 0.0:
+            return metrics, f"{objective.metric} is {value!r}, which is not a finite number"
+    for constraint in constraints:
+        if constraint.metric not in metrics:
             metrics = {**free(), **metrics}
-        if bound.metric not in metrics:
-            return metrics, _lacks(bound.metric, metrics)
+        if constraint.metric not in metrics:
+            return metrics, _missing(constraint.metric, metrics)
     return metrics, None
 
 
-def plain_numbers(metrics: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The metrics with NumPy's and torch's scalars as Python numbers; all else as it is."""
+def unwrap_scalars(metrics: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the metrics with NumPy's and torch's scalars as Python numbers."""
     if NUMBERS.issuperset(map(type, metrics.values())):
         return metrics
     return {
@@ -61,60 +67,56 @@ def plain_numbers(metrics: Mapping[str, Any]) -> Mapping[str, Any]:
     }
 
 
-def _lacks(metric: str, metrics: Mapping[str, float]) -> str:
-    return f"the estimate has no metric {metric!r}; it gave {', '.join(sorted(metrics)) or 'none'}"
-
-
-def numbers(found: object, source: str) -> dict[str, float]:
-    """What somebody's code gave as metrics, as plain numbers by name.
+def parse_metrics(metrics: object, source: str) -> dict[str, float]:
+    """Return metrics that user code gave as plain numbers by name.
 
     Args:
-        found: anything.
-        source: what gave it, e.g. ``Own.estimate``.
+        metrics: anything.
+        source: what gave it, e.g. ``MyEstimator.estimate``.
 
     Raises:
-        EstimateError: it is no mapping, a name is no text, or a value is no number.
+        EstimateError: it is not a mapping, a name is not a text, or a value is not a number.
     """
-    if type(found) is dict and _plain(found):
-        return found.copy()
-    if not isinstance(found, Mapping):
+    if type(metrics) is dict and _is_plain(metrics):
+        return metrics.copy()
+    if not isinstance(metrics, Mapping):
         raise EstimateError(
-            f"{source} gave {_shown(found)}; expected a mapping of numbers by name, e.g. "
+            f"{source} gave {_shown(metrics)}; expected a mapping of numbers by name, e.g. "
             "{'accuracy': 0.9}"
         )
-    metrics = dict(found.items())
-    if (unnamed := _unnamed(metrics)) is not None:
-        raise EstimateError(f"{source}: {unnamed}")
+    given = dict(metrics.items())
+    if (problem := _name_problem(given)) is not None:
+        raise EstimateError(f"{source}: {problem}")
     plain = {}
-    for name, value in metrics.items():
-        number = _number(value)
+    for name, value in given.items():
+        number = _as_number(value)
         if number is None:
-            raise EstimateError(f"{source}: {_no_number(name, value)}")
+            raise EstimateError(f"{source}: {_not_a_number(name, value)}")
         plain[name] = number
     return plain
 
 
-def plain_curve(
+def validate_curve(
     curve: Sequence[Mapping[str, Any]],
 ) -> tuple[Sequence[Mapping[str, float]], str | None]:
-    """The curve with plain numbers, and why it is none, or ``None``; then the curve is empty."""
+    """Return the curve with plain numbers, and what is wrong with it; then the curve is empty."""
     if not curve:
         return (), None
     plain = []
     try:
         for point in curve:
-            plain.append(numbers(point, "curve"))
+            plain.append(parse_metrics(point, "curve"))
     except EstimateError as reason:
         return (), str(reason)
     return tuple(plain), None
 
 
-def _plain(found: Mapping[Any, Any]) -> bool:
-    return FLOAT.issuperset(map(type, found.values())) and _unnamed(found) is None
+def _is_plain(metrics: Mapping[Any, Any]) -> bool:
+    return FLOAT.issuperset(map(type, metrics.values())) and _name_problem(metrics) is None
 
 
-def _number(value: Any) -> float | None:
-    """A value as a number; ``None`` where it is none, or several."""
+def _as_number(value: Any) -> float | None:
+    """Return a value as a number; ``None`` where it is not one number."""
     try:
         value = value.item() if hasattr(value, "item") else value
         return None if isinstance(value, (str, bytes, bytearray)) else float(value)
@@ -122,8 +124,8 @@ def _number(value: Any) -> float | None:
         return None
 
 
-def _unnamed(metrics: Mapping[Any, Any]) -> str | None:
-    """Says which metric has a name that is no printable text; ``None`` where none has."""
+def _name_problem(metrics: Mapping[Any, Any]) -> str | None:
+    """Return which metric has a name that is not printable text; ``None`` where none has."""
     try:
         if "".join(metrics).isprintable():
             return None
@@ -133,12 +135,16 @@ def _unnamed(metrics: Mapping[Any, Any]) -> str | None:
     return f"a metric has the name {_shown(wrong)}; names of metrics are printable text"
 
 
-def _no_number(name: str, value: object) -> str:
+def _missing(metric: str, metrics: Mapping[str, float]) -> str:
+    return f"the estimate has no metric {metric!r}; it gave {', '.join(sorted(metrics)) or 'none'}"
+
+
+def _not_a_number(name: str, value: object) -> str:
     return f"{name} is {_shown(value)}, which is not a number"
 
 
 def _shown(value: object) -> str:
-    """A short representation of a value, whatever its type does when it is asked for one."""
+    """Return a short representation of a value, even where its ``repr`` fails."""
     try:
         return to_one_line(reprlib.repr(value))
     except Exception:

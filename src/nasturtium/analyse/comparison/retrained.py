@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any, final
 
-from nasturtium.study.trial import Objective
+from nasturtium.study.objective import Objective
 
 __all__ = ["MEASURED", "Network", "Training", "group_trainings", "highest_value"]
 

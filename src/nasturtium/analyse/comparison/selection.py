@@ -9,8 +9,9 @@ from statistics import median
 from typing import final
 
 from nasturtium.analyse.comparison.retrained import MEASURED
-from nasturtium.study.history import SPENT, History
-from nasturtium.study.trial import Objective, Trial
+from nasturtium.study.history import ESTIMATED_STATES, History
+from nasturtium.study.objective import Objective
+from nasturtium.study.trial import Trial
 
 __all__ = ["Pools", "Selection", "judged_objective", "select_trials", "split_pools"]
 
@@ -76,7 +77,7 @@ def split_pools(history: History) -> Pools:
         return able and trial.fidelity.full and history.violation(trial) == 0.0
 
     done = sorted((t for t in history.finished if usable(t)), key=lambda trial: trial.number)
-    uniform = {trial.number for trial in history.drawn()}
+    uniform = {trial.number for trial in history.uniform_draws()}
     drawn = [t for t in done if t.number in uniform and t.arm in ("search", "control")]
     search = [t for t in done if t.arm == "search"]
     proposed = [t for t in search if not t.proposal.uniform]
@@ -106,7 +107,7 @@ def _equal(history: History, drawn: list[Trial]) -> tuple[float, str]:
     It is the work in trials at full fidelity, times the ratio of the medians of a trial's seconds.
     Means would be dominated by the very first trials, during which workers warm up.
     """
-    spent = [t for t in history if t.arm in ("search", "confirm") and t.state in SPENT]
+    spent = [t for t in history if t.arm in ("search", "confirm") and t.state in ESTIMATED_STATES]
     work = sum(map(history.cost, spent))
     ours = [t.seconds for t in spent if t.fidelity.full and t.state == "finished"]
     random = [trial.seconds for trial in drawn]

@@ -1,4 +1,4 @@
-"""A database on a server: it may be away for a while, and it is reached again."""
+"""The connection to a database on a server, which is restored when it is lost."""
 
 from __future__ import annotations
 
@@ -9,67 +9,78 @@ from collections.abc import Callable
 from typing import Any, TypeVar, final
 
 from nasturtium.errors import StoreError
-from nasturtium.study.stores.address import printable
+from nasturtium.study.stores.redact import redact
 
-__all__ = ["Link", "away", "identity_in", "limits", "retried"]
+__all__ = [
+    "RestoredConnection",
+    "database_identity",
+    "lost_connection",
+    "retry",
+    "timeout_settings",
+]
 
-SHORTEST, LONGEST = 0.1, 5.0  # seconds between two tries: at first, and in the end
+SHORTEST, LONGEST = 0.1, 5.0  # seconds between two attempts: at first, and at most
 
 logger = logging.getLogger("nasturtium")
 T = TypeVar("T")
 
 
-def away(error: BaseException) -> bool:
-    """Whether the connection was lost, which SQLAlchemy's dialect of the database decides."""
+def lost_connection(error: BaseException) -> bool:
+    """Return whether the connection was lost, as SQLAlchemy's dialect of the database decides."""
     return bool(getattr(error, "connection_invalidated", False))
 
 
-def retried(
-    work: Callable[[], T], passing: Callable[[Exception], bool], patience: float, what: str
+def retry(
+    work: Callable[[], T],
+    may_recover: Callable[[Exception], bool],
+    patience: float,
+    database: str,
 ) -> T:
-    """Do some work until it succeeds, with growing pauses between the tries.
+    """Do some work until it succeeds, with growing pauses between the attempts.
 
-    The first retry comes at once, so that an idle connection that a server has closed costs no
-    time. Then the pauses grow from 0.1 to 5 seconds. It is logged once that the work waits, and
-    once that it goes on.
+    The first retry follows at once, so that an idle connection that a server has closed costs no
+    time. Then the pauses grow from 0.1 to 5 seconds. One message is logged when the work starts to
+    wait, and one when it continues.
 
     Args:
         work: what to do.
-        passing: says of a failure whether it may pass; another failure is raised at once.
+        may_recover: returns whether a failure may be temporary; others are raised at once.
         patience: seconds after which a failure is raised.
-        what: stands in the log for the database.
+        database: the name of the database in log messages.
     """
-    start, pause, tried, waited = time.monotonic(), 0.0, False, False
+    start, pause, retried, waited = time.monotonic(), 0.0, False, False
     while True:
         try:
-            done = work()
+            result = work()
         except Exception as error:
             spent = time.monotonic() - start
-            if not passing(error) or (tried and spent >= patience):
+            if not may_recover(error) or (retried and spent >= patience):
                 raise
-            tried = True
+            retried = True
             pause = min(pause, max(0.0, patience - spent))
         else:
             if waited:
-                logger.warning("%s is back after %.0f s", what, time.monotonic() - start)
-            return done
+                logger.warning(
+                    "%s is available again after %.0f s", database, time.monotonic() - start
+                )
+            return result
         if pause and not waited:
             waited = True
-            logger.warning("%s is away; trying again for up to %.0f s", what, patience)
+            logger.warning("%s is unavailable; trying again for up to %.0f s", database, patience)
         time.sleep(pause)
         pause = min(max(2 * pause, SHORTEST), LONGEST)
 
 
 @final
-class Link:
+class RestoredConnection:
     """The connection of a store, which is made again when it was lost.
 
-    A database that was never reached is not waited for: a wrong password, an unknown database or
-    a server that does not run is an error of the first connection.
+    The first connection is not retried: a wrong password, an unknown database or a server that does
+    not run is an error at once.
 
     Args:
         connect: makes a connection.
-        url: the database's address.
+        url: the address of the database.
     """
 
     def __init__(self, connect: Callable[[], Any], url: str) -> None:
@@ -88,16 +99,16 @@ class Link:
 
         Args:
             work: what to do.
-            again: what to do instead once the connection was lost, as the work may have been done.
-            patience: seconds to wait for a database that is away; one retry is made in any case.
+            again: what to do instead after the connection was lost, as the work may have been done.
+            patience: seconds to wait for an unavailable database; one retry is made in any case.
 
         Raises:
-            StoreError: the database was away for longer.
+            StoreError: the database was unavailable for longer.
         """
         lost = False
         reached = True
 
-        def step() -> T:
+        def attempt() -> T:
             nonlocal lost, reached
             if lost or self.connection.invalidated or self.connection.closed:
                 reached = False
@@ -107,33 +118,34 @@ class Link:
             try:
                 return (again if lost and again is not None else work)(self.connection)
             except Exception as error:
-                reached = not (away(error) or self._broken(error))
+                reached = not (lost_connection(error) or self._broken(error))
                 lost = lost or not reached
                 raise
 
-        def passing(error: Exception) -> bool:
-            # Of a connection that cannot be made again no code says why (the server may be
-            # starting, or a proxy may refuse); as it was made before, the reason may pass.
+        def may_recover(error: Exception) -> bool:
+            # No error code says why a connection cannot be made again (the server may be starting,
+            # or a proxy may refuse). It was made before, so the reason may be temporary.
             return not reached
 
-        where = f"the database {printable(self.url)}"
+        database = f"the database {redact(self.url)}"
         start = time.monotonic()
         try:
-            return retried(step, passing, patience, where)
+            return retry(attempt, may_recover, patience, database)
         except Exception as error:
-            if not passing(error):
+            if not may_recover(error):
                 raise
             cause = " ".join(str(getattr(error, "orig", error)).split())
+            spent = time.monotonic() - start
             raise StoreError(
-                f"{where} was away for {time.monotonic() - start:.0f} s: {printable(cause)}; "
-                "everything that was committed is kept; give the same command when it is back"
+                f"{database} was unavailable for {spent:.0f} s: {redact(cause)}; everything that "
+                "was committed is kept; give the same command when it is available again"
             ) from error
 
     def _broken(self, error: Exception) -> bool:
-        """Whether an error of the driver left a connection that answers nothing any more.
+        """Return whether an error of the driver left a connection that no longer responds.
 
-        A connection that ends between the parts of a message gives errors of many kinds, of which
-        SQLAlchemy does not recognise all.
+        A connection that ends between the parts of a message gives errors of many kinds, and
+        SQLAlchemy does not recognise all of them.
         """
         import sqlalchemy as sql
 
@@ -149,65 +161,65 @@ class Link:
         return False
 
     def close(self) -> None:
-        """Let go of the connection, which may be lost."""
+        """Close the connection, which may be lost already."""
         try:
             self.connection.close()
         except Exception:
             return
 
 
-def limits(url: Any) -> dict[str, Any]:
-    """Settings of a driver on libpq by which it notices within a minute that a network is gone.
+def timeout_settings(url: Any) -> dict[str, Any]:
+    """Return settings with which a driver on libpq notices a lost network within a minute.
 
-    What the address sets itself is left as it is.
+    Settings that the address gives itself are left as they are.
 
     Args:
-        url: SQLAlchemy's.
+        url: SQLAlchemy's form of the address.
     """
     if url.get_driver_name() not in ("psycopg", "psycopg2"):
         return {}
-    usual = {
+    defaults = {
         "connect_timeout": 10,
         "keepalives_idle": 30,
         "keepalives_interval": 10,
         "keepalives_count": 3,
         "tcp_user_timeout": 60_000,
     }
-    return {name: value for name, value in usual.items() if name not in url.query}
+    return {name: value for name, value in defaults.items() if name not in url.query}
 
 
-def identity_in(connection: Any, make: bool) -> str | None:
-    """The random name that a database on a server was given, which its files are kept under.
+def database_identity(connection: Any, create: bool) -> str | None:
+    """Return the random name of a database on a server, under which its files are kept.
 
-    It is kept in the database itself, in the table ``nasturtium``: an address may change, and two
-    databases may have one name.
+    The name is stored in the database itself, in the table ``nasturtium``: an address may change,
+    and two databases may have the same name.
 
     Args:
         connection: SQLAlchemy's, outside of a transaction.
-        make: give a name to a database that has no studies yet.
+        create: give a name to a database that has no studies yet.
 
     Returns:
-        the name; ``None`` where none was given.
+        the name; ``None`` where the database has none.
     """
     import sqlalchemy as sql
 
     table = sql.Table("nasturtium", sql.MetaData(), sql.Column("identity", sql.String(32)))
-    for last in (False, True):
-        inspected = sql.inspect(connection)
-        if inspected.has_table(table.name):
-            found = connection.execute(sql.select(table.c.identity)).scalar()
+    for last_attempt in (False, True):
+        inspector = sql.inspect(connection)
+        if inspector.has_table(table.name):
+            identity = connection.execute(sql.select(table.c.identity)).scalar()
             connection.commit()
-            return None if found is None else str(found)
-        older = inspected.has_table("event")
+            return None if identity is None else str(identity)
+        has_studies = inspector.has_table("event")
         connection.commit()
-        if older or not make:
+        if has_studies or not create:
             return None
         try:
             table.create(connection)
             connection.execute(sql.insert(table).values(identity=secrets.token_hex(8)))
             connection.commit()
-        except sql.exc.DBAPIError:  # of two that open a new database, one gives the name
+        except sql.exc.DBAPIError:  # another process that opened the database gave the name first
             connection.rollback()
-            if last:
+            if last_attempt:
                 raise
     return None

@@ -1,4 +1,4 @@
-"""How an SQLite file is opened: to be written, or to be read without a trace."""
+"""Opening an SQLite file for writing, or for reading without leaving a trace."""
 
 from __future__ import annotations
 
@@ -8,40 +8,47 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-__all__ = ["active", "alone", "lenient", "reading", "writing"]
+__all__ = [
+    "decode_leniently",
+    "find_view_or_trigger",
+    "open_for_reading",
+    "open_for_writing",
+    "unshared_state",
+]
 
-WAIT = 30.0  # seconds for another process to let go
+WAIT = 30.0  # seconds to wait for another process that holds the file
 
 
-def writing(path: Path) -> sqlite3.Connection:
-    """A connection that may write; an existing file is not changed by opening it.
+def open_for_writing(path: Path) -> sqlite3.Connection:
+    """Return a connection that may write; opening does not change an existing file.
 
-    Transactions are begun by hand: ``BEGIN IMMEDIATE`` takes the write lock at once instead of
-    failing half-way.
+    Transactions are started explicitly: ``BEGIN IMMEDIATE`` takes the write lock at once, where an
+    implicit transaction would fail at its first write.
     """
     connection = sqlite3.connect(path, timeout=WAIT, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA synchronous=NORMAL")
     return connection
 
 
-def reading(path: Path) -> sqlite3.Connection:
-    """A connection that cannot write, and leaves nothing beside the file where it can.
+def open_for_reading(path: Path) -> sqlite3.Connection:
+    """Return a connection that cannot write, and leaves no file beside this one where it can.
 
-    While another process has the file open, its write-ahead log is read as well. Else the file is
-    read alone, also on a medium that cannot be written; :func:`alone` says whether it still may be.
+    While another process has the file open, its write-ahead log is read as well. Otherwise only
+    the file itself is read, so a read-only medium works; :func:`unshared_state` tells whether that
+    is still enough.
 
     Raises:
-        sqlite3.Error: it cannot be opened.
+        sqlite3.Error: the file cannot be opened.
     """
-    if alone(path) is None:
-        return _opened(path, "mode=ro")
-    return _opened(path, "mode=ro&immutable=1")
+    if unshared_state(path) is None:
+        return _open_uri(path, "mode=ro")
+    return _open_uri(path, "mode=ro&immutable=1")
 
 
-def alone(path: Path) -> tuple[int, int] | None:
-    """What identifies the file's content while no other process has it open; ``None`` if one has.
+def unshared_state(path: Path) -> tuple[int, int] | None:
+    """Return what identifies the content of a file that no other process has open, else ``None``.
 
-    Nothing waits in a write-ahead log then, and a reader sees all in the file itself.
+    Nothing waits in a write-ahead log then, and the file itself holds everything.
     """
     for suffix in ("-wal", "-journal"):
         beside = path.with_name(path.name + suffix)
@@ -50,11 +57,11 @@ def alone(path: Path) -> tuple[int, int] | None:
                 return None
         except OSError:
             continue
-    found = path.stat()
-    return found.st_mtime_ns, found.st_size
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size
 
 
-def _opened(path: Path, flags: str) -> sqlite3.Connection:
+def _open_uri(path: Path, flags: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"file:{quote(str(path.absolute()))}?{flags}",
         uri=True,
@@ -70,10 +77,10 @@ def _opened(path: Path, flags: str) -> sqlite3.Connection:
     return connection
 
 
-def active(connection: Any) -> str | None:
-    """A view or a trigger in a database, where there is one: neither is of ours.
+def find_view_or_trigger(connection: Any) -> str | None:
+    """Return a view or a trigger of a database, or ``None``; this package makes neither.
 
-    A view in place of a table can compute rows without an end, and a trigger can change what is
+    A view in place of a table can compute rows without end, and a trigger can change what is
     written.
     """
     query = "SELECT type, name FROM sqlite_master WHERE type IN ('view', 'trigger') LIMIT 1"
@@ -81,6 +88,6 @@ def active(connection: Any) -> str | None:
     return None if row is None else f"{row[0]} {str(row[1])[:80]!r}"
 
 
-def lenient(text: bytes) -> str:
-    """A text as it is stored, what is not UTF-8 in it replaced: its digest tells that it is not."""
+def decode_leniently(text: bytes) -> str:
+    """Return a stored text with anything that is not UTF-8 replaced; its digest then differs."""
     return text.decode("utf-8", "replace")

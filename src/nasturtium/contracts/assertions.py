@@ -1,4 +1,4 @@
-"""What all contracts are written with: a law, likeness, and generators that nobody may touch."""
+"""Assertions that the contracts share: equal content, unchanged objects and generators."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from functools import partial
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
-__all__ = ["alike", "law", "leaves_randomness_alone", "unchanged"]
+__all__ = ["alike", "leaves_randomness_alone", "require", "unchanged"]
 
 ATOMS = (str, bytes, int, float, complex, bool, type(None), type, FunctionType, ModuleType)
 
 
-def law(holds: bool, text: str) -> None:
-    """Raise an ``AssertionError`` with this text unless the law holds."""
-    if not holds:
-        raise AssertionError(text)
+def require(condition: bool, message: str) -> None:
+    """Raise an ``AssertionError`` with this message unless the condition holds."""
+    if not condition:
+        raise AssertionError(message)
 
 
 def alike(one: Any, other: Any, _seen: frozenset[int] = frozenset()) -> bool:
-    """Whether two objects hold the same: by their attributes where they have some, else by ``==``.
+    """Return whether two objects have equal content.
 
-    Functions, classes and modules are alike when they are the same.
+    Objects with attributes are compared by them, others by ``==``. Functions, classes and modules
+    are alike if they are identical.
     """
     if one is other or id(one) in _seen:
         return True
@@ -53,39 +54,44 @@ def alike(one: Any, other: Any, _seen: frozenset[int] = frozenset()) -> bool:
 
 @contextmanager
 def unchanged(part: object) -> Iterator[None]:
-    """Nothing is kept on the instance: it holds afterwards what it held before."""
+    """Check that the attributes of an object do not change in the ``with`` block."""
     before = deepcopy(vars(part))
     yield
     after = vars(part)
     for name in sorted({*before, *after}):
-        law(
+        require(
             name in before and name in after and alike(before[name], after[name]),
             f"{type(part).__name__} keeps something on the instance: its attribute {name!r} "
             f"changed from {before.get(name, 'nothing')!r} to {after.get(name, 'nothing')!r} in "
-            "use; one instance may serve two studies, so what is learned belongs into the state "
-            "that fold returns, or into files",
+            "use; one instance may serve two studies, so keep what is learned in the strategy's "
+            "state, or in files",
         )
 
 
 @contextmanager
 def leaves_randomness_alone(what: str, *, torch: bool = True) -> Iterator[None]:
-    """The global generators of Python, NumPy and torch are where they were."""
+    """Check that the global generators of Python, NumPy and torch do not change in the block.
+
+    Args:
+        what: what runs in the block, for the message.
+        torch: whether torch's generator is checked.
+    """
 
     def states() -> dict[str, Any]:
-        found: dict[str, Any] = {"random": random.getstate()}
+        state_of: dict[str, Any] = {"random": random.getstate()}
         if "numpy" in sys.modules:
             state = sys.modules["numpy"].random.get_state()
-            found["numpy.random"] = (state[0], state[1].tobytes(), *state[2:])
+            state_of["numpy.random"] = (state[0], state[1].tobytes(), *state[2:])
         if torch and "torch" in sys.modules:
-            found["torch"] = sys.modules["torch"].get_rng_state().numpy().tobytes()
-        return found
+            state_of["torch"] = sys.modules["torch"].get_rng_state().numpy().tobytes()
+        return state_of
 
     before = states()
     yield
     after = states()
     for name in before:
-        law(
+        require(
             before[name] == after[name],
-            f"{what} draws from the global generator of {name}; use the one that is given, so that "
-            "the same seed gives the same study",
+            f"{what} draws from the global generator of {name}; use the given one, so that the "
+            "same seed gives the same study",
         )

@@ -1,4 +1,4 @@
-"""What is noticed about the numbers of a study: how high accuracies came, how busy its host was."""
+"""Summaries of metrics over trials: the highest accuracies, and the load of the host."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import final
 
 from nasturtium.study.trial import Trial
 
-__all__ = ["ACCURACIES", "Measured"]
+__all__ = ["ACCURACIES", "MetricSummary"]
 
 ACCURACIES = ("accuracy", "balanced_accuracy")
 
 
 @final
 @dataclass
-class Measured:
-    """Numbers of finished trials; those of the parts of a log add up to those of the log.
+class MetricSummary:
+    """Numbers of finished trials; the summaries of parts of a log add up to that of the log.
 
     Attributes:
         counts: finished trials that have the accuracy, by its name.
-        highest: the highest of each accuracy.
+        highest: the highest value of each accuracy.
         loads: cores that other programs kept busy while a latency was measured.
     """
 
@@ -31,30 +31,30 @@ class Measured:
     loads: array[float] = field(default_factory=lambda: array("d"))
 
     @classmethod
-    def of(cls, trials: Iterable[Trial]) -> Measured:
-        """The numbers of the finished ones among some trials."""
-        made = cls()
+    def of(cls, trials: Iterable[Trial]) -> MetricSummary:
+        """Summarise the finished trials among some trials."""
+        summary = cls()
         for trial in trials:
             if trial.state == "finished":
-                made.add(trial)
-        return made
+                summary.add(trial)
+        return summary
 
     def add(self, trial: Trial) -> None:
-        """Take in a finished trial."""
+        """Add a finished trial."""
         for metric in ACCURACIES:
             value = trial.metrics.get(metric)
             if value is not None and math.isfinite(value):
-                self._raise(metric, 1, value)
+                self._count(metric, 1, value)
         load = trial.metrics.get("host_load")
         if load is not None and math.isfinite(load):
             self.loads.append(load)
 
-    def merge(self, other: Measured) -> None:
-        """Take in the numbers of another part of the log."""
+    def merge(self, other: MetricSummary) -> None:
+        """Add the summary of another part of the log."""
         for metric, count in other.counts.items():
-            self._raise(metric, count, other.highest[metric])
+            self._count(metric, count, other.highest[metric])
         self.loads.extend(other.loads)
 
-    def _raise(self, metric: str, count: int, value: float) -> None:
+    def _count(self, metric: str, count: int, value: float) -> None:
         self.counts[metric] = self.counts.get(metric, 0) + count
         self.highest[metric] = max(value, self.highest.get(metric, -math.inf))
