@@ -52,7 +52,7 @@ def run_names(case: Case) -> str:
 
 
 def _part(case: Case, told: str) -> str:
-    """Try a text that names a part, or gives settings."""
+    """A text that names a part, or gives settings."""
     rng = case.rng
     kind = rng.choice(sorted(NAMES))
     if rng.random() < 0.7:
@@ -95,7 +95,7 @@ def _address(case: Case, told: str) -> str:
 
 
 def _called(case: Case, told: str) -> str:
-    """Run a case whose study, data, classes, metrics or files have this name."""
+    """A study, data, classes, metrics or files that are called so."""
     rng = case.rng
     plain = word(rng)
     drawn = rng.random()

@@ -65,23 +65,31 @@ if TYPE_CHECKING:  # what type checkers and editors see of the table below
     from nasturtium.space.ops import Classifier as Classifier
     from nasturtium.space.pool import PoolSpace as PoolSpace
     from nasturtium.space.recipe import recipe as recipe
-    from nasturtium.strategy.asha import ASHA as ASHA
-    from nasturtium.strategy.bananas import BANANAS as BANANAS
-    from nasturtium.strategy.bayes import BayesianOptimization as BayesianOptimization
-    from nasturtium.strategy.bohb import BOHB as BOHB
-    from nasturtium.strategy.evolution import RegularizedEvolution as RegularizedEvolution
-    from nasturtium.strategy.halving import Hyperband as Hyperband
-    from nasturtium.strategy.halving import SuccessiveHalving as SuccessiveHalving
-    from nasturtium.strategy.lemonade import LEMONADE as LEMONADE
-    from nasturtium.strategy.local import LocalSearch as LocalSearch
-    from nasturtium.strategy.median_stopping import MedianStop as MedianStop
-    from nasturtium.strategy.npenas import NPENAS as NPENAS
-    from nasturtium.strategy.nsga2 import NSGA2 as NSGA2
-    from nasturtium.strategy.optuna import Optuna as Optuna
-    from nasturtium.strategy.portfolio import Portfolio as Portfolio
-    from nasturtium.strategy.random import RandomSearch as RandomSearch
+    from nasturtium.strategy.evolution.regularized_evolution import (
+        RegularizedEvolution as RegularizedEvolution,
+    )
+    from nasturtium.strategy.evolution.tournament_evolution import (
+        TournamentEvolution as TournamentEvolution,
+    )
+    from nasturtium.strategy.local_search import LocalSearch as LocalSearch
+    from nasturtium.strategy.multifidelity.asha import ASHA as ASHA
+    from nasturtium.strategy.multifidelity.bohb import BOHB as BOHB
+    from nasturtium.strategy.multifidelity.hyperband import Hyperband as Hyperband
+    from nasturtium.strategy.multifidelity.median_stopping import MedianStop as MedianStop
+    from nasturtium.strategy.multifidelity.successive_halving import (
+        SuccessiveHalving as SuccessiveHalving,
+    )
+    from nasturtium.strategy.multiobjective.lemonade import LEMONADE as LEMONADE
+    from nasturtium.strategy.multiobjective.nsga2 import NSGA2 as NSGA2
+    from nasturtium.strategy.optuna_samplers import Optuna as Optuna
+    from nasturtium.strategy.random_search import RandomSearch as RandomSearch
     from nasturtium.strategy.reinforce import REINFORCE as REINFORCE
-    from nasturtium.strategy.tournament import TournamentEvolution as TournamentEvolution
+    from nasturtium.strategy.surrogate.bananas import BANANAS as BANANAS
+    from nasturtium.strategy.surrogate.bayesian_optimization import (
+        BayesianOptimization as BayesianOptimization,
+    )
+    from nasturtium.strategy.surrogate.npenas import NPENAS as NPENAS
+    from nasturtium.strategy.surrogate.portfolio import Portfolio as Portfolio
     from nasturtium.study.estimator import Estimator as Estimator
     from nasturtium.study.fidelity import Fidelity as Fidelity
     from nasturtium.study.history import History as History
@@ -105,12 +113,12 @@ if TYPE_CHECKING:  # what type checkers and editors see of the table below
     from nasturtium.train.recipe import Recipe as Recipe
 
 _HOME = {
-    "ASHA": "strategy.asha",
+    "ASHA": "strategy.multifidelity.asha",
     "Architecture": "architecture",
     "Augment": "task.augment",
-    "BANANAS": "strategy.bananas",
-    "BOHB": "strategy.bohb",
-    "BayesianOptimization": "strategy.bayes",
+    "BANANAS": "strategy.surrogate.bananas",
+    "BOHB": "strategy.multifidelity.bohb",
+    "BayesianOptimization": "strategy.surrogate.bayesian_optimization",
     "Benchmark": "bench.base",
     "Block": "blocks",
     "ChoiceSpace": "space.choice",
@@ -127,35 +135,35 @@ _HOME = {
     "Hardware": "estimate.hardware",
     "Here": "execute.executor",
     "History": "study.history",
-    "Hyperband": "strategy.halving",
+    "Hyperband": "strategy.multifidelity.hyperband",
     "Job": "study.job",
-    "LEMONADE": "strategy.lemonade",
-    "LocalSearch": "strategy.local",
-    "MedianStop": "strategy.median_stopping",
+    "LEMONADE": "strategy.multiobjective.lemonade",
+    "LocalSearch": "strategy.local_search",
+    "MedianStop": "strategy.multifidelity.median_stopping",
     "MemoryStore": "study.stores.memory",
     "NASBench101": "bench.nasbench101",
     "NASBench201": "bench.nasbench201",
     "NASBenchMacro": "bench.nasbenchmacro",
-    "NPENAS": "strategy.npenas",
-    "NSGA2": "strategy.nsga2",
+    "NPENAS": "strategy.surrogate.npenas",
+    "NSGA2": "strategy.multiobjective.nsga2",
     "NasturtiumClassifier": "sklearn",
     "NasturtiumError": "errors",
     "Numerics": "train.numerics",
     "Objective": "study.objective",
     "OneOf": "decision.one_of",
-    "Optuna": "strategy.optuna",
+    "Optuna": "strategy.optuna_samplers",
     "PoolBenchmark": "bench.pool",
     "PoolSpace": "space.pool",
-    "Portfolio": "strategy.portfolio",
+    "Portfolio": "strategy.surrogate.portfolio",
     "Processes": "execute.executor",
     "Proposal": "study.trial",
     "REINFORCE": "strategy.reinforce",
     "Race": "comparison.race",
-    "RandomSearch": "strategy.random",
+    "RandomSearch": "strategy.random_search",
     "Range": "decision.range",
     "Reading": "space.choose",
     "Recipe": "train.recipe",
-    "RegularizedEvolution": "strategy.evolution",
+    "RegularizedEvolution": "strategy.evolution.regularized_evolution",
     "Relaxation": "supernet.relaxation",
     "Retrained": "retraining.retrain",
     "Softmax": "supernet.relaxation",
@@ -168,12 +176,12 @@ _HOME = {
     "StrategyError": "errors",
     "Study": "study.study",
     "Subset": "decision.subset",
-    "SuccessiveHalving": "strategy.halving",
+    "SuccessiveHalving": "strategy.multifidelity.successive_halving",
     "Supernet": "supernet.supernet",
     "Tabular": "estimate.tabular",
     "Task": "task.task",
     "TaskError": "errors",
-    "TournamentEvolution": "strategy.tournament",
+    "TournamentEvolution": "strategy.evolution.tournament_evolution",
     "Train": "estimate.train",
     "Trial": "study.trial",
     "accelnasbench": "bench.accelnasbench",

@@ -18,10 +18,11 @@ from nasturtium.run.defaults import merged, trained
 from nasturtium.run.progress import _opening
 from nasturtium.status.standing import standing
 from nasturtium.status.summary import rows, summary
-from nasturtium.strategy.asha import ASHA
-from nasturtium.strategy.bohb import BOHB
-from nasturtium.strategy.halving import Hyperband, SuccessiveHalving
-from nasturtium.strategy.median_stopping import MedianStop
+from nasturtium.strategy.multifidelity.asha import ASHA
+from nasturtium.strategy.multifidelity.bohb import BOHB
+from nasturtium.strategy.multifidelity.hyperband import Hyperband
+from nasturtium.strategy.multifidelity.median_stopping import MedianStop
+from nasturtium.strategy.multifidelity.successive_halving import SuccessiveHalving
 from nasturtium.train.loop import Loop
 
 EPOCHS = 10

@@ -17,7 +17,7 @@ from nasturtium.run.manifest import UNSAID
 from nasturtium.run.names import NAMES, admit, foreign, made, recipe_space
 from nasturtium.run.validate_manifest import checked
 from nasturtium.space.base import Space
-from nasturtium.strategy.random import RandomSearch
+from nasturtium.strategy.random_search import RandomSearch
 from nasturtium.study.objective import Objective
 from nasturtium.study.stores.base import Store
 from nasturtium.study.stores.redact import redact

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from nasturtium.bench.base import Benchmark
 from nasturtium.errors import EstimateError, StrategyError
-from nasturtium.strategy.asha import ASHA
-from nasturtium.strategy.bohb import BOHB
-from nasturtium.strategy.halving import Hyperband, SuccessiveHalving
-from nasturtium.strategy.local import LocalSearch
+from nasturtium.strategy.local_search import LocalSearch
+from nasturtium.strategy.multifidelity.asha import ASHA
+from nasturtium.strategy.multifidelity.bohb import BOHB
+from nasturtium.strategy.multifidelity.hyperband import Hyperband
+from nasturtium.strategy.multifidelity.successive_halving import SuccessiveHalving
 from nasturtium.study.fidelity import Fidelity
 from nasturtium.study.strategy import Strategy
 
