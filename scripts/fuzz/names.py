@@ -14,6 +14,7 @@ from nasturtium.run.load_options import parse_load_options
 from nasturtium.run.names import NAMES, build_part
 from nasturtium.run.resolve import parse_numerics, parse_recipe
 from nasturtium.run.store_address import split_address
+from nasturtium.study.objective import parse_constraint, parse_objective
 from nasturtium.study.stores.redact import redact
 from nasturtium.study.stores.sql import SqlStore
 from nasturtium.task.sources import load
@@ -51,7 +52,7 @@ def run_names(case: Case) -> str:
 
 
 def _part(case: Case, told: str) -> str:
-    """Try a text that names a part, or gives settings."""
+    """A text that names a part, or gives settings."""
     rng = case.rng
     kind = rng.choice(sorted(NAMES))
     if rng.random() < 0.7:
@@ -76,7 +77,7 @@ def _part(case: Case, told: str) -> str:
             parse_objective,
         ]
     )
-    what = rng.choice([what, what, parse_bound, split_address, printable])
+    what = rng.choice([what, what, parse_constraint, split_address, redact])
     case.note(what.__name__, kind, repr(told))
     given = {build_part: (kind, told), parse_recipe: (told, Recipe())}.get(what, (told,))
     return "refused" if case.call(what, *given) is REFUSED else "accepted"
@@ -102,7 +103,7 @@ def _address(case: Case, told: str) -> str:
 
 
 def _called(case: Case, told: str) -> str:
-    """Run a case whose study, data, classes, metrics or files have this name."""
+    """A study, data, classes, metrics or files that are called so."""
     rng = case.rng
     plain = word(rng)
     drawn = rng.random()

@@ -18,7 +18,7 @@ from weakref import WeakSet
 
 from nasturtium.cli import main
 from nasturtium.errors import NasturtiumError
-from nasturtium.study.stores.sql import SqlStore
+from nasturtium.study.stores.database import Database
 
 ROOT = Path(__file__).resolve().parents[2]
 MARKER = "PWNED"  # a file that hostile payloads make
@@ -100,22 +100,22 @@ class Guard:
         places.append(str(Path(nasturtium.__file__).parent))
         self.own = tuple({os.path.realpath(place) + os.sep for place in places})
         self.own += tuple({place.rstrip(os.sep) + os.sep for place in places})
-        self.stores: WeakSet[SqlStore] = WeakSet()
-        original = SqlStore.__init__
+        self.databases: WeakSet[Database] = WeakSet()
+        original = Database.open
 
-        def noted(store: SqlStore, *args: Any, **kwargs: Any) -> None:
-            self.stores.add(store)
-            original(store, *args, **kwargs)
+        def noted(database: Database) -> None:
+            self.databases.add(database)
+            original(database)
 
-        SqlStore.__init__ = noted  # type: ignore[method-assign]
+        Database.open = noted  # type: ignore[method-assign]
         sys.addaudithook(self.hear)
 
     def end_process(self) -> None:
         """Close what the end of a command's process would close."""
-        for store in list(self.stores):
+        for database in list(self.databases):
             with contextlib.suppress(Exception):
-                store.close()
-        self.stores.clear()
+                database.close()
+        self.databases.clear()
 
     @contextlib.contextmanager
     def watching(self, folder: Path) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""Compare multi-objective strategies with pymoo's, and with random search on real tables.
+"""Hold multi-objective strategies against pymoo's, and against random search on real tables.
 
 ``pymoo``: NSGA-II on ZDT1 to ZDT3, DTLZ2 and NAS-Bench-201 (error, multiply-accumulates), and
 NSGA-III on DTLZ2, with pymoo's settings: the hypervolume of the last population, and the 95 %
@@ -33,9 +33,9 @@ from nasturtium.bench.accelnasbench import accelnasbench
 from nasturtium.bench.nasbench201 import NASBench201
 from nasturtium.comparison.replay import simulate
 from nasturtium.space.choice import space
-from nasturtium.strategy.lemonade import LEMONADE
-from nasturtium.strategy.nsga2 import NSGA2
-from nasturtium.strategy.random import RandomSearch
+from nasturtium.strategy.multiobjective.lemonade import LEMONADE
+from nasturtium.strategy.multiobjective.nsga2 import NSGA2
+from nasturtium.strategy.random_search import RandomSearch
 from nasturtium.study.study import Study
 
 ZDT = ("zdt1", "zdt2", "zdt3")
@@ -97,9 +97,7 @@ def here(task, rows: dict, seed: int) -> tuple[float, float]:
         study.tell(trial, metrics)
         spent += time.process_time() - start
     # The last population, which is what pymoo gives: not the front of all trials.
-    state = strategy.start()
-    strategy._advance(state, study.searched)
-    front = [[-v for v in study.history.vector(parent)] for parent in state.parents]
+    front = [[-v for v in study.history.vector(parent)] for parent in study.state.parents]
     return volume(front, problem), 1e6 * spent / trials
 
 

@@ -1,4 +1,4 @@
-"""Compare multi-fidelity strategies with random search on 30,001 cells of NAS-Bench-101.
+"""Hold multi-fidelity strategies against random search on 30,001 cells of NAS-Bench-101.
 
 Equal simulated machine-seconds for all, on one machine and shared by several; the interval is that
 of the paired difference to random search over the runs.
@@ -16,11 +16,12 @@ from scipy.stats import t
 
 from nasturtium.bench.nasbench101 import NASBench101
 from nasturtium.comparison.race import race
-from nasturtium.strategy.asha import ASHA
-from nasturtium.strategy.bohb import BOHB
-from nasturtium.strategy.evolution import RegularizedEvolution
-from nasturtium.strategy.halving import Hyperband, SuccessiveHalving
-from nasturtium.strategy.random import RandomSearch
+from nasturtium.strategy.evolution.regularized_evolution import RegularizedEvolution
+from nasturtium.strategy.multifidelity.asha import ASHA
+from nasturtium.strategy.multifidelity.bohb import BOHB
+from nasturtium.strategy.multifidelity.hyperband import Hyperband
+from nasturtium.strategy.multifidelity.successive_halving import SuccessiveHalving
+from nasturtium.strategy.random_search import RandomSearch
 
 LEAST = 4 / 108
 
@@ -48,7 +49,7 @@ def main() -> None:
     if given.only:
         strategies = {name: strategies[name] for name in ("random", *given.only)}
     bench = NASBench101()
-    print("| machines | seconds | strategy | trials | mean % | minus random | 95 % interval |")
+    print("| lanes | seconds | strategy | trials | mean % | minus random | 95 % interval |")
     print("|---|---|---|---|---|---|---|")
     start = time.perf_counter()
     for lanes in given.lanes:

@@ -1,4 +1,4 @@
-"""Compare surrogates, and the strategies that use them, with random search and evolution.
+"""Hold surrogates, and the strategies that search with them, against random search and evolution.
 
 *fit*: Spearman's correlation of predictions with unseen 12-epoch accuracies of NAS-Bench-201, by
 the number of points, with processor time. *search*: strategies on the published protocol (12-epoch
@@ -25,15 +25,17 @@ from nasturtium.predict.gcn import GCN
 from nasturtium.predict.gp import GP
 from nasturtium.predict.graph import dense, paths
 from nasturtium.predict.mlp import MLPEnsemble
-from nasturtium.strategy.bananas import BANANAS
-from nasturtium.strategy.bayes import BayesianOptimization
-from nasturtium.strategy.bohb import BOHB, KDE
-from nasturtium.strategy.evolution import RegularizedEvolution
-from nasturtium.strategy.halving import Hyperband
-from nasturtium.strategy.local import LocalSearch
-from nasturtium.strategy.npenas import NPENAS
-from nasturtium.strategy.optuna import Optuna
-from nasturtium.strategy.random import RandomSearch
+from nasturtium.strategy.evolution.regularized_evolution import RegularizedEvolution
+from nasturtium.strategy.local_search import LocalSearch
+from nasturtium.strategy.multifidelity.bohb import BOHB
+from nasturtium.strategy.multifidelity.hyperband import Hyperband
+from nasturtium.strategy.optuna_samplers import Optuna
+from nasturtium.strategy.random_search import RandomSearch
+from nasturtium.strategy.surrogate.bananas import BANANAS
+from nasturtium.strategy.surrogate.bayesian_optimization import BayesianOptimization
+from nasturtium.strategy.surrogate.cell_graphs import cell_graph
+from nasturtium.strategy.surrogate.kernel_density import KDE
+from nasturtium.strategy.surrogate.npenas import NPENAS
 
 SEARCHES = {
     "random": RandomSearch(),
@@ -59,7 +61,7 @@ def fit(runs: int, seed: int) -> None:
     bench = NASBench201("cifar10")
     cells = list(bench.space.every())
     values = np.array([100 * bench.query(cell)["accuracy"] for cell in cells])
-    graphs = [bench.space.graph(cell) for cell in cells]
+    graphs = [cell_graph(cell) for cell in cells]
     labels = sorted({label for graph in graphs for label in graph.labels})
     every = sorted({path for graph in graphs for path in paths(graph)})
     places = {path: place for place, path in enumerate(every)}

@@ -1,10 +1,11 @@
-"""Four ways in which surrogates learn from stopped trainings, on NAS-Bench-201.
+"""Surrogates and trainings that were stopped early: what to learn from them, on NAS-Bench-201.
 
 The portfolio searches a table whose trainings report twice: the validation accuracy after 12 epochs
-(of a schedule of 12) and that of one run of 200. A training may be stopped after the first. Four
-ways are compared: ``predicted``, the final value that the regression predicts (the portfolio does
-this); ``dropped``, nothing is learned; ``early``, the early value counts as the final one;
-``none``, nothing is stopped. Same seeds; the cost is in trainings of 200 epochs.
+(of a schedule of 12) and that of one run of 200. A training may be ended after the first. Compared
+are four ways to deal with what was ended: ``predicted``, the end that a line through the others
+predicts (what the portfolio does); ``dropped``, nothing is learned; ``early``, the early value
+counts as the final one; ``none``, nothing is ended. Same seeds; the cost is in trainings of
+200 epochs.
 
     NASTURTIUM_DATA=... OMP_NUM_THREADS=1 python scripts/reproduce/stopped.py --runs 16
 """
@@ -18,20 +19,20 @@ from unittest.mock import patch
 import numpy as np
 
 import nasturtium as nas
-from nasturtium.strategy.early_stopping import Ends
+from nasturtium.strategy.surrogate.learning_curve_extrapolation import LearningCurves
 
 WAYS = {
-    "predicted": Ends.rank,
+    "predicted": LearningCurves.expected_rank,
     "dropped": lambda ends, history, trial: None,
     "early": lambda ends, history, trial: history.rank(trial),
-    "none": Ends.rank,
+    "none": LearningCurves.expected_rank,
 }
 
 
 def searched(bench: nas.NASBench201, way: str, trials: int, seed: int) -> nas.Study:
     strategy = nas.Portfolio(stop_below=0.0 if way == "none" else 0.05)
     study, rng = nas.Study(bench.space, strategy, seed=seed), Random(seed)
-    with patch.object(Ends, "rank", WAYS[way]):
+    with patch.object(LearningCurves, "expected_rank", WAYS[way]):
         for _ in range(trials):
             trial = study.ask()
             assert trial is not None

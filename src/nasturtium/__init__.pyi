@@ -53,23 +53,31 @@ from nasturtium.space.graph import GraphSpace as GraphSpace
 from nasturtium.space.ops import Classifier as Classifier
 from nasturtium.space.pool import PoolSpace as PoolSpace
 from nasturtium.space.recipe import recipe as recipe
-from nasturtium.strategy.asha import ASHA as ASHA
-from nasturtium.strategy.bananas import BANANAS as BANANAS
-from nasturtium.strategy.bayes import BayesianOptimization as BayesianOptimization
-from nasturtium.strategy.bohb import BOHB as BOHB
-from nasturtium.strategy.evolution import RegularizedEvolution as RegularizedEvolution
-from nasturtium.strategy.halving import Hyperband as Hyperband
-from nasturtium.strategy.halving import SuccessiveHalving as SuccessiveHalving
-from nasturtium.strategy.lemonade import LEMONADE as LEMONADE
-from nasturtium.strategy.local import LocalSearch as LocalSearch
-from nasturtium.strategy.median_stopping import MedianStop as MedianStop
-from nasturtium.strategy.npenas import NPENAS as NPENAS
-from nasturtium.strategy.nsga2 import NSGA2 as NSGA2
-from nasturtium.strategy.optuna import Optuna as Optuna
-from nasturtium.strategy.portfolio import Portfolio as Portfolio
-from nasturtium.strategy.random import RandomSearch as RandomSearch
+from nasturtium.strategy.evolution.regularized_evolution import (
+    RegularizedEvolution as RegularizedEvolution,
+)
+from nasturtium.strategy.evolution.tournament_evolution import (
+    TournamentEvolution as TournamentEvolution,
+)
+from nasturtium.strategy.local_search import LocalSearch as LocalSearch
+from nasturtium.strategy.multifidelity.asha import ASHA as ASHA
+from nasturtium.strategy.multifidelity.bohb import BOHB as BOHB
+from nasturtium.strategy.multifidelity.hyperband import Hyperband as Hyperband
+from nasturtium.strategy.multifidelity.median_stopping import MedianStop as MedianStop
+from nasturtium.strategy.multifidelity.successive_halving import (
+    SuccessiveHalving as SuccessiveHalving,
+)
+from nasturtium.strategy.multiobjective.lemonade import LEMONADE as LEMONADE
+from nasturtium.strategy.multiobjective.nsga2 import NSGA2 as NSGA2
+from nasturtium.strategy.optuna_samplers import Optuna as Optuna
+from nasturtium.strategy.random_search import RandomSearch as RandomSearch
 from nasturtium.strategy.reinforce import REINFORCE as REINFORCE
-from nasturtium.strategy.tournament import TournamentEvolution as TournamentEvolution
+from nasturtium.strategy.surrogate.bananas import BANANAS as BANANAS
+from nasturtium.strategy.surrogate.bayesian_optimization import (
+    BayesianOptimization as BayesianOptimization,
+)
+from nasturtium.strategy.surrogate.npenas import NPENAS as NPENAS
+from nasturtium.strategy.surrogate.portfolio import Portfolio as Portfolio
 from nasturtium.study.estimator import Estimator as Estimator
 from nasturtium.study.fidelity import Fidelity as Fidelity
 from nasturtium.study.history import History as History

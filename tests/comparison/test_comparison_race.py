@@ -16,10 +16,10 @@ from nasturtium.comparison.replay import Run, simulate
 from nasturtium.comparison.statistics import correct_by_holm
 from nasturtium.errors import EstimateError, StrategyError
 from nasturtium.space.pool import PoolSpace
-from nasturtium.strategy.asha import ASHA
-from nasturtium.strategy.evolution import RegularizedEvolution
-from nasturtium.strategy.local import LocalSearch
-from nasturtium.strategy.random import RandomSearch
+from nasturtium.strategy.evolution.regularized_evolution import RegularizedEvolution
+from nasturtium.strategy.local_search import LocalSearch
+from nasturtium.strategy.multifidelity.asha import ASHA
+from nasturtium.strategy.random_search import RandomSearch
 from nasturtium.study.fidelity import FULL, Fidelity
 from nasturtium.study.strategy import Strategy
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 
@@ -23,6 +24,7 @@ from nasturtium.space.zoo import SPACES
 from nasturtium.study.context import StudyContext
 from nasturtium.study.event import encode
 from nasturtium.study.job import Job
+from nasturtium.study.memo import Memo
 from nasturtium.study.stores.memory import MemoryStore
 from nasturtium.study.stores.sql import SqlStore
 from nasturtium.study.trial import Proposal
@@ -157,16 +159,60 @@ class Shy(Sound):
 LEFT = []
 
 
-class Elsewhere(Sound):
-    """Keeps its state outside the log: in a counter that starts again in a new process."""
+class Counting(Sound):
+    """It writes to its state while it proposes."""
 
     def start(self):
-        return [0]
+        return {"proposals": 0}
 
     def propose(self, state, history, rng):
-        state[0] += 1
+        state["proposals"] += 1
+        return super().propose(state, history, rng)
+
+
+class Peeking(Sound):
+    """It writes to its state while it is asked whether to stop."""
+
+    def start(self):
+        return np.zeros(3)
+
+    def stops(self, state, history, trial):
+        state += 1
+        return False
+
+
+class Elsewhere(Sound):
+    """What it knows is not in the log: a memo that a resumed study begins with empty."""
+
+    def start(self):
+        return Memo()
+
+    def propose(self, state, history, rng):
+        memory = state.get("proposals", lambda: [0])
+        memory[0] += 1
         child = history.space.sample(rng)
-        return nas.Proposal(child if state[0] % 7 else history.space.mutate(child, rng))
+        return nas.Proposal(child if memory[0] % 7 else history.space.mutate(child, rng))
+
+
+class Clocked(Sound):
+    """Its state depends on how often update was called in this process."""
+
+    def start(self):
+        return []
+
+    def update(self, state, history, trial):
+        return [*state, next(CALLS)]
+
+
+CALLS = itertools.count()
+
+
+class Hiding(nas.Strategy):
+    def __init__(self, start=3):
+        self.start = start
+
+    def propose(self, state, history, rng):
+        return nas.Proposal(history.space.sample(rng))
 
 
 class Shared(Sound):
@@ -176,7 +222,7 @@ class Shared(Sound):
         LEFT.clear()
         return LEFT
 
-    def fold(self, state, trial):
+    def update(self, state, history, trial):
         state.append(trial.number)
         return state
 
@@ -220,6 +266,7 @@ def test_a_sound_strategy():
     ("strategy", "message"),
     [
         (Remembering(), "keeps something on the instance: its attribute 'size' changed from 3"),
+        (Hiding(), "has an argument 'start', which hides the method start()"),
         (Forgetful(), "does not keep its argument 'size' under its name"),
         (Changing(), "made of its own attributes differs from itself"),
         (Global(), "draws from the global generator of random"),
@@ -229,13 +276,16 @@ def test_a_sound_strategy():
         (Prophetic(), "gave parent=1000 to trial 0; expected the number of an earlier trial"),
         (Shy(), "proposes nothing after 0 trials, of which none is pending and none has finished"),
         (Gullible(), "proposals depend on the metrics of trials that were stopped early"),
-        (Inheriting(), "which was stopped early; a stopped trial is no result"),
-        (Elsewhere(), "folded from its log, the study went on differently"),
+        (Inheriting(), "which was stopped early; a stopped trial is not a result"),
+        (Counting(), "propose changes its state: 'proposals' was 0 and is 1; learn from events in"),
+        (Peeking(), "Peeking.stops changes its state; learn from events in update"),
+        (Elsewhere(), "resumed from its log, the study continued differently"),
+        (Clocked(), "resumed from its log, the study came to another state"),
         (Shared(), "one instance in two studies at once does not do what it does in one"),
         (Hasty(), "Hasty.stops answers otherwise about trial"),
         (Promoting(), "expected a finished one of the same architecture"),
     ],
-    ids=lambda value: type(value).__name__ if isinstance(value, Sound) else "",
+    ids=lambda value: type(value).__name__ if isinstance(value, nas.Strategy) else "",
 )
 def test_a_strategy_that_violates_its_contract(strategy, message):
     with pytest.raises(AssertionError) as raised:

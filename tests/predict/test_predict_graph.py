@@ -64,7 +64,7 @@ def random_graph(draw):
 
 
 def test_graph_networks_read_edges():
-    """Use a target that counts edges between nodes of one kind, which labels alone do not show."""
+    """The target counts edges between nodes of one kind, which labels alone do not tell."""
     draw = np.random.default_rng(0)
     graphs = [random_graph(draw) for _ in range(200)]
     y = np.array([sum(g.labels[s] == "x" for s, _ in g.edges) for g in graphs], dtype=float)

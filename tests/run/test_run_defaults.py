@@ -9,7 +9,7 @@ from nasturtium.estimate.combined import Combined
 from nasturtium.estimate.hardware import Hardware
 from nasturtium.estimate.train import Train
 from nasturtium.run.defaults import LONG, resolve_defaults
-from nasturtium.strategy.zero_cost import ZeroCostProxies
+from nasturtium.strategy.surrogate.zero_cost import ZeroCostProxies
 
 SPACE = nas.zoo.nasbench201.bind(inputs=(3, 16, 16), classes=2)
 

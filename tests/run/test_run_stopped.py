@@ -18,10 +18,11 @@ from nasturtium.run.defaults import merge_rungs, round_fidelities
 from nasturtium.run.progress_text import format_start
 from nasturtium.status.search_progress import measure_progress
 from nasturtium.status.study_summary import rows, summary
-from nasturtium.strategy.asha import ASHA
-from nasturtium.strategy.bohb import BOHB
-from nasturtium.strategy.halving import Hyperband, SuccessiveHalving
-from nasturtium.strategy.median_stopping import MedianStop
+from nasturtium.strategy.multifidelity.asha import ASHA
+from nasturtium.strategy.multifidelity.bohb import BOHB
+from nasturtium.strategy.multifidelity.hyperband import Hyperband
+from nasturtium.strategy.multifidelity.median_stopping import MedianStop
+from nasturtium.strategy.multifidelity.successive_halving import SuccessiveHalving
 from nasturtium.train.loop import Loop
 
 EPOCHS = 10
@@ -282,4 +283,4 @@ def test_draws_beside_which_others_were_stopped_are_no_control():
     study.tell(drawn, {"accuracy": 0.5})
     assert study.count("uniform") == 1
     assert [trial.number for trial in study.history.uniform_draws()] == [drawn.number]
-    assert pools(study.history).drawn == (0.5,)
+    assert split_pools(study.history).drawn == (0.5,)

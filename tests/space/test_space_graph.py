@@ -16,8 +16,8 @@ from nasturtium.contracts.spaces import check_space
 from nasturtium.errors import Rejected, SpaceError, StrategyError
 from nasturtium.space.graph import GraphSpace
 from nasturtium.space.nodes import Graph, Node
-from nasturtium.strategy.bananas import BANANAS
-from nasturtium.strategy.local import LocalSearch
+from nasturtium.strategy.local_search import LocalSearch
+from nasturtium.strategy.surrogate.bananas import BANANAS
 from nasturtium.study.stores.memory import MemoryStore
 from nasturtium.study.study import Study
 from nasturtium.supernet.relax import relax

@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from nasturtium.space.choice import ChoiceSpace, space
+from nasturtium.strategy.surrogate.observations import Observations
 from nasturtium.study.study import Study
 
 OPTIONS = ("a", "b", "c", "d")
@@ -44,6 +45,16 @@ def mean_best(strategy, trials, seeds=6):
     """The mean best worth over some seeds."""
     found = [worth(searched(strategy, trials, s).best.architecture) for s in range(seeds)]
     return sum(found) / seeds
+
+
+def observed(history, curves=None):
+    """The observations of a history's trials."""
+    found = Observations()
+    for trial in history:
+        found.update(history, trial._replace(state="pending"))
+    for trial in history.ended:
+        found.update(history, trial, curves)
+    return found
 
 
 def without_equals(study):

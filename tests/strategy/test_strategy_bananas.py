@@ -10,7 +10,7 @@ from nasturtium.contracts.strategies import check_strategy
 from nasturtium.errors import StrategyError
 from nasturtium.predict.forest import Forest
 from nasturtium.predict.mlp import MLPEnsemble
-from nasturtium.strategy.bananas import BANANAS
+from nasturtium.strategy.surrogate.bananas import BANANAS
 
 QUICK = MLPEnsemble(members=2, layers=2, epochs=2)
 
@@ -35,7 +35,7 @@ def test_cells_are_encoded_by_paths(encoding):
         metric=lambda a: sum(op == "nor_conv_3x3" for op in a.values()),
     )  # fmt: skip
     assert len(study.history.finished) == 16
-    model, known = study._state.model[1]
+    model, known = study._state.model.value
     assert (len(known) > 0) == (encoding == "auto")
     width = len(known) or 30
     assert model.predict([[0.0] * width]).mean.shape == (1,)

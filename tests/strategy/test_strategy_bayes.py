@@ -9,7 +9,7 @@ import nasturtium as nas
 from nasturtium.contracts.strategies import check_strategy
 from nasturtium.errors import StrategyError
 from nasturtium.predict.graph import Graph
-from nasturtium.strategy.bayes import BayesianOptimization
+from nasturtium.strategy.surrogate.bayesian_optimization import BayesianOptimization
 
 
 def chain(architecture):

@@ -14,8 +14,9 @@ from nasturtium.decision.one_of import OneOf
 from nasturtium.decision.range import Range
 from nasturtium.errors import StrategyError
 from nasturtium.space.pool import PoolSpace
-from nasturtium.strategy.bohb import BOHB, KDE, Density
-from nasturtium.strategy.halving import Hyperband
+from nasturtium.strategy.multifidelity.bohb import BOHB
+from nasturtium.strategy.multifidelity.hyperband import Hyperband
+from nasturtium.strategy.surrogate.kernel_density import KDE, Density
 from nasturtium.study.study import Study
 
 

@@ -7,10 +7,16 @@ from random import Random
 import numpy as np
 import pytest
 from scipy.stats import linregress, t
+from searching import observed
 
 import nasturtium as nas
-from nasturtium.strategy.early_stopping import LEAST, Ends, chance_of_best
-from nasturtium.strategy.portfolio import Portfolio
+from nasturtium.strategy.surrogate.learning_curve_extrapolation import (
+    LEAST,
+    LearningCurves,
+    chance_of_best,
+)
+from nasturtium.strategy.surrogate.observations import best_trials
+from nasturtium.strategy.surrogate.portfolio import Portfolio
 from nasturtium.study.study import Study
 
 
@@ -96,45 +102,42 @@ def test_the_portfolio_ends_what_has_no_hope():
 def test_the_end_of_a_stopped_training_is_that_of_the_line(sign):
     curves = [[sign * value for value in curve] for curve in random_curves(12, Random(3))]
     history, trial = ended(curves, "accuracy" if sign == 1 else "min:accuracy")
-    ends = Ends()
+    ends = LearningCurves()
     for one in history.finished[: LEAST - 1]:
         ends.learn(history, one)
     stopped = at(trial, 0.0, sign * 0.7)._replace(state="stopped", metrics={"accuracy": 0.0})
-    assert ends.rank(history, stopped) is None  # too few have ended
+    assert ends.expected_rank(history, stopped) is None  # too few have ended
     for one in history.finished[LEAST - 1 :]:
         ends.learn(history, one)
     line = linregress([curve[1] for curve in curves], [curve[2] for curve in curves])
     expected = sign * (line.intercept + line.slope * sign * 0.7)
-    assert ends.rank(history, stopped) == (0.0, pytest.approx(expected))
-    assert ends.rank(history, at(stopped, 0.0, 0.0, 0.0, 0.0)) is None  # nobody went so far
-    assert ends.rank(history, at(stopped, float("nan"))) is None
+    assert ends.expected_rank(history, stopped) == (0.0, pytest.approx(expected))
+    longer = at(stopped, 0.0, 0.0, 0.0, 0.0)  # than any that ended
+    assert ends.expected_rank(history, longer) is None
+    assert ends.expected_rank(history, at(stopped, float("nan"))) is None
 
 
 def test_a_bound_on_what_training_changes_is_not_judged_by_an_early_value():
     history, trial = ended(random_curves(12, Random(3)))
-    ends = Ends()
+    ends = LearningCurves()
     for one in history.finished:
         ends.learn(history, one)
     early = trial._replace(curve=[{"accuracy": 0.5, "loss": 9.0}], state="stopped")
     early = early._replace(metrics={"accuracy": 0.5, "loss": 9.0, "size": 4.0})
     history.constraints = (nas.Objective("size", "min", bound=2.0),)
-    assert ends.rank(history, early)[0] == -1.0
+    assert ends.expected_rank(history, early)[0] == -1.0
     history.constraints = (nas.Objective("loss", "min", bound=2.0),)
-    assert ends.rank(history, early) is None
+    assert ends.expected_rank(history, early) is None
 
 
 def test_a_stopped_training_is_no_parent_and_not_the_best_point():
-    from nasturtium.strategy.surrogate import Points, top
-
     history, trial = ended(random_curves(12, Random(3)))
-    points, ends = Points(), Ends()
     stopped = nas.study.trial.Outcome(
         trial.number, {"accuracy": 99.0}, [{"accuracy": 99.0}], stopped=True
     )
     history._complete(stopped)
-    points.look(history, ends=ends)
-    assert len(points.trials) == 13 and max(points.ranks) == points.ranks[-1]
-    assert trial.number not in [one.number for one in top(points, 20)]
-    plain_points = Points()
-    plain_points.look(history)
-    assert len(plain_points.trials) == 12
+    observations = observed(history, LearningCurves())
+    assert len(observations.trials) == 13
+    assert max(observations.ranks) == observations.ranks[-1]
+    assert trial.number not in [one.number for one in best_trials(observations, 20)]
+    assert len(observed(history).trials) == 12

@@ -5,15 +5,16 @@ from __future__ import annotations
 import pytest
 
 from nasturtium.contracts.strategies import check_strategy
-from nasturtium.strategy.asha import ASHA
-from nasturtium.strategy.evolution import RegularizedEvolution
-from nasturtium.strategy.halving import Hyperband, SuccessiveHalving
-from nasturtium.strategy.lemonade import LEMONADE
-from nasturtium.strategy.local import LocalSearch
-from nasturtium.strategy.median_stopping import MedianStop
-from nasturtium.strategy.nsga2 import NSGA2
+from nasturtium.strategy.evolution.regularized_evolution import RegularizedEvolution
+from nasturtium.strategy.evolution.tournament_evolution import TournamentEvolution
+from nasturtium.strategy.local_search import LocalSearch
+from nasturtium.strategy.multifidelity.asha import ASHA
+from nasturtium.strategy.multifidelity.hyperband import Hyperband
+from nasturtium.strategy.multifidelity.median_stopping import MedianStop
+from nasturtium.strategy.multifidelity.successive_halving import SuccessiveHalving
+from nasturtium.strategy.multiobjective.lemonade import LEMONADE
+from nasturtium.strategy.multiobjective.nsga2 import NSGA2
 from nasturtium.strategy.reinforce import REINFORCE
-from nasturtium.strategy.tournament import TournamentEvolution
 
 ONE = [
     LocalSearch(),

@@ -6,7 +6,7 @@ import pytest
 
 from nasturtium.errors import StrategyError
 from nasturtium.space.choice import space
-from nasturtium.strategy.median_stopping import MedianStop
+from nasturtium.strategy.multifidelity.median_stopping import MedianStop
 from nasturtium.study.fidelity import Fidelity
 from nasturtium.study.study import Study
 

@@ -10,7 +10,7 @@ from nasturtium.contracts.strategies import check_strategy
 from nasturtium.errors import StrategyError
 from nasturtium.predict.gcn import GCN
 from nasturtium.predict.gp import GP
-from nasturtium.strategy.npenas import NPENAS
+from nasturtium.strategy.surrogate.npenas import NPENAS
 
 QUICK = GCN(epochs=2, width=8)
 
@@ -31,7 +31,7 @@ def test_cells_are_read_as_graphs():
         metric=lambda a: sum(op == "nor_conv_3x3" for op in a.values()),
     )  # fmt: skip
     assert without_equals(study)
-    _, frame = study._state.model[1]
+    _, frame = study._state.model.value
     assert frame.nodes >= 8 and "input" in frame.labels and "none" not in frame.labels
 
 

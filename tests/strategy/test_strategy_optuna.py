@@ -9,7 +9,7 @@ import nasturtium as nas
 from nasturtium.contracts.strategies import check_strategy
 from nasturtium.errors import StrategyError
 from nasturtium.space.choice import space
-from nasturtium.strategy.optuna import Optuna, _told
+from nasturtium.strategy.optuna_samplers import Optuna, _parameters
 from nasturtium.study.study import Study
 
 optuna = pytest.importorskip("optuna", reason="the extra optuna is not installed")
@@ -47,7 +47,7 @@ def test_every_kind_of_decision_is_told_as_it_was_answered():
     for _ in range(5):
         trial = study.ask()
         study.tell(trial, {"accuracy": 0.5})
-        params, distributions = _told(optuna, kinds, trial.architecture)
+        params, distributions = _parameters(optuna, kinds, trial.architecture)
         asked = dict(seen)
         assert params.keys() == distributions.keys() == asked.keys()
         assert all(asked[name] == kind for name, kind in distributions.items())

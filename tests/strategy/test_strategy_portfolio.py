@@ -14,9 +14,10 @@ from nasturtium.bench.nasbench201 import NASBench201
 from nasturtium.comparison.race import race
 from nasturtium.contracts.strategies import check_strategy
 from nasturtium.errors import StrategyError
-from nasturtium.strategy.bayes import BayesianOptimization
-from nasturtium.strategy.model_selection import RECENT, Surrogate, SurrogatePool
-from nasturtium.strategy.portfolio import Portfolio
+from nasturtium.strategy.surrogate.bayesian_optimization import BayesianOptimization
+from nasturtium.strategy.surrogate.model_selection import RECENT, Surrogate, SurrogatePool
+from nasturtium.strategy.surrogate.observations import Observations, Rows
+from nasturtium.strategy.surrogate.portfolio import Portfolio
 from nasturtium.study.event import encode
 from nasturtium.study.stores.memory import MemoryStore
 from nasturtium.study.study import Study
@@ -78,7 +79,7 @@ def test_surrogates_that_predict_nothing_give_way_to_evolution():
 
     def mutants(metric, min_skill):
         study = searched(Portfolio(min_skill=min_skill, **SMALL), 50, metric=metric)
-        skills = [learner.skill for learner in study._state.learners.values()]
+        skills = [one.skill for one in study._state.pool.value.surrogates.values()]
         return study, max(skills)
 
     _, useless = mutants(noise, -1.0)
@@ -97,30 +98,30 @@ def test_cells_are_read_by_a_network_too():
         return float(sum(op == "nor_conv_3x3" for op in architecture.values()))
 
     both = searched(Portfolio(**SMALL), 14, where=nas.zoo.nasbench201, metric=threes)
-    learners = both._state.learners
-    assert set(learners) == {"process", "network"} and learners["network"].frame.nodes >= 8
-    assert len(learners["network"].said) == len(learners["process"].said) == 8
-    assert set(searched(Portfolio(**SMALL), 12)._state.learners) == {"process"}
+    surrogates = both._state.pool.value.surrogates
+    assert set(surrogates) == {"process", "network"} and surrogates["network"].frame.nodes >= 8
+    assert len(surrogates["network"].predicted) == len(surrogates["process"].predicted) == 8
+    assert set(searched(Portfolio(**SMALL), 12)._state.pool.value.surrogates) == {"process"}
     with pytest.raises(StrategyError, match="'network' alone, which reads cells as graphs"):
         searched(Portfolio(surrogates=("network",)), 12)
 
 
 def test_surrogates_take_turns_unless_one_is_clearly_worse():
-    came = [float(place) for place in range(40)]
-    good, also, bad = (Surrogate(said=s, came=came) for s in (came, [*came[1:], 0.0], came[::-1]))
-    desk = SurrogatePool(learners={"process": good, "network": also, "forest": bad})
-    turns = []
-    for place in range(4):
-        desk.points.place = place
-        turns.append(desk.followed())
-    assert turns == [good, also, good, also]
+    results = [float(place) for place in range(40)]
+    good, also, bad = (
+        Surrogate(predicted=values, observed=results)
+        for values in (results, [*results[1:], 0.0], results[::-1])
+    )
+    surrogates = {"process": good, "network": also, "forest": bad}
+    pool = SurrogatePool(Observations(), Rows(), surrogates=surrogates)
+    assert [pool.next_surrogate(turn) for turn in range(4)] == [good, also, good, also]
 
 
 def test_skill_is_the_rank_correlation_of_predictions_made_before():
-    learner = Surrogate(said=[1.0, 2.0, 3.0, 4.0], came=[10.0, 20.0, 30.0, 40.0])
-    assert learner.skill == 0.0  # too few to tell
-    learner = Surrogate(said=[1.0, 2.0, 3.0, 4.0, 5.0], came=[10.0, 20.0, 30.0, 50.0, 40.0])
-    assert learner.skill == pytest.approx(0.9)
+    few = Surrogate(predicted=[1.0, 2.0, 3.0, 4.0], observed=[10.0, 20.0, 30.0, 40.0])
+    assert few.skill == 0.0
+    enough = Surrogate(predicted=[1.0, 2.0, 3.0, 4.0, 5.0], observed=[10.0, 20.0, 30.0, 50.0, 40.0])
+    assert enough.skill == pytest.approx(0.9)
 
 
 def test_two_objectives_are_both_improved():
@@ -145,7 +146,7 @@ def test_counts_are_evidence_on_bound_spaces():
         Portfolio(**SMALL), 12, where=cells,
         metric=lambda a: sum(op == "nor_conv_3x3" for op in a.values()) + Random(a.key).random(),
     )  # fmt: skip
-    encoding = study._state.points.encoding
+    encoding = study._state.observations.encoding.value
     assert [part.shape[1] for part in encoding.groups([study.best.architecture])] == [30, 5, 3]
 
 

@@ -13,9 +13,15 @@ from hypothesis import strategies as st
 from moocore import hypervolume
 
 from nasturtium.space.choice import space
-from nasturtium.strategy.pareto import contributions, crowding, fronts, largest
-from nasturtium.strategy.reference import Scale, directions, directions_for, nearest, niched
-from nasturtium.strategy.variation import blended, stepped, varied
+from nasturtium.strategy.multiobjective.pareto import contributions, crowding, fronts, largest
+from nasturtium.strategy.multiobjective.reference_directions import (
+    Scale,
+    directions,
+    directions_for,
+    nearest,
+    niched,
+)
+from nasturtium.strategy.multiobjective.variation import blended, stepped, varied
 
 
 def by_hand(losses, violations):

@@ -7,7 +7,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from searching import layered, searched
+from searching import layered, observed, searched
 from torch import nn
 
 import nasturtium as nas
@@ -17,20 +17,19 @@ from nasturtium.predict.graph import Graph, paths
 from nasturtium.space.choice import ChoiceSpace, space
 from nasturtium.space.pool import PoolSpace
 from nasturtium.space.zoo.recipes import training
-from nasturtium.strategy.bananas import BANANAS
-from nasturtium.strategy.bayes import BayesianOptimization
-from nasturtium.strategy.cell import graph_of
-from nasturtium.strategy.encoding import Encoding, counts
-from nasturtium.strategy.npenas import NPENAS
-from nasturtium.strategy.random import RandomSearch
-from nasturtium.strategy.surrogate import (
-    Points,
-    candidates,
-    expected_improvement,
+from nasturtium.strategy.random_search import RandomSearch
+from nasturtium.strategy.surrogate.acquisition import expected_improvement
+from nasturtium.strategy.surrogate.bananas import BANANAS
+from nasturtium.strategy.surrogate.bayesian_optimization import BayesianOptimization
+from nasturtium.strategy.surrogate.candidates import candidates
+from nasturtium.strategy.surrogate.cell_graphs import graph_of
+from nasturtium.strategy.surrogate.features import Encoding, counts
+from nasturtium.strategy.surrogate.npenas import NPENAS
+from nasturtium.strategy.surrogate.observations import (
+    best_and_latest,
+    best_trials,
     fitted,
-    kept,
-    top,
-    winsorised,
+    winsorized,
 )
 
 CELLS = nas.zoo.nasbench201.bind(inputs=(3, 32, 32), classes=10)
@@ -115,21 +114,20 @@ def test_evidence_has_to_be_finite(evidence):
         Encoding(layered, evidence).groups([layered.sample(Random(0))])
 
 
-def test_what_breaks_a_bound_lies_below_what_keeps_it():
+def test_targets_that_break_a_constraint_lie_below_the_others():
     study = nas.Study(layered, RandomSearch(), constraints=("latency<5",))
     for accuracy, latency in ((0.5, 4.0), (0.9, 10.0), (0.7, 3.0), (0.8, 6.0)):
         study.tell(study.ask(), {"accuracy": accuracy, "latency": latency})
-    points = Points()
-    points.look(study.searched)
-    targets = points.targets()
+    observations = observed(study.searched)
+    targets = observations.targets()
     assert targets[[0, 2]].tolist() == [0.5, 0.7]
     assert targets[1] < targets[3] < 0.5
-    assert [trial.number for trial in top(points, 3)] == [2, 0, 3]
+    assert [trial.number for trial in best_trials(observations, 3)] == [2, 0, 3]
 
 
-def test_winsorised_targets_keep_the_order_of_the_better_half():
+def test_winsorized_targets_keep_the_order_of_the_better_half():
     y = np.array([10.0, 60.0, 90.0, 91.0, 92.0, 93.0, 94.0])
-    drawn = winsorised(y)
+    drawn = winsorized(y)
     assert drawn[3] == 0.0 and (np.diff(drawn[3:]) > 0).all()
     assert drawn[0] == drawn[1] == pytest.approx(-2.0)
 
@@ -142,13 +140,21 @@ def test_expected_improvement_is_a_mean():
 
 def test_candidates_are_new_and_different():
     study = searched(RandomSearch(), 40)
-    points = Points()
-    points.look(study.searched)
-    some = candidates(points, study.searched, Random(0), best=top(points, 3), mutants=50, fresh=20)
+    observations = observed(study.searched)
+    some = candidates(
+        observations,
+        study.searched,
+        Random(0),
+        best=best_trials(observations, 3),
+        mutants=50,
+        fresh=20,
+    )
     keys = {candidate.architecture.key for candidate in some}
     assert len(keys) == len(some) and 50 <= len(some) <= 70
     assert keys.isdisjoint(trial.architecture.key for trial in study.history)
-    assert {candidate.parent for candidate in some} == {t.number for t in top(points, 3)} | {None}
+    assert {candidate.parent for candidate in some} == {
+        t.number for t in best_trials(observations, 3)
+    } | {None}
 
 
 def test_a_space_that_is_used_up_is_searched_on():
@@ -158,13 +164,14 @@ def test_a_space_that_is_used_up_is_searched_on():
         return lambda: None
 
     study = searched(RandomSearch(), 12, where=tiny, metric=lambda a: float(a["bit"]))
-    points = Points()
-    points.look(study.searched)
-    some = candidates(points, study.searched, Random(0), best=top(points, 2), mutants=5)
+    observations = observed(study.searched)
+    some = candidates(
+        observations, study.searched, Random(0), best=best_trials(observations, 2), mutants=5
+    )
     assert len(some) == 1
 
 
-def test_models_follow_from_their_points_alone():
+def test_models_follow_from_their_results_alone():
     study = searched(RandomSearch(), 17)
     fits = []
 
@@ -172,20 +179,18 @@ def test_models_follow_from_their_points_alone():
         fits.append((count, seed))
         return count
 
-    points = Points()
-    points.look(study.searched)
-    assert fitted(points, 5, fit) == fitted(points, 5, fit) == 15
+    observations = observed(study.searched)
+    assert fitted(observations, 5, fit) == fitted(observations, 5, fit) == 15
     assert len(fits) == 1
-    early = Points()
-    early.look(searched(RandomSearch(), 15).searched)
+    early = observed(searched(RandomSearch(), 15).searched)
     fitted(early, 5, fit)
     assert fits[0] == fits[1]
 
 
 def test_the_best_and_the_latest_are_kept():
     targets = np.arange(10.0)[::-1]
-    assert kept(targets, 20).tolist() == list(range(10))
-    assert kept(targets, 4).tolist() == [0, 1, 8, 9]
+    assert best_and_latest(targets, 20).tolist() == list(range(10))
+    assert best_and_latest(targets, 4).tolist() == [0, 1, 8, 9]
 
 
 def test_cells_as_graphs():

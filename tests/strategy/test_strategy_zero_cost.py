@@ -14,9 +14,9 @@ import nasturtium as nas
 from nasturtium.contracts.strategies import check_strategy
 from nasturtium.errors import StrategyError
 from nasturtium.proxy.scores import scores
-from nasturtium.strategy.model_selection import JUDGED
-from nasturtium.strategy.portfolio import Portfolio
-from nasturtium.strategy.zero_cost import ZeroCostProxies
+from nasturtium.strategy.surrogate.model_selection import JUDGED
+from nasturtium.strategy.surrogate.portfolio import Portfolio
+from nasturtium.strategy.surrogate.zero_cost import ZeroCostProxies
 
 CELLS = nas.zoo.nasbench201.bind(cells=1, channels=4, inputs=(3, 8, 8), classes=3)
 DEAD = nas.Architecture(
@@ -68,7 +68,7 @@ def test_what_does_not_order_the_first_results_is_dropped(told, kept):
 
     strategy = Portfolio(mutants=8, fresh=4, evidence=flow, surrogates=("process",), min_skill=0.5)
     study = searched(strategy, JUDGED + 2, where=SMALL, metric=metric)
-    assert (study._state.encoding._scores is not None) == kept
+    assert (study._state.observations.encoding.value._scores is not None) == kept
 
 
 def test_laws():
@@ -100,4 +100,4 @@ def test_images_are_part_of_what_a_study_is():
 
 def test_nothing_is_scored_to_spread_the_first_trials():
     study = searched(Portfolio(evidence="scores"), 5, where=CELLS, metric=lambda cell: len(cell))
-    assert not study._state.encoding._scores._known
+    assert not study._state.observations.encoding.value._scores._known

@@ -31,12 +31,13 @@ def toy(choose):
 
 
 class Bandit(nas.Strategy):
-    """Learns which width pays by folding: its state is a table of sums, and changes in place."""
+    """Learns which width pays by updates: its state is a table of sums, and changes in place."""
 
     def start(self):
         return {"folded": [], "sums": {}}
 
-    def fold(self, state, trial):
+    def update(self, state, history, trial):
+        assert trial in history
         state["folded"].append((trial.number, trial.state))
         if trial.state == "finished":
             width = trial.architecture["width"]
@@ -182,7 +183,7 @@ def test_pending_trials_reported_in_any_order(seed, strategy):
     assert again.ask() == study.ask()
 
 
-def test_every_search_trial_is_folded_once_in_the_order_of_results():
+def test_a_strategy_is_updated_with_every_event_of_the_search():
     study = nas.Study(toy, Bandit(), **BOUNDED)
     trials = [study.ask() for _ in range(3)]
     control, reference = study.ask("control"), study.add(toy.sample(Random(0)), "reference")
@@ -194,9 +195,12 @@ def test_every_search_trial_is_folded_once_in_the_order_of_results():
     rejected = study.ask()
     study.fail(rejected, "too slow", metrics={"size": 100.0})
     assert study.state["folded"] == [
+        *((trial.number, "pending") for trial in trials),
         (trials[2].number, "finished"),
         (trials[0].number, "failed"),
         (trials[1].number, "finished"),
+        (rejected.number, "pending"),
+        (rejected.number, "rejected"),
     ]
     assert study.history.trial(rejected.number).state == "rejected"
     assert study.count("refused") == 1 and study.count("searched") == 3
@@ -461,3 +465,34 @@ def test_seeds_differ_by_every_part():
     keys = {mix_seed(s, n, p) for s in range(-3, 20) for n in range(50) for p in (1, 2)}
     assert len(keys) == 23 * 50 * 2
     assert all(0 <= key < 2**64 for key in keys)
+
+
+class Lossy(MemoryStore):
+    """A store whose next append can be made to fail."""
+
+    fails = False
+
+    def append(self, study, events):
+        if self.fails:
+            raise nas.StoreError("no room")
+        return super().append(study, events)
+
+
+def test_a_state_forgets_rejected_proposals_that_could_not_be_logged():
+    store = Lossy()
+    screen = {"screen": lambda architecture: {"free": float(architecture["width"])}}
+    study = nas.Study(toy, Bandit(), store=store, constraints=("free<3",), **screen)
+    while not any(trial.state == "rejected" for trial in study.history):
+        study.tell(study.ask(), {"accuracy": 0.5, "free": 1.0})
+    for _ in range(20):
+        store.fails = True
+        with pytest.raises(nas.StoreError, match="no room"):
+            study.ask()
+        store.fails = False
+        again = nas.Study(toy, Bandit(), store=store, constraints=("free<3",), **screen)
+        assert study.state == again.state
+        trial = study.ask()
+        study.tell(trial, {"accuracy": 0.5, "free": 1.0})
+    assert len(study.state["folded"]) == 2 * len(study.history.finished) + len(
+        study.history.where(state="rejected")
+    )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 import sys
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
+from dataclasses import is_dataclass
 from functools import partial
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
@@ -35,19 +37,21 @@ def alike(one: Any, other: Any, _seen: frozenset[int] = frozenset()) -> bool:
     seen = _seen | {id(one)}
     if isinstance(one, ATOMS):
         return bool(one == other) or (one != one and other != other)
-    if isinstance(one, (list, tuple)):
+    if isinstance(one, (list, tuple, deque)):
         return len(one) == len(other) and all(map(partial(alike, _seen=seen), one, other))
     if isinstance(one, Mapping):
-        return list(one) == list(other) and all(alike(one[key], other[key], seen) for key in one)
+        return one.keys() == other.keys() and all(alike(one[key], other[key], seen) for key in one)
     if isinstance(one, MethodType):
         return one.__func__ is other.__func__ and alike(one.__self__, other.__self__, seen)
-    if hasattr(one, "tobytes"):  # NumPy
-        return bool(one.shape == other.shape and one.tobytes() == other.tobytes())
+    if hasattr(one, "tobytes"):  # NumPy, array
+        shapes = [getattr(array, "shape", None) for array in (one, other)]
+        return bool(shapes[0] == shapes[1] and one.tobytes() == other.tobytes())
     if hasattr(one, "numpy"):  # torch
         return alike(one.detach().cpu().numpy(), other.detach().cpu().numpy())
     if isinstance(one, random.Random):
         return bool(one.getstate() == other.getstate())
-    if hasattr(one, "__dict__") and getattr(type(one), "__eq__", None) is object.__eq__:
+    plain = is_dataclass(one) or getattr(type(one), "__eq__", None) is object.__eq__
+    if plain and hasattr(one, "__dict__"):
         return alike(vars(one), vars(other), seen)
     return bool(one == other)
 
@@ -63,8 +67,8 @@ def unchanged(part: object) -> Iterator[None]:
             name in before and name in after and alike(before[name], after[name]),
             f"{type(part).__name__} keeps something on the instance: its attribute {name!r} "
             f"changed from {before.get(name, 'nothing')!r} to {after.get(name, 'nothing')!r} in "
-            "use; one instance may serve two studies, so keep what is learned in the strategy's "
-            "state, or in files",
+            "use; one instance may serve two studies, so what is learned belongs into the state "
+            "that update returns, or into files",
         )
 
 

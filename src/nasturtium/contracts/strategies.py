@@ -1,4 +1,4 @@
-"""The laws of a strategy."""
+"""The contract of a search strategy."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from nasturtium.architecture import Architecture
 from nasturtium.contracts.assertions import alike, leaves_randomness_alone, require, unchanged
 from nasturtium.contracts.spaces import check_member
+from nasturtium.contracts.watched_strategy import WatchedStrategy, first_difference
 from nasturtium.space.base import Space
 from nasturtium.space.choice import ChoiceSpace
 from nasturtium.study.event import decode, encode
@@ -23,7 +24,7 @@ from nasturtium.study.trial import Trial
 __all__ = ["check_strategy"]
 
 Estimate = Callable[[Architecture], Mapping[str, float]]
-POINTS = 3  # of the curves that are told
+POINTS = 3  # of the curves that are reported
 HEIGHTS = (0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.5, 2.0)  # of curves that are asked about
 Step = tuple[str, int]  # ("ask", 0), or ("tell", "fail" or "stop", which of the pending trials)
 
@@ -38,25 +39,27 @@ def check_strategy(
     cuts: int = 12,
     seed: int = 0,
 ) -> None:
-    """Check that a strategy keeps the laws that studies rely on.
+    """Check that a strategy keeps the rules that studies rely on.
 
     * The constructor only stores: every argument is an attribute of its name, and an instance
-      made of the attributes is alike.
+      made of the attributes is alike. No argument has the name of a method.
+    * ``propose`` and ``stops`` change nothing of their state but the contents of a
+      :class:`~nasturtium.study.memo.Memo`.
     * Nothing is kept on the instance, and no global generator is used: one instance in two
       studies at once does what two instances do, and the same seed gives the same study.
-    * What it proposes lies in the space; parents and resumed trials are earlier ones of its arm.
-    * It copes with several workers that answer in any order, with failed, rejected and stopped
-      trials, and with studies of which nothing has worked yet; it waits only while something is
-      pending.
-    * A trial that was stopped early is no result: its metrics change nothing that is proposed, and
-      nothing inherits from it or resumes it.
-    * A study that is interrupted anywhere, and folded from its log, goes on identically.
+    * Proposals lie in the space; parents and resumed trials are earlier trials of the search.
+    * It works with several workers whose results arrive in any order, with failed, rejected and
+      stopped trials, and while no trial has finished; it waits only while a trial is pending.
+    * A trial that was stopped early is not a result: its metrics change no proposal, and no trial
+      inherits from it or resumes it.
+    * A study that is interrupted anywhere and resumed continues identically, and the events of its
+      log lead to the same state.
     * Whether it stops a running trial does not depend on trials that finished after that one was
-      asked for: with several workers these are others in each run.
+      asked for: with several workers these differ from run to run.
 
     Args:
         strategy: the strategy.
-        space: what is searched; a small space with conditions if not given.
+        space: the space that is searched; a small space with conditions if not given.
         objectives: of the studies.
         estimate: metrics of an architecture; for each objective a number that depends on the
             architecture's key if not given.
@@ -65,7 +68,7 @@ def check_strategy(
         seed: of the studies.
 
     Raises:
-        AssertionError: a law is broken; says which, and by what.
+        AssertionError: a rule is broken; the message names it.
 
     Example:
         >>> import nasturtium as nas
@@ -82,16 +85,17 @@ def check_strategy(
         (_at_once(trials, seed), "four workers, some trials stopped"),
     ):
         with unchanged(strategy), leaves_randomness_alone(name):
-            log, ends = runs.log(script)
+            whole, ends = runs.whole(script, WatchedStrategy(strategy))
+        log = _text(whole)
         require(
-            bool(log) and log == runs.log(script)[0],
+            bool(log) and log == _text(runs.whole(script)[0]),
             f"{name} ({what}): the same seed gave another study; use nothing but the state, the "
             "history and the generator that propose is given",
         )
-        _check_interruptions(runs, script, log, ends, cuts, f"{name} ({what})")
+        _check_interruptions(runs, script, whole, ends, cuts, f"{name} ({what})")
         runs.stopped = -1e6
         require(
-            _asked(log) == _asked(runs.log(script)[0]),
+            _asked(log) == _asked(_text(runs.whole(script)[0])),
             f"{name} ({what}): proposals depend on the metrics of trials that were stopped early; "
             "learn from history.finished, or from their curves",
         )
@@ -102,13 +106,13 @@ def check_strategy(
         for study in two:
             runs.take(study, step)
     require(
-        _text(two[0]) == runs.log(script)[0],
+        _text(two[0]) == _text(runs.whole(script)[0]),
         f"{name}: one instance in two studies at once does not do what it does in one",
     )
 
 
 def _branches(choose: Any) -> Callable[[], Any]:
-    """A space with conditions that a strategy may not overlook."""
+    """Build nothing, from conditional decisions that a strategy has to respect."""
     for block in range(choose("depth", (1, 2, 3))):
         with choose.scope(f"block{block}"):
             if choose("kind", ("plain", "wide")) == "wide":
@@ -129,6 +133,11 @@ def _check_constructor(strategy: Strategy) -> None:
         for parameter in list(inspect.signature(kind.__init__).parameters.values())[1:]:
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
                 return
+            require(
+                parameter.name not in vars(Strategy),
+                f"{kind.__name__} has an argument {parameter.name!r}, which hides the method "
+                f"{parameter.name}() when the constructor stores it; give it another name",
+            )
             require(
                 hasattr(strategy, parameter.name),
                 f"{kind.__name__} does not keep its argument {parameter.name!r} under its name; "
@@ -158,23 +167,28 @@ class _Runs:
         self.goals = goals
         self.estimate = estimate or self._numbers
         self.seed = seed
-        self.stopped = 1e6  # what a stopped trial says of each objective
-        self._asked: dict[tuple[Study, int], list[bool]] = {}  # what _stops said of trials
+        self.stopped = 1e6  # the metrics of a stopped trial
+        self._asked: dict[tuple[Study, int], list[bool]] = {}  # the results of _stops
 
     def _numbers(self, architecture: Architecture) -> dict[str, float]:
-        """A number from 0 to 1 for each objective, by the architecture's key."""
+        """Return a number from 0 to 1 for each objective, by the architecture's key."""
         texts = (f"{goal.metric} {architecture.key}" for goal in self.goals)
         values = (int(sha256(text.encode()).hexdigest()[:8], 16) / 2**32 for text in texts)
         return {goal.metric: value for goal, value in zip(self.goals, values, strict=True)}
 
     def _screen(self, architecture: Architecture) -> dict[str, float]:
-        """A free metric with a bound that one proposal in sixteen breaks."""
+        """Return a free metric with a constraint that one proposal in sixteen violates."""
         return {"contract": float(int(architecture.key[0], 16))}
 
-    def study(self, seed: int | None = None, store: MemoryStore | None = None) -> Study:
+    def study(
+        self,
+        seed: int | None = None,
+        store: MemoryStore | None = None,
+        strategy: Strategy | None = None,
+    ) -> Study:
         return Study(
             self.space,
-            self.strategy,
+            strategy or self.strategy,
             objectives=self.goals,
             constraints=(Objective("contract", "min", bound=14.5),),
             store=store or MemoryStore(),
@@ -222,7 +236,7 @@ class _Runs:
             require(
                 number is None or searched[number].state != "stopped",
                 f"{name}.propose gave {role}={number!r} to trial {trial.number}, which was stopped "
-                "early; a stopped trial is no result",
+                "early; a stopped trial is not a result",
             )
         if trial.proposal.resume is not None:
             earlier = searched[trial.proposal.resume]
@@ -233,13 +247,13 @@ class _Runs:
             )
 
     def _stops(self, study: Study, trial: Trial) -> list[bool]:
-        """Whether the trial would be stopped, by curves of several lengths and heights."""
+        """Return whether the trial would be stopped, for curves of several lengths and heights."""
         if type(self.strategy).stops is Strategy.stops:
             return []
         end = self.estimate(trial.architecture)
         curves = [_curve({name: share * end[name] for name in end}) for share in HEIGHTS]
         return [
-            self.strategy.stops(study.state, study.searched, trial._replace(curve=curve[:length]))
+            study.strategy.stops(study.state, study.searched, trial._replace(curve=curve[:length]))
             for curve in curves
             for length in range(1, POINTS + 1)
         ]
@@ -252,13 +266,15 @@ class _Runs:
             "after others have finished; it may use history.before(trial), and nothing later",
         )
 
-    def log(self, script: list[Step]) -> tuple[list[tuple[str, str]], list[int]]:
-        """The log of a study that takes all steps, and its length after each."""
-        study, ends = self.study(), []
+    def whole(
+        self, script: list[Step], strategy: Strategy | None = None
+    ) -> tuple[Study, list[int]]:
+        """Return a study that took all steps, and the length of its log after each."""
+        study, ends = self.study(strategy=strategy), []
         for step in script:
             self.take(study, step)
             ends.append(study.store.append(study.name, []))
-        return _text(study), ends
+        return study, ends
 
 
 def _asked(log: list[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -266,7 +282,7 @@ def _asked(log: list[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def _curve(metrics: Mapping[str, float]) -> tuple[dict[str, float], ...]:
-    """A curve that rises to the metrics."""
+    """Return a curve that rises to the metrics."""
     return tuple(
         {name: value * (point + 1) / POINTS for name, value in metrics.items()}
         for point in range(POINTS)
@@ -280,11 +296,12 @@ def _text(study: Study) -> list[tuple[str, str]]:
 def _check_interruptions(
     runs: _Runs,
     script: list[Step],
-    log: list[tuple[str, str]],
+    whole: Study,
     ends: list[int],
     cuts: int,
     name: str,
 ) -> None:
+    log = _text(whole)
     for cut in range(0, len(script), max(1, len(script) // cuts)):
         store = MemoryStore()
         length = ends[cut - 1] if cut else 0
@@ -300,14 +317,20 @@ def _check_interruptions(
         )
         require(
             found == log,
-            f"{name}: interrupted after {length} events and folded from its log, the study went "
-            f"on differently, from event {same} on; whatever propose uses has to follow from the "
-            "state, the history and the generator",
+            f"{name}: interrupted after {length} events and resumed from its log, the study "
+            f"continued differently, from event {same} on; whatever propose uses has to follow "
+            "from the state, the history and the generator",
+        )
+        require(
+            alike(study.state, whole.state),
+            f"{name}: interrupted after {length} events and resumed from its log, the study came "
+            f"to another state{first_difference(whole.state, study.state)}; update may use nothing "
+            "but the state, the history and the trial",
         )
 
 
 def _in_turn(trials: int, failing: int = 0) -> list[Step]:
-    """One worker: ask, answer; the first fail or are stopped, and later every ninth fails."""
+    """Return the steps of one worker; the first trials fail or are stopped, then every ninth."""
     steps: list[Step] = []
     for number in range(trials):
         fails = number < failing or number % 9 == 8
@@ -317,7 +340,7 @@ def _in_turn(trials: int, failing: int = 0) -> list[Step]:
 
 
 def _at_once(trials: int, seed: int) -> list[Step]:
-    """Four workers that answer in any order."""
+    """Return the steps of four workers whose results arrive in any order."""
     rng, out = Random(seed), 0
     steps: list[Step] = []
     while trials:

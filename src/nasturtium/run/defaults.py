@@ -21,11 +21,12 @@ from nasturtium.estimate.combined import Combined
 from nasturtium.estimate.train import Train
 from nasturtium.space.base import Space
 from nasturtium.space.choice import ChoiceSpace
-from nasturtium.strategy.asha import ASHA
-from nasturtium.strategy.bohb import BOHB
-from nasturtium.strategy.halving import Hyperband, SuccessiveHalving
-from nasturtium.strategy.portfolio import Portfolio
-from nasturtium.strategy.zero_cost import ZeroCostProxies
+from nasturtium.strategy.multifidelity.asha import ASHA
+from nasturtium.strategy.multifidelity.bohb import BOHB
+from nasturtium.strategy.multifidelity.hyperband import Hyperband
+from nasturtium.strategy.multifidelity.successive_halving import SuccessiveHalving
+from nasturtium.strategy.surrogate.portfolio import Portfolio
+from nasturtium.strategy.surrogate.zero_cost import ZeroCostProxies
 from nasturtium.study.estimator import Estimator
 from nasturtium.study.fidelity import Fidelity
 from nasturtium.study.strategy import Strategy

@@ -15,7 +15,7 @@ from nasturtium.run.trust import check_trust, names_user_code
 from nasturtium.run.validate_manifest import validate_manifest
 from nasturtium.space.base import Space
 from nasturtium.space.choice import ChoiceSpace
-from nasturtium.strategy.random import RandomSearch
+from nasturtium.strategy.random_search import RandomSearch
 from nasturtium.study.objective import Objective
 from nasturtium.study.stores.base import Store
 from nasturtium.study.study import Study

@@ -18,10 +18,11 @@ from nasturtium.run.call import NO_TEXT
 from nasturtium.run.plan import SearchPlan
 from nasturtium.space.choice import ChoiceSpace
 from nasturtium.space.graph import GraphSpace
-from nasturtium.strategy.asha import ASHA
-from nasturtium.strategy.bohb import BOHB
-from nasturtium.strategy.halving import Hyperband, SuccessiveHalving
-from nasturtium.strategy.local import LocalSearch
+from nasturtium.strategy.local_search import LocalSearch
+from nasturtium.strategy.multifidelity.asha import ASHA
+from nasturtium.strategy.multifidelity.bohb import BOHB
+from nasturtium.strategy.multifidelity.hyperband import Hyperband
+from nasturtium.strategy.multifidelity.successive_halving import SuccessiveHalving
 from nasturtium.study.context import StudyContext
 from nasturtium.study.estimator import Estimator
 from nasturtium.study.fidelity import Fidelity

@@ -1,4 +1,4 @@
-"""REINFORCE: a policy answers, decision by decision, and is moved towards what was rewarded.
+"""REINFORCE: a policy samples each decision, and is trained by policy gradients.
 
 Williams (1992), algorithm and name; Zoph & Le (2017), "Neural architecture search with
 reinforcement learning"; Dong & Yang (2020) for a table of logits instead of a recurrent controller;
@@ -7,14 +7,14 @@ Tan et al. (2019), "MnasNet", section 3.1, for the reward under constraints.
 Implemented: one logit for each option of each decision, asked in the builder's order, so that only
 active decisions are answered and learned from; a baseline that is the running mean of rewards;
 entropy regularisation; Adam or plain ascent; the reward  score * (value / bound)^w  for every
-bound, w = (-0.07, -0.07) soft or (0, -1) hard, within the bound and beyond it. The power needs
+constraint, w = (-0.07, -0.07) soft or (0, -1) hard, below the bound and above it. The power needs
 scores that are positive and larger when better. Where the objective is minimised, or from the first
-negative score on, the reward under bounds is the rank instead: the share of the results so far that
-a trial is at least as good as, where every trial that keeps the bounds is better than those that
-break one.
+negative score on, the reward with constraints is the rank instead: the share of the results so far
+that a trial is at least as good as, where every trial that satisfies the constraints is better than
+those that do not.
 Deviations: logits do not depend on earlier answers except through which decisions are asked (the
 recurrent controllers do); they begin at zero; with several workers the gradient is taken at the
-policy of the moment, not the one that drew. A range with more than 64 values is cut into 16 bins.
+current policy, not the one that sampled. A range with more than 64 values is cut into 16 bins.
 The tests check the gradient against differences and reproduce the rows on NAS-Bench-201.
 """
 
@@ -52,7 +52,6 @@ Step = tuple[str, tuple[Value, ...], Value]  # decision, options, the one taken
 class Policy:
     """Logits by decision and option, Adam's moments, and the baseline."""
 
-    seen: int = 0
     logits: dict[str, dict[Value, float]] = field(default_factory=dict)
     moments: dict[tuple[str, Value], tuple[float, float]] = field(default_factory=dict)
     steps: dict[str, int] = field(default_factory=dict)
@@ -64,15 +63,25 @@ class Policy:
 
 @final
 class REINFORCE(Strategy):
-    """A policy over decisions, learned from rewards.
+    """A policy over decisions, trained by rewards.
 
     Args:
         learning_rate: step of Adam or of plain ascent.
         optimizer: ``adam`` or ``sgd``.
         decay: of the baseline; nearer to 1 remembers longer.
         entropy: weight of the entropy bonus.
-        reward: ``soft`` or ``hard``, how bounds enter; used only where the study has bounds and a
-            positive objective that is maximised.
+        reward: ``soft`` or ``hard``, how constraints enter; used only where the study has
+        constraints and
+            a positive objective that is maximised.
+
+    Example:
+        >>> import nasturtium as nas
+        >>> study = nas.Study(nas.zoo.nasbench201, nas.REINFORCE(), store=None)
+        >>> for _ in range(12):
+        ...     trial = study.ask()
+        ...     study.tell(trial, {"accuracy": len(set(trial.architecture.values()))})
+        >>> max(study.state.logits["edge0_1"].values()) > 0
+        True
     """
 
     def __init__(
@@ -101,6 +110,13 @@ class REINFORCE(Strategy):
     def start(self) -> Policy:
         return Policy()
 
+    def update(self, state: Policy, history: History, trial: Trial) -> Policy:
+        if trial.state == "finished":
+            space: Any = history.space
+            steps = path(space.decisions(trial.architecture), trial.architecture)
+            self._learn(state, steps, self._rewarded(state, history, trial))
+        return state
+
     def propose(self, state: Policy, history: History, rng: Random) -> Proposal:
         space: Any = history.space
         if not hasattr(space, "decide"):
@@ -108,17 +124,12 @@ class REINFORCE(Strategy):
                 f"REINFORCE answers a builder's decisions; {type(space).__name__} {space.name!r} "
                 "asks none. Use RegularizedEvolution, which only mutates"
             )
-        finished = history.finished
-        for trial in finished[state.seen :]:
-            self._learn(state, path(space.decisions(trial.architecture), trial.architecture),
-                        self._rewarded(state, history, trial))  # fmt: skip
-        state.seen = len(finished)
 
         def answer(decision: Decision) -> Value:
             options = choices(decision)
             chances = softmax(state.logits.get(decision.name, {}), options)
             taken = rng.choices(options, chances)[0]
-            return within(decision, taken, rng) if binned(decision) else taken
+            return draw_in_bin(decision, taken, rng) if binned(decision) else taken
 
         for _ in range(ATTEMPTS):
             try:
@@ -159,7 +170,7 @@ class REINFORCE(Strategy):
         return float(ratio ** (inside if ratio <= 1.0 else beyond))
 
     def _learn(self, state: Policy, steps: Sequence[Step], reward: float) -> None:
-        """One step of ascent on  advantage * log-probability + entropy bonus."""
+        """Take one step of ascent on  advantage * log-probability + entropy bonus."""
         state.total = self.decay * state.total + (1 - self.decay) * reward
         state.weight = self.decay * state.weight + (1 - self.decay)
         advantage = reward - state.total / state.weight
@@ -181,7 +192,7 @@ def gradient(
     advantage: float,
     entropy: float,
 ) -> list[dict[Value, float]]:
-    """The derivative of  advantage * log p(path) + entropy * H  by each step's logits."""
+    """Return the derivative of  advantage * log p(path) + entropy * H  by each step's logits."""
     slopes = []
     for name, options, taken in steps:
         chances = softmax(logits.get(name, {}), options)
@@ -197,7 +208,7 @@ def gradient(
 
 
 def softmax(logits: Mapping[Value, float], options: Sequence[Value]) -> list[float]:
-    """The chance of each option; an option without a logit has the logit 0."""
+    """Return the probability of each option; an option without a logit has the logit 0."""
     values = [logits.get(option, 0.0) for option in options]
     top = max(values)
     weights = [math.exp(value - top) for value in values]
@@ -214,7 +225,7 @@ def _adam(state: Policy, name: str, option: Value, slope: float, count: int) -> 
 
 
 def path(decisions: Sequence[Decision], architecture: Architecture) -> list[Step]:
-    """What was asked and what was taken, as the policy's options."""
+    """Return the decisions with the policy's options and the one taken."""
     steps = []
     for decision in decisions:
         value = architecture[decision.name]
@@ -224,12 +235,12 @@ def path(decisions: Sequence[Decision], architecture: Architecture) -> list[Step
 
 
 def binned(decision: Decision) -> bool:
-    """Whether a range has too many values for a logit each."""
+    """Return whether a range has too many values for a logit each."""
     return isinstance(decision, Range) and decision.count > MOST
 
 
 def choices(decision: Decision) -> tuple[Value, ...]:
-    """The options that have a logit: the answers, or the bins of a range."""
+    """Return the options that have a logit: the answers, or the bins of a range."""
     if binned(decision):
         return tuple(range(BINS))
     if isinstance(decision, OneOf):
@@ -247,8 +258,8 @@ def choices(decision: Decision) -> tuple[Value, ...]:
     return tuple(decision.every())
 
 
-def within(decision: Decision, place: Value, rng: Random) -> Value:
-    """A number drawn evenly from a bin of a range (in the logarithm where the range is so)."""
+def draw_in_bin(decision: Decision, place: Value, rng: Random) -> Value:
+    """Draw a number evenly from a bin of a range (in the logarithm where the range is so)."""
     assert isinstance(decision, Range) and isinstance(place, int)
     part = (place + rng.random()) / BINS
     if decision.log:

@@ -114,7 +114,9 @@ class Study:
         self._proposer = Proposer(space, strategy, seed, trains)
         self._counts = TrialCounts(self.history)
         self._state = strategy.start()
-        self._fold = strategy.fold if type(strategy).fold is not Strategy.fold else None
+        self._stale = False  # whether the state has seen trials that were removed again
+        learns = type(strategy).update is not Strategy.update
+        self._update = strategy.update if learns else None
         with without_garbage_collection():
             self._restore()
         self._waiting = deque(self.history.pending)
@@ -146,6 +148,7 @@ class Study:
         Raises:
             StrategyError: the free metrics of thousands of proposals in a row violate constraints.
         """
+        self._refresh_state()
         while self._waiting:
             trial = self._waiting.popleft()
             if trial.number in self.history._pending:
@@ -158,9 +161,11 @@ class Study:
                 self.store.append(self.name, events)
         except BaseException:
             self.history._remove_from(first)  # trials exist only if they are logged
+            self._stale |= any(event.kind == "rejected" for event in events)
             raise
         if asked is not None:
             self._counts.add(asked)
+            self._update_state(asked)
         elif len(events) >= REJECTIONS:
             raise StrategyError(
                 f"{REJECTIONS:,} proposals in a row violate the constraints "
@@ -189,6 +194,7 @@ class Study:
                 return trial
             events.append(Event("rejected", rejected))
             history._insert(rejected)
+            self._update_state(rejected)
         return None
 
     def confirm(self, count: int) -> Trial | None:
@@ -280,6 +286,7 @@ class Study:
         self._record(Outcome(trial.number, numbers, points, {}, line, *times, epochs))
 
     def _record(self, outcome: Outcome) -> None:
+        self._refresh_state()
         number = outcome.number
         if number not in self.history._pending:
             raise StrategyError(
@@ -315,12 +322,28 @@ class Study:
         self.history._insert(trial)
         if trial.state == "pending":
             self._counts.add(trial)
+        self._update_state(trial)
 
     def _apply_outcome(self, outcome: Outcome) -> None:
         trial = self.history._complete(outcome)
         self._counts.complete(trial)
-        if self._fold is not None and trial.arm == "search" and trial.state != "rejected":
-            self._state = self._fold(self._state, trial)
+        self._update_state(trial)
+
+    def _update_state(self, trial: Trial) -> None:
+        """Pass an event of the search to the strategy."""
+        if self._update is not None and trial.arm == "search":
+            self._state = self._update(self._state, self.searched, trial)
+
+    def _refresh_state(self) -> None:
+        """Compute the state from the log again if it has seen trials that were removed."""
+        if self._stale and self._update is not None:
+            objectives, constraints = self.history.objectives, self.history.constraints
+            limits = [one for one in constraints if one not in objectives]
+            self._state = Study(
+                self.space, self.strategy, objectives=objectives, constraints=limits,
+                store=self.store, name=self.name, seed=self.seed,
+            )._state  # fmt: skip
+        self._stale = False
 
     # -- results --------------------------------------------------------------------------------
 
@@ -352,7 +375,8 @@ class Study:
 
     @property
     def state(self) -> Any:
-        """The state of the strategy after the trials so far."""
+        """The strategy's state after the events so far."""
+        self._refresh_state()
         return self._state
 
     @property

@@ -1,0 +1,1 @@
+"""Evolution for one objective: regularised (aging) evolution and tournament evolution."""

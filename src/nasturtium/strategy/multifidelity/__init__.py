@@ -1,0 +1,1 @@
+"""Short trainings first: successive halving, Hyperband, ASHA, BOHB, and early stopping."""

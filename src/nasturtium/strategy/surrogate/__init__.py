@@ -1,0 +1,1 @@
+"""Search guided by a model of the results: Bayesian optimisation, BANANAS, NPENAS, portfolio."""
