@@ -33,7 +33,7 @@ from nasturtium.strategy.optuna_samplers import Optuna
 from nasturtium.strategy.random_search import RandomSearch
 from nasturtium.strategy.surrogate.bananas import BANANAS
 from nasturtium.strategy.surrogate.bayesian_optimization import BayesianOptimization
-from nasturtium.strategy.surrogate.cell_graphs import cell_graph
+from nasturtium.strategy.surrogate.cell_graphs import graph_of
 from nasturtium.strategy.surrogate.kernel_density import KDE
 from nasturtium.strategy.surrogate.npenas import NPENAS
 
@@ -61,7 +61,7 @@ def fit(runs: int, seed: int) -> None:
     bench = NASBench201("cifar10")
     cells = list(bench.space.every())
     values = np.array([100 * bench.query(cell)["accuracy"] for cell in cells])
-    graphs = [cell_graph(cell) for cell in cells]
+    graphs = list(map(graph_of(bench.space), cells))
     labels = sorted({label for graph in graphs for label in graph.labels})
     every = sorted({path for graph in graphs for path in paths(graph)})
     places = {path: place for place, path in enumerate(every)}

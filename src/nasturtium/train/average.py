@@ -16,7 +16,7 @@ class Average:
 
     The decay of step t is at most (1 + t) / (10 + t), so that the initial weights lose their
     influence quickly. Torch's ``AveragedModel`` is not used, because it deep-copies the network,
-    which fails for networks with computed attributes, such as those of ``torch.nn.utils.weight_norm``.
+    which fails for networks with computed attributes (``torch.nn.utils.weight_norm``).
 
     Args:
         model: the network whose tensors are averaged.
