@@ -7,7 +7,8 @@ from pathlib import Path
 
 from nasturtium.cost.latency import measure_onnx
 from nasturtium.deploy.runtime import predict_onnx
-from nasturtium.run.open_study import found, reopen
+from nasturtium.run.open_study import open_study
+from nasturtium.run.store_address import find_store
 from nasturtium.status.summary import in_words, summary
 from nasturtium.task.sources import load
 
@@ -15,7 +16,7 @@ LEAST = 0.98  # of the test digits; what the demonstration promises
 
 
 def main(store: str, file: str) -> int:
-    study = reopen(*found(store))
+    study = open_study(*find_store(store))
     told = summary(study)
     task = load(study.manifest["call"]["data"], seed=study.seed)
     assert task.test is not None

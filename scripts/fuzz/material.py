@@ -18,7 +18,7 @@ import typer
 from torch import nn
 
 from fuzz.watch import Case, Guard
-from nasturtium.run.names import NAMES, resolve
+from nasturtium.run.names import NAMES, look_up
 from nasturtium.study.stores import lease
 from nasturtium.task.sources import load
 from nasturtium.task.task import Task
@@ -55,7 +55,7 @@ def warm() -> None:
     for kind, parts in NAMES.items():
         for name in parts:
             if kind != "benchmark":
-                resolve(kind, name)
+                look_up(kind, name)
 
 
 def prepare_process() -> None:

@@ -31,7 +31,7 @@ READING = (
     ("best", "s.db:s", "--top", "3", "--json"),
     ("describe", "s.db:s"),
     ("describe", "s.db:s", "--json"),
-    ("describe", "s.db:s", "--replay"),
+    ("describe", "s.db:s", "--command"),
     ("report", "s.db:s", "--out", "page.html"),
     ("report", "s.db:s", "--out", "page.html"),
     ("evidence", "s.db:s", "--saved"),

@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from nasturtium.errors import TaskError
 from nasturtium.execute.executor import Executor
+from nasturtium.renamed import with_new_arguments
 from nasturtium.retraining.retrain import retrain
 from nasturtium.run.search import search
 from nasturtium.space.base import Space
@@ -74,6 +75,7 @@ class NasturtiumClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         ((178,), True)
     """
 
+    @with_new_arguments("NasturtiumClassifier")
     def __init__(
         self,
         space: Space | str = "auto",

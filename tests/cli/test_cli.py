@@ -186,10 +186,10 @@ def test_search_status_best_finish_export(run: Run, linear: str, tmp_path: Path)
     assert "finished" in run("status", "study.db").out
 
 
-def test_replay_is_a_command_that_makes_the_same_study(run: Run) -> None:
+def test_the_command_is_one_that_makes_the_same_study(run: Run) -> None:
     words = ("search", "iris", "--space", "mlp", "--trials", 5, "--constraint", "params<100k")
     assert run(*words, *COUNTED, "--seed", 3).code == 0
-    command = run("describe", "study.db", "--replay").out
+    command = run("describe", "study.db", "--command").out
     given = shlex.split(command)
     assert given[:3] == ["nasturtium", "search", "iris"]
     assert run(*given[1:], "--store", "other.db", "-q").code == 0

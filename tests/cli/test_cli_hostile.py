@@ -19,8 +19,8 @@ from nasturtium.cli.answer import plain
 from nasturtium.cli.describe import of_study
 from nasturtium.errors import StoreError
 from nasturtium.retraining.model_card import _code, _literal
-from nasturtium.run.open_study import replay
-from nasturtium.run.validate_manifest import checked
+from nasturtium.run.command_line import command_line
+from nasturtium.run.validate_manifest import validate_manifest
 from nasturtium.status.summary import address
 from nasturtium.study.event import Event
 from nasturtium.study.stores.database import Database
@@ -178,9 +178,9 @@ def test_no_damaged_manifest_gives_a_traceback(events: list[Event]) -> None:
             else:
                 inner[place[-1]] = odd
             try:
-                read = checked(manifest, "s")
+                read = validate_manifest(manifest, "s")
                 of_study(read)
-                replay(read)
+                command_line(read)
                 assert {type(read["workers"]), type(read["seed"])} == {int}
             except nas.NasturtiumError as error:
                 refused.append(str(error))
@@ -224,7 +224,7 @@ def test_what_is_printed_to_be_pasted_is_quoted(
     assert shlex.split(json.loads(out)[0]["resume"]) == [
         "nasturtium", "resume", f"{odd}.db:{odd}",
     ]  # fmt: skip
-    code, out, _ = run("describe", f"{odd}.db", "--replay")
+    code, out, _ = run("describe", f"{odd}.db", "--command")
     words = shlex.split(out)
     assert words[words.index("--store") + 1] == f"{odd}.db"
     assert words[-2:] == ["--", f"--store={odd}"]
@@ -235,7 +235,7 @@ def test_what_is_printed_to_be_pasted_is_quoted(
     log = SqlStore("other.db")
     log.append(odd, [Event("manifest", manifest), *events[1:]])
     log.close()
-    code, _, err = run("describe", "other.db", "--replay")
+    code, _, err = run("describe", "other.db", "--command")
     assert code == 2
     assert "cannot be pasted" in err
 
@@ -273,7 +273,7 @@ def test_a_password_is_never_printed(
 ) -> None:
     for words in (
         ("status", url), ("best", f"{url}:s"), ("resume", url), ("finish", url), ("report", url),
-        ("evidence", url), ("describe", url, "--replay"), ("describe", url, "--svg", "a.svg"),
+        ("evidence", url), ("describe", url, "--command"), ("describe", url, "--svg", "a.svg"),
         (*SEARCH, "--store", url),
     ):  # fmt: skip
         code, out, err = run(*words)

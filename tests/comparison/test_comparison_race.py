@@ -242,11 +242,11 @@ class Table(Benchmark):
 
 def test_a_table_from_a_file_works_in_worker_processes(tmp_path):
     from nasturtium.contracts.benchmarks import check_benchmark
-    from nasturtium.run.names import made
+    from nasturtium.run.names import build_part
 
     (tmp_path / "helper_of_the_table.py").write_text("def best():\n    return 0.9\n")
     (tmp_path / "table.py").write_text(TABLE)
-    table = made("benchmark", f"{tmp_path}/table.py:Table")
+    table = build_part("benchmark", f"{tmp_path}/table.py:Table")
     two = {"random": RandomSearch(), "evolution": RegularizedEvolution(5, 2)}
     told = [race(two, table, trials=12, repeats=4, workers=w).to_json() for w in (1, 2)]
     assert told[0] == told[1]

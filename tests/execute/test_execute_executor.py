@@ -364,7 +364,7 @@ import sys
 from random import Random
 import nasturtium as nas
 from beside import Twice
-from nasturtium.run.names import made
+from nasturtium.run.names import build_part
 from nasturtium.study.context import StudyContext
 
 @nas.space

@@ -16,8 +16,12 @@ from sklearn.datasets import load_iris
 from torch import nn
 
 import nasturtium as nas
-from nasturtium.run import progress
-from nasturtium.run.progress import STAGES, Lines, Panel, Stage, automatic, both
+from nasturtium.run import progress_panel
+from nasturtium.run.progress import choose_view
+from nasturtium.run.progress_lines import Lines
+from nasturtium.run.progress_panel import Panel
+from nasturtium.run.progress_text import STAGES
+from nasturtium.run.stages import Stage, call_both
 from nasturtium.status.standing import standing
 
 
@@ -74,14 +78,14 @@ def test_a_call_on_a_terminal_shows_a_panel_once_and_takes_it_away(
 def test_the_panel_tells_budget_and_epochs_before_the_first_trial_is_done(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(progress, "OFTEN", -1.0)
+    monkeypatch.setattr(progress_panel, "OFTEN", -1.0)
     panel = Panel(rich.console.Console(file=io.StringIO(), width=100), 2)
     drawn: list[str] = []
 
     def watch(study: nas.Study, stage: Stage, trial: nas.Trial | None) -> None:
         panel(study, stage, trial)
         with panel.console.capture() as text:
-            panel.console.print(panel._drawn())
+            panel.console.print(panel._render())
         drawn.append(text.get())
 
     searched(watch=watch, trials=2, confirm=2)
@@ -145,7 +149,7 @@ def test_every_stage_has_words_and_is_documented() -> None:
 @pytest.mark.parametrize("progress", [None, True, False])
 def test_where_it_is_shown(progress: bool | None, monkeypatch: pytest.MonkeyPatch) -> None:
     def kind(watched: bool) -> object:
-        show = automatic(progress, watched)
+        show = choose_view(progress, watched)
         return None if show is None else (type(show), getattr(show, "console", 1) is None)
 
     pipe = None if progress is not True else (Lines, False)
@@ -215,9 +219,9 @@ def test_the_budget_counts_control_and_confirmations_from_the_beginning() -> Non
 
 def test_both_are_told_in_turn() -> None:
     told: list[int] = []
-    both(told.append, lambda number: told.append(-number))(3)
+    call_both(told.append, lambda number: told.append(-number))(3)
     assert told == [3, -3]
-    assert both(print, None) is print
+    assert call_both(print, None) is print
 
 
 def test_no_sign_in_a_message_steers_the_terminal() -> None:

@@ -19,7 +19,7 @@ from nasturtium.study.stores.redact import redact
 
 if TYPE_CHECKING:
     from nasturtium.retraining.retrain import Retrained
-    from nasturtium.run.progress import ProgressView
+    from nasturtium.run.progress_view import ProgressView
     from nasturtium.study.study import Study
 
 __all__ = [
@@ -84,7 +84,9 @@ def shown(quiet: bool, trials: int, hours: float | None) -> ProgressView:
     """How progress is shown: a panel on a terminal, lines elsewhere, nothing if quiet."""
     from rich.console import Console
 
-    from nasturtium.run.progress import Lines, Panel, Silent
+    from nasturtium.run.progress_lines import Lines
+    from nasturtium.run.progress_panel import Panel
+    from nasturtium.run.progress_view import Silent
 
     if quiet:
         return Silent(trials, hours)

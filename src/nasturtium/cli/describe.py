@@ -14,9 +14,9 @@ from nasturtium.atomic_write import check_target, present
 from nasturtium.decision.summary import summarize_decisions
 from nasturtium.display.architecture import architecture_lines
 from nasturtium.errors import EstimateError, NasturtiumError, SpaceError, StoreError
-from nasturtium.run.manifest import UNSAID
-from nasturtium.run.names import NAMES, made
-from nasturtium.run.open_study import parted
+from nasturtium.run.call import NO_TEXT
+from nasturtium.run.names import NAMES, build_part
+from nasturtium.run.store_address import split_address
 from nasturtium.space.base import Space
 from nasturtium.space.choice import ChoiceSpace
 from nasturtium.space.graph import GraphSpace
@@ -31,7 +31,7 @@ ALL = 10_000  # boxes of a graph that is not to be closed, since parts of it are
 
 def is_study(text: str) -> bool:
     """Whether a text says a study (``study.db``, ``study.db:name``) and not a space."""
-    where = parted(text)[0]
+    where = split_address(text)[0]
     if "://" in where:
         return True
     if where.endswith(".py") or text.partition("(")[0] in NAMES["space"]:
@@ -44,7 +44,7 @@ def listed() -> list[dict[str, str]]:
     """Name, size and one line of each space that has a name."""
     table = []
     for name in sorted(NAMES["space"]):
-        space = made("space", name)
+        space = build_part("space", name)
         table.append({"name": name, "size": _size(space), "about": _first(space.__doc__)})
     return table
 
@@ -80,7 +80,7 @@ def of_space(
         check_target("the picture", svg)
     facts = {"inputs": inputs, "classes": classes}
     facts = {fact: value for fact, value in facts.items() if value is not None}
-    space = made("space", text).bind_known(**facts)
+    space = build_part("space", text).bind_known(**facts)
     told: dict[str, Any] = {"space": space.name, "about": _first(space.__doc__)}
     made_of = space if isinstance(space, (ChoiceSpace, GraphSpace)) else None
     if made_of is not None:
@@ -151,7 +151,7 @@ def of_study(manifest: Mapping[str, Any]) -> dict[str, str]:
     }
     for part in ("strategy", "estimator"):
         text = call[part]
-        told[part] = str(manifest[part]["name"] if text == UNSAID else text)
+        told[part] = str(manifest[part]["name"] if text == NO_TEXT else text)
     told["objectives"] = ", ".join(f"{o['goal']} {o['metric']}" for o in manifest["objectives"])
     told["constraints"] = ", ".join(
         f"{o['metric']}{'<' if o['goal'] == 'min' else '>'}{o['bound']:g}"

@@ -48,16 +48,17 @@ def evidence(
     quiet: Quiet = False,
 ) -> None:
     """Say whether a search was worth it: against its random control and reference networks."""
-    from nasturtium.run.open_study import found, reopen
+    from nasturtium.run.open_study import open_study
+    from nasturtium.run.store_address import find_store
 
-    opened = reopen(*found(study), with_space=True, own=not saved, trust=trust)
+    opened = open_study(*find_store(study), with_space=True, own=not saved, trust=trust)
     with going_on():
         from nasturtium.retraining.evidence import collect_evidence, load_evidence
-        from nasturtium.run.progress import training_in_words
+        from nasturtium.run.progress_text import format_training
 
         def watch(training: Training, done: int, wanted: int) -> None:
             if not quiet:
-                line = plain(training_in_words(training))
+                line = plain(format_training(training))
                 print(f"trained {done} of {wanted}: {line}", file=sys.stderr)
 
         def foreseen(prospect: Prospect) -> None:
@@ -94,15 +95,19 @@ def report(
     from nasturtium.errors import NasturtiumError
     from nasturtium.report.page import report as write
     from nasturtium.retraining.evidence import load_evidence
-    from nasturtium.run.open_study import found, manifest_in, parted, reopen, replay
+    from nasturtium.run.command_line import command_line
+    from nasturtium.run.open_study import open_study, read_manifest
+    from nasturtium.run.store_address import find_store, split_address
 
-    store, name = found(study, read_only=True)
+    store, name = find_store(study, read_only=True)
     try:
-        opened = reopen(store, name, with_space=True, own=False)
+        opened = open_study(store, name, with_space=True, own=False)
     except NasturtiumError as error:  # the page goes without the drawing
-        opened = reopen(store, name, why=str(error))
+        opened = open_study(store, name, why=str(error))
     try:
-        command: str | None = replay(manifest_in(store, opened.name), parted(study)[0])
+        command: str | None = command_line(
+            read_manifest(store, opened.name), split_address(study)[0]
+        )
     except NasturtiumError:
         command = None
     path = write(opened, out, evidence=load_evidence(opened), command=command)

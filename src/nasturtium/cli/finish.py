@@ -65,11 +65,12 @@ def finish(
 ) -> None:
     """Train the best architecture in full, measure it on the test split, and export it."""
     from nasturtium.retraining.model_card import check_paths
-    from nasturtium.run.open_study import found, reopen
+    from nasturtium.run.open_study import open_study
+    from nasturtium.run.store_address import find_store
 
     if export is not None:
         check_paths(export, int8=int8)
-    opened = reopen(*found(study), with_space=True, trust=trust)
+    opened = open_study(*find_store(study), with_space=True, trust=trust)
     with going_on(), shown(quiet, 0, None) as show, warnings.catch_warnings():
         from nasturtium.retraining.retrain import retrain
 
@@ -111,10 +112,11 @@ def export(
 ) -> None:
     """Write the network that was finished last to a file, compared with it before it is kept."""
     from nasturtium.retraining.model_card import check_paths
-    from nasturtium.run.open_study import found, reopen
+    from nasturtium.run.open_study import open_study
+    from nasturtium.run.store_address import find_store
 
     check_paths(path, int8=int8)
-    opened = reopen(*found(study), with_space=True, trust=trust)
+    opened = open_study(*find_store(study), with_space=True, trust=trust)
     with going_on():
         from nasturtium.retraining.retrain import finished
 

@@ -19,17 +19,18 @@ __all__ = ["best", "describe", "spaces", "status"]
 
 def status(study: StoreName, as_json: Json = False) -> None:
     """Say how far a study is, also while it runs; of a store, every study."""
-    from nasturtium.run.open_study import found, manifest_in
+    from nasturtium.run.open_study import read_manifest
+    from nasturtium.run.store_address import find_store
     from nasturtium.status.overview import overview_in
     from nasturtium.status.summary import rows, summary
 
-    log, name = found(study, read_only=True)
+    log, name = find_store(study, read_only=True)
     names = (name,) if name is not None else log.studies()
     if not names:
         raise StoreError(
             f"the store {redact(study)!r} holds no study; nasturtium search starts one"
         )
-    studies = [overview_in(log, one, manifest_in(log, one, whole=False)) for one in names]
+    studies = [overview_in(log, one, read_manifest(log, one, whole=False)) for one in names]
     if as_json:
         told = [summary(one) for one in studies]
         typer.echo(json.dumps(told if name is None else told[0]))
@@ -46,18 +47,19 @@ def best(
     as_json: Json = False,
 ) -> None:
     """Show the best architecture of a study, decision by decision."""
-    from nasturtium.run.open_study import found, manifest_in, reopen
+    from nasturtium.run.open_study import open_study, read_manifest
+    from nasturtium.run.store_address import find_store
     from nasturtium.status.overview import overview_in, overview_of
     from nasturtium.status.summary import metrics_in_words, trial_to_json
     from nasturtium.study.log_summary import BEST
 
-    log, name = found(study, read_only=True)
+    log, name = find_store(study, read_only=True)
     if top <= BEST:
-        manifest = manifest_in(log, name, whole=False)
+        manifest = read_manifest(log, name, whole=False)
         opened = overview_in(log, manifest["name"], manifest)
     else:
-        opened = overview_of(reopen(log, name))
-    answer = opened.best or reopen(log, name).best
+        opened = overview_of(open_study(log, name))
+    answer = opened.best or open_study(log, name).best
     others = [t for t in opened.found.best(top) if t.architecture.key != answer.architecture.key]
     trials = [answer, *others][:top]
     if as_json:
@@ -94,9 +96,9 @@ def describe(
             autocompletion=completing("space"),
         ),
     ],
-    replay: Annotated[
+    command: Annotated[
         bool,
-        typer.Option("--replay", help="print the command that makes the same study", metavar=""),
+        typer.Option("--command", help="print the command that makes the same study", metavar=""),
     ] = False,
     svg: Annotated[
         Path | None, typer.Option(help="draw a space's example into this file as well")
@@ -114,7 +116,7 @@ def describe(
     """Describe a space (size, paper, decisions, an example drawn) or how a study was made."""
     from nasturtium.cli.describe import is_study, of_space, of_study, shape_in
 
-    if not replay and not is_study(what):
+    if not command and not is_study(what):
         told: Mapping[str, Any] = of_space(
             what,
             complete=as_json,
@@ -130,11 +132,13 @@ def describe(
             f"nasturtium report {shlex.quote(redact(what))} draws its best network in a page"
         )
     else:
-        from nasturtium.run import open_study
+        from nasturtium.run.command_line import command_line
+        from nasturtium.run.open_study import read_manifest
+        from nasturtium.run.store_address import find_store, split_address
 
-        manifest = open_study.manifest_in(*open_study.found(what, read_only=True))
-        if replay:
-            typer.echo(open_study.replay(manifest, open_study.parted(what)[0], trust=trust))
+        manifest = read_manifest(*find_store(what, read_only=True))
+        if command:
+            typer.echo(command_line(manifest, split_address(what)[0], trust=trust))
             return
         told = manifest if as_json else of_study(manifest)
     if as_json:

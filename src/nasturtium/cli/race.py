@@ -48,11 +48,11 @@ def race(
     """Race strategies on a table of results that somebody measured: same budget, many seeds."""
     from nasturtium.atomic_write import check_target
     from nasturtium.comparison.race import race as run
-    from nasturtium.run.names import made
+    from nasturtium.run.names import build_part
 
     if plot is not None:
         check_target("the plot", plot)
-    table = made("benchmark", benchmark)
+    table = build_part("benchmark", benchmark)
     if trials is None and seconds is None:
         trials = 100
     with going_on():

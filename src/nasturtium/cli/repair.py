@@ -14,10 +14,10 @@ __all__ = ["check", "repair"]
 
 def check(study: StoreName) -> None:
     """Compare every event and kept file of a store with its digest; changes nothing."""
-    from nasturtium.run.open_study import found
+    from nasturtium.run.store_address import find_store
     from nasturtium.study.stores.repair import examine
 
-    store, name = found(study, read_only=True)
+    store, name = find_store(study, read_only=True)
     names = store.studies() if name is None else (name,)
     if not names or (name is not None and name not in store.studies()):
         raise StoreError(f"{study} holds no study to check")
@@ -36,9 +36,9 @@ def check(study: StoreName) -> None:
 
 def repair(study: StoreName) -> None:
     """Keep what holds of a damaged store, and set the rest aside; nothing is deleted."""
-    from nasturtium.run.open_study import found
+    from nasturtium.run.store_address import find_store
     from nasturtium.study.stores.repair import repair
 
-    done = repair(*found(study))
+    done = repair(*find_store(study))
     for line in done or ["nothing is damaged, and nothing was changed"]:
         typer.echo(line)

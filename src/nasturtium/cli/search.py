@@ -97,7 +97,7 @@ def search(
     confirm: Annotated[
         int | None,
         typer.Option(
-            help="how many of the best candidates are trained once more at the end, so that the "
+            help="how many of the best candidates are trained again at the end, so that the "
             "answer has the best mean; if not given, a tenth of the trials and at most 5"
         ),
     ] = None,
@@ -190,15 +190,16 @@ def resume(
     quiet: Quiet = False,
 ) -> None:
     """Go on with a study, with the settings that it was started with."""
-    from nasturtium.run.open_study import found, manifest_in
+    from nasturtium.run.open_study import read_manifest
+    from nasturtium.run.store_address import find_store
 
-    log, name = found(study)
-    manifest = manifest_in(log, name)
+    log, name = find_store(study)
+    manifest = read_manifest(log, name)
     given: dict[str, Any] = {"trials": trials, "hours": hours, "executor": executor}
     changes = {key: value for key, value in given.items() if value is not None}
     budget = {**manifest["call"], **changes}
     with going_on(), shown(quiet, budget["trials"], budget.get("hours")) as show:
-        from nasturtium.run.search import resume
+        from nasturtium.run.resume import resume
 
         resumed = resume(log, manifest["name"], trust=trust, watch=show, **changes)
     tell(resumed, as_json)

@@ -21,7 +21,8 @@ from nasturtium.bench.base import Benchmark
 from nasturtium.comparison.replay import Run, simulate
 from nasturtium.errors import StrategyError
 from nasturtium.execute.serialize import packed
-from nasturtium.run.arguments import goals_in
+from nasturtium.renamed import with_new_arguments
+from nasturtium.run.arguments import check_objectives
 from nasturtium.run.preflight import check_budget, check_fidelities
 from nasturtium.study.objective import Objective
 from nasturtium.train.fields import check_types, hints_of
@@ -38,6 +39,7 @@ POINTS = 200  # of an anytime curve over seconds
 TOLERATED = 0.1  # share of failed trials up to which a strategy is ranked
 
 
+@with_new_arguments("race")
 def race(
     strategies: Mapping[str, Strategy] | Iterable[str],
     benchmark: Benchmark,
@@ -83,8 +85,8 @@ def race(
     check_types("race", dict(locals()), hints_of(race), StrategyError)
     runners = _named(strategies)
     objectives, constraints = (
-        goals_in("objectives", objectives),
-        goals_in("constraints", constraints),
+        check_objectives("objectives", objectives),
+        check_objectives("constraints", constraints),
     )
     if (trials is None) == (seconds is None):
         raise StrategyError(
@@ -124,9 +126,9 @@ def _named(strategies: Mapping[str, Strategy] | Iterable[str]) -> dict[str, Stra
     if isinstance(strategies, Mapping):
         runners = dict(strategies)
     else:
-        from nasturtium.run.names import made
+        from nasturtium.run.names import build_part
 
-        runners = {name: made("strategy", name) for name in strategies}
+        runners = {name: build_part("strategy", name) for name in strategies}
     if not runners:
         raise StrategyError("a race got no strategies; give at least one, e.g. ['random']")
     return runners

@@ -27,9 +27,10 @@ from nasturtium.execute.run_job import outcome_from_json
 from nasturtium.retraining.energy import Meter
 from nasturtium.retraining.estimator import Retrain, RetrainJob, said
 from nasturtium.retraining.retrain import identity_of, longer, numerics_of, task_of
-from nasturtium.run.manifest import machine
-from nasturtium.run.progress import automatic, both
-from nasturtium.run.search import bound_space, told_recipe
+from nasturtium.run.environment import describe_machine
+from nasturtium.run.progress import choose_view
+from nasturtium.run.resolve import bind_space, parse_recipe
+from nasturtium.run.stages import call_both
 from nasturtium.space.base import Space
 from nasturtium.study.confirmation import answer
 from nasturtium.study.context import StudyContext
@@ -92,9 +93,12 @@ def collect_evidence(
     """
     given = dict(locals())
     check_types("collect_evidence", given, hints_of(collect_evidence), StrategyError)
-    show = automatic(progress, watch is not None or foreseen is not None)
+    show = choose_view(progress, watch is not None or foreseen is not None)
     if show is not None:
-        told = {"foreseen": both(show.foreseen, foreseen), "watch": both(show.trained, watch)}
+        told = {
+            "foreseen": call_both(show.foreseen, foreseen),
+            "watch": call_both(show.trained, watch),
+        }
         with show:
             return collect_evidence(**{**given, "progress": False, **told})
     if top < 1 or seeds < 1 or spread < 0 or not 0 < margin < math.inf:
@@ -108,14 +112,14 @@ def collect_evidence(
             f"the data {task.name!r} have no test examples, and the validation examples chose the "
             "architectures; give a test split, or let fractions=(valid, test) divide one off"
         )
-    space = bound_space(study.space, task)
+    space = bind_space(study.space, task)
     plan = {
         "top": top,
         "seeds": seeds,
         "spread": spread,
         "margin": margin,
         "references": references and _imaged(task),
-        "recipe": None if recipe is None else told_recipe(recipe, longer(study)).to_json(),
+        "recipe": None if recipe is None else parse_recipe(recipe, longer(study)).to_json(),
         "space": dict(space.describe()),
         "params": count(space.build(answer.architecture), task.inputs).params,
     }
@@ -253,7 +257,7 @@ def _train(
     finally:
         executor.stop()
         power = {"watts": meter.watts, "source": meter.source}
-        study.log("note", {"power": machine(), "measured": power})
+        study.log("note", {"power": describe_machine(), "measured": power})
 
 
 def _note(study: Study, order: RetrainJob, outcome: Outcome) -> Training:

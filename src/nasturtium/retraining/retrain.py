@@ -13,10 +13,11 @@ import numpy as np
 from nasturtium.architecture import Architecture
 from nasturtium.display.notebook import render_lines
 from nasturtium.errors import EstimateError, ExportError, StoreError, StrategyError
-from nasturtium.run.load_options import load_options
-from nasturtium.run.manifest import lasting
-from nasturtium.run.progress import automatic, both
-from nasturtium.run.search import bound_space, told_recipe
+from nasturtium.run.describe_part import without_addresses
+from nasturtium.run.load_options import parse_load_options
+from nasturtium.run.progress import choose_view
+from nasturtium.run.resolve import bind_space, parse_recipe
+from nasturtium.run.stages import call_both
 from nasturtium.space.base import Space
 from nasturtium.study.files import Files
 from nasturtium.study.study import Study
@@ -182,19 +183,19 @@ def retrain(
     """
     given = dict(locals())
     check_types("retrain", given, hints_of(retrain), StrategyError)
-    show = automatic(progress, watch is not None)
+    show = choose_view(progress, watch is not None)
     if show is not None:
         with show:
-            return retrain(**{**given, "progress": False, "watch": both(show.epoch, watch)})
+            return retrain(**{**given, "progress": False, "watch": call_both(show.epoch, watch)})
     chosen = study.best if trial is None else trial
     if isinstance(chosen, int):
         chosen = study.history.trial(chosen)
     task = task_of(study, data)
     space = build if build is not None else study.space
-    space = bound_space(space, task)
+    space = bind_space(space, task)
     if keep:
         return _kept(study, chosen, space, task)
-    settings = told_recipe(recipe, longer(study, chosen.architecture))
+    settings = parse_recipe(recipe, longer(study, chosen.architecture))
     seed = study.seed if seed is None else seed
     numerics = numerics or numerics_of(study)
     model = space.build(chosen.architecture, seed=mix(seed, "finish", "init"))
@@ -330,7 +331,7 @@ def finished(study: Study, *, trial: int | None = None, data: Any = None) -> Ret
         StrategyError: nothing was finished yet, or not from that trial.
     """
     task = task_of(study, data)
-    space, old = lasting(bound_space(study.space, task).describe()), False
+    space, old = without_addresses(bind_space(study.space, task).describe()), False
     for note in reversed(study.notes):
         identity = note.get("finished", {})
         if identity.get("space") != space or trial not in (None, identity["trial"]):
@@ -392,7 +393,7 @@ def identity_of(
         "recipe": recipe.to_json(),
         "seed": seed,
         "whole": whole,
-        "space": lasting(space.describe()),
+        "space": without_addresses(space.describe()),
         "numerics": numerics.to_json(),
     }
 
@@ -418,7 +419,7 @@ def task_of(study: Study, data: Any = None) -> Task:
     if isinstance(data, Task):
         task = data
     else:
-        options = load_options(study.manifest.get("call", {}).get("load"))
+        options = parse_load_options(study.manifest.get("call", {}).get("load"))
         task = load(data, seed=split_seed, cache=cache, memory=memory_budget(), **options)
     known = study.manifest.get("data", {}).get("fingerprint")
     if known is not None and known != task.fingerprint:

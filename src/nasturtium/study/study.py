@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
+from nasturtium import renamed
 from nasturtium.architecture import Architecture
 from nasturtium.display.notebook import render_lines
 from nasturtium.errors import StoreError, StrategyError
@@ -70,6 +71,10 @@ class Study:
         0
     """
 
+    if not TYPE_CHECKING:
+        __getattr__ = renamed.missing_attribute
+
+    @renamed.with_new_arguments("Study")
     def __init__(
         self,
         space: Space,
