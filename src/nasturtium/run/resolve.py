@@ -127,6 +127,11 @@ def parse_recipe(recipe: Recipe | RecipeSpace | str | None, default: Recipe) -> 
         return recipe
     if recipe is None:
         return default
+    if not isinstance(recipe, (RecipeSpace, str)):
+        raise EstimateError(
+            f"recipe={recipe!r} is {type(recipe).__name__}; expected a nas.Recipe, or text such as "
+            "epochs=5,lr=0.05"
+        )
     if isinstance(recipe, RecipeSpace) or find_recipe_space(recipe) is not None:
         raise EstimateError(
             f"recipe={str(recipe)!r} asks for settings, which only a search decides; give them "
@@ -151,6 +156,11 @@ def parse_numerics(numerics: Numerics | str) -> Numerics:
     """
     if isinstance(numerics, Numerics):
         return numerics
+    if not isinstance(numerics, str):
+        raise EstimateError(
+            f"numerics={numerics!r} is {type(numerics).__name__}; expected nas.Numerics, or text "
+            "such as threads=1,precision=bf16"
+        )
     settings = parse_arguments("numerics", numerics, example="threads=1,precision=bf16")
     if not settings:
         raise EstimateError("numerics is empty; write e.g. threads=1,precision=bf16")
