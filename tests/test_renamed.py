@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from copy import copy
 from functools import partial
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -17,6 +18,7 @@ import nasturtium as nas
 from nasturtium import renamed
 from nasturtium.renamed import RENAMED, Renamed
 from nasturtium.run.names import build_part
+from nasturtium.space.base import Space
 from nasturtium.study.context import StudyContext
 from nasturtium.study.preparation import Preparation
 
@@ -148,3 +150,19 @@ def test_what_has_old_attributes_is_copied_and_pickled() -> None:
         assert vars(copy(owner)) == vars(owner)
     space = pickle.loads(pickle.dumps(nas.zoo.mlp))
     assert space.name == "mlp" and not hasattr(space, "using")
+
+
+def test_plugins_with_old_methods_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "own.py"
+    file.write_text(
+        "import nasturtium as nas\n"
+        "class Own(nas.Strategy):\n"
+        "    def fold(self, state, trial):\n"
+        "        return state\n"
+        "    def propose(self, state, history, rng):\n"
+        "        return None\n"
+    )
+    with pytest.raises(nas.StrategyError, match=r"Own defines `fold`, which is now `update\(state"):
+        build_part("strategy", f"{file}:Own")
+    with pytest.raises(TypeError, match="Own defines `using`, which is now `bind"):
+        type("Own", (Space,), {"using": None})

@@ -23,7 +23,8 @@ from nasturtium.space.choice import space as space
 space.__name__ = "nasturtium.space"
 
 _LISTED = (get_data(__name__, "__init__.pyi") or b"").decode()
-_HOMES = {name: home for home, name in re.findall(r"^from (\S+) import (\w+) as", _LISTED, re.M)}
+_LINES = re.findall(r"^from (\S+) import \(?\s*(\w+) as", _LISTED, re.M)
+_HOMES = {name: home for home, name in _LINES}
 
 __all__ = sorted(_HOMES)
 

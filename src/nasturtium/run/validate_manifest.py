@@ -6,13 +6,12 @@ A store may be damaged, or written by anybody, so that a manifest is read only a
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from nasturtium.errors import NasturtiumError, StoreError
 from nasturtium.run.call import NO_TEXT, RECORDED
-from nasturtium.study.event_schema import describe_value, is_natural
+from nasturtium.study.event_schema import describe_value, is_count, is_finite, is_natural
 from nasturtium.study.objective import Objective
 from nasturtium.train.fields import check_types
 
@@ -58,7 +57,6 @@ CALL: Mapping[str, Any] = {
 }
 OBJECTIVE = {field.name for field in dataclasses.fields(Objective)}
 PARTS = ("data", "space", "strategy", "estimator")  # which a call always has
-LARGEST = 1e300
 
 
 def validate_manifest(data: object, name: str, *, whole: bool = True) -> dict[str, Any]:
@@ -73,7 +71,7 @@ def validate_manifest(data: object, name: str, *, whole: bool = True) -> dict[st
         StoreError: it is of another version, or it was damaged.
     """
     if not isinstance(data, Mapping):
-        raise StoreError(f"study {name!r}: its manifest is {_cut(data)}, not a mapping")
+        raise StoreError(f"study {name!r}: its manifest is {describe_value(data)}, not a mapping")
     missing = [entry for entry in (*ENTRIES, "strategy", "estimator") if entry not in data]
     if data.get("format") != FORMAT or missing:
         versions = data.get("versions")
@@ -106,19 +104,25 @@ def _check(data: Mapping[str, Any], name: str, whole: bool) -> None:
     notes = data["data"]["notes"]
     _require(all(isinstance(one, str) for one in notes), f"data: notes={describe_value(notes)}")
     inputs = data["data"]["inputs"]
-    _require(bool(inputs) and all(_is_count(one) for one in inputs), f"data: inputs={_cut(inputs)}")
-    _require(_is_count(data["data"]["classes"]), f"data: classes={_cut(data['data']['classes'])}")
+    _require(
+        bool(inputs) and all(is_count(one) for one in inputs),
+        f"data: inputs={describe_value(inputs)}",
+    )
+    _require(
+        is_count(data["data"]["classes"]),
+        f"data: classes={describe_value(data['data']['classes'])}",
+    )
     for entry in ("workers", "lag"):
-        _require(_is_count(data[entry]), f"{entry}={_cut(data[entry])}")
-    _require(_is_number(data["control"]), f"control={_cut(data['control'])}")
+        _require(is_count(data[entry]), f"{entry}={describe_value(data[entry])}")
+    _require(is_finite(data["control"]), f"control={describe_value(data['control'])}")
     for entry in ("objectives", "constraints"):
         for one in data[entry]:
             good = isinstance(one, Mapping) and set(one) == OBJECTIVE
             good = good and isinstance(one["metric"], str) and one["goal"] in ("max", "min")
             good = good and (
-                _is_number(one["bound"]) if entry == "constraints" else one["bound"] is None
+                is_finite(one["bound"]) if entry == "constraints" else one["bound"] is None
             )
-            _require(good, f"{entry} holds {_cut(one)}")
+            _require(good, f"{entry} holds {describe_value(one)}")
     decisions = data.get("decisions")
     good = decisions is None or (
         isinstance(decisions, Mapping) and all(isinstance(v, str) for v in decisions.values())
@@ -148,10 +152,10 @@ def _check_counts(data: Mapping[str, Any]) -> None:
         good = isinstance(counts, Mapping) and all(map(is_natural, counts.values()))
         _require(good, f"{entry}={describe_value(counts)}")
     chance = data.get("chance", {})
-    good = isinstance(chance, Mapping) and all(map(_is_number, chance.values()))
-    _require(good, f"chance={_cut(chance)}")
+    good = isinstance(chance, Mapping) and all(map(is_finite, chance.values()))
+    _require(good, f"chance={describe_value(chance)}")
     cores = data["machine"].get("cores", 1)
-    _require(_is_count(cores), f"machine: cores={_cut(cores)}")
+    _require(is_count(cores), f"machine: cores={describe_value(cores)}")
 
 
 def _check_lists(estimator: Any) -> None:
@@ -164,7 +168,7 @@ def _check_lists(estimator: Any) -> None:
     for part in estimator.get("parts") or []:
         _check_lists(part)
     threads = estimator.get("threads", 1)
-    _require(threads is None or _is_count(threads), f"estimator: threads={_cut(threads)}")
+    _require(threads is None or is_count(threads), f"estimator: threads={describe_value(threads)}")
 
 
 def _check_call(call: Mapping[str, Any]) -> None:
@@ -178,42 +182,18 @@ def _check_call(call: Mapping[str, Any]) -> None:
             continue
         if argument in CALL:
             check_types("call", {argument: value}, CALL, StoreError)
-            good = value is None or isinstance(value, bool) or _is_number(value)
-            _require(good, f"call: {argument}={_cut(value)}")
+            good = value is None or isinstance(value, bool) or is_finite(value)
+            _require(good, f"call: {argument}={describe_value(value)}")
         elif argument in ("objectives", "constraints"):
             good = isinstance(value, list) and all(isinstance(one, str) for one in value)
-            _require(good, f"call: {argument}={_cut(value)}")
+            _require(good, f"call: {argument}={describe_value(value)}")
         elif argument in PARTS:
-            _require(isinstance(value, str), f"call: {argument}={_cut(value)}")
+            _require(isinstance(value, str), f"call: {argument}={describe_value(value)}")
         else:
-            good = value is None or isinstance(value, (str, bool)) or _is_number(value)
-            _require(good, f"call: {argument}={_cut(value)}")
+            good = value is None or isinstance(value, (str, bool)) or is_finite(value)
+            _require(good, f"call: {argument}={describe_value(value)}")
 
 
 def _require(good: bool, what: str) -> None:
     if not good:
         raise StoreError(what)
-
-
-def _is_number(value: object) -> bool:
-    """Return whether a value is a number of ordinary size."""
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not _is_small(value):
-        return False
-    return math.isfinite(value) and abs(value) < LARGEST
-
-
-def _is_small(value: object) -> bool:
-    return not isinstance(value, int) or value.bit_length() < 900
-
-
-def _is_count(value: object) -> bool:
-    """Return whether a value is a count or a length."""
-    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 1 << 40
-
-
-def _cut(value: object) -> str:
-    """Return a value for a message, cut if it is long."""
-    if isinstance(value, (Mapping, Sequence)) and not isinstance(value, str):
-        return f"a {type(value).__name__} of {len(value)}"
-    text = "a huge number" if not _is_small(value) else repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
