@@ -1,4 +1,4 @@
-"""Hold surrogates, and the strategies that search with them, against random search and evolution.
+"""Compare surrogates, and the strategies that use them, with random search and evolution.
 
 *fit*: Spearman's correlation of predictions with unseen 12-epoch accuracies of NAS-Bench-201, by
 the number of points, with processor time. *search*: strategies on the published protocol (12-epoch
@@ -33,7 +33,6 @@ from nasturtium.strategy.optuna_samplers import Optuna
 from nasturtium.strategy.random_search import RandomSearch
 from nasturtium.strategy.surrogate.bananas import BANANAS
 from nasturtium.strategy.surrogate.bayesian_optimization import BayesianOptimization
-from nasturtium.strategy.surrogate.cell_graphs import graph_of
 from nasturtium.strategy.surrogate.kernel_density import KDE
 from nasturtium.strategy.surrogate.npenas import NPENAS
 
@@ -61,7 +60,7 @@ def fit(runs: int, seed: int) -> None:
     bench = NASBench201("cifar10")
     cells = list(bench.space.every())
     values = np.array([100 * bench.query(cell)["accuracy"] for cell in cells])
-    graphs = list(map(graph_of(bench.space), cells))
+    graphs = [bench.space.graph(cell) for cell in cells]
     labels = sorted({label for graph in graphs for label in graph.labels})
     every = sorted({path for graph in graphs for path in paths(graph)})
     places = {path: place for place, path in enumerate(every)}

@@ -46,7 +46,7 @@ def test_the_interval_of_a_rank_correlation_holds_the_truth_and_narrows():
 
     def of(count):
         x = rng.normal(size=count)
-        return rank_correlation(x, x + rng.normal(size=count))  # tau = 0.5 in the long run
+        return rank_correlation(x, x + rng.normal(size=count))  # tau is 0.5 in expectation
 
     small, large = of(15), of(200)
     assert small.low <= small.tau <= small.high

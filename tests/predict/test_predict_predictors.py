@@ -28,7 +28,7 @@ every = pytest.mark.parametrize("predictor", PREDICTORS.values(), ids=PREDICTORS
 
 
 def table(count, seed=0):
-    """One-hot answers to six questions of four options; the target is additive."""
+    """Return one-hot rows of six decisions with four options, and an additive target."""
     draw = np.random.default_rng(seed)
     answers = draw.integers(0, 4, (count, 6))
     worth = np.random.default_rng(99).normal(size=(6, 4))

@@ -1,4 +1,4 @@
-"""Gathering evidence: trained once, gone on with after a kill, and by a budget."""
+"""Tests of collecting evidence: one training each, resuming after a kill, and budgets."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SMALL = {"top": 2, "seeds": 2, "spread": 2, "recipe": "epochs=3"}
 
 @pytest.fixture(scope="module")
 def gathered(tmp_path_factory):
-    """A study, its evidence, and the trainings that were watched."""
+    """Return a study, its evidence, and the trainings that were watched."""
     study = searched(tmp_path_factory.mktemp("store") / "study.db")
     seen = []
 
