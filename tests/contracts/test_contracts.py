@@ -268,7 +268,7 @@ def test_a_sound_strategy():
         (Remembering(), "keeps something on the instance: its attribute 'size' changed from 3"),
         (Hiding(), "has an argument 'start', which hides the method start()"),
         (Forgetful(), "does not keep its argument 'size' under its name"),
-        (Changing(), "made of its own attributes differs from itself"),
+        (Changing(), "made of its attributes differs from itself"),
         (Global(), "draws from the global generator of random"),
         (Numpy(), "draws from the global generator of numpy"),
         (Fickle(), "the same seed gave another study"),

@@ -35,7 +35,7 @@ def test_cells_are_encoded_by_paths(encoding):
         metric=lambda a: sum(op == "nor_conv_3x3" for op in a.values()),
     )  # fmt: skip
     assert len(study.history.finished) == 16
-    model, known = study._state.model.value
+    model, known = study.state.model.value
     assert (len(known) > 0) == (encoding == "auto")
     width = len(known) or 30
     assert model.predict([[0.0] * width]).mean.shape == (1,)

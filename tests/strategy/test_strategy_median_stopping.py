@@ -29,7 +29,7 @@ def test_median_rule_by_hand():
     for curve in curves:
         trial = study.ask()
         study.tell(trial, {"accuracy": curve[-1]}, curve=[{"accuracy": a} for a in curve])
-    state = study._state
+    state = study.state
     trial = study.ask()
 
     def stops(*values):
@@ -55,8 +55,8 @@ def test_median_rule_minimises_losses():
     for loss in (1.0, 2.0):
         study.tell(study.ask(), {"accuracy": 0.5}, curve=[{"loss": loss}, {"loss": loss}])
     trial = study.ask()
-    assert strategy.stops(study._state, study.searched, trial._replace(curve=[{"loss": 1.6}]))
-    assert not strategy.stops(study._state, study.searched, trial._replace(curve=[{"loss": 1.4}]))
+    assert strategy.stops(study.state, study.searched, trial._replace(curve=[{"loss": 1.6}]))
+    assert not strategy.stops(study.state, study.searched, trial._replace(curve=[{"loss": 1.4}]))
 
 
 def test_stopped_trials_count_by_the_points_that_they_reached():

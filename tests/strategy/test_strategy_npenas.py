@@ -31,7 +31,7 @@ def test_cells_are_read_as_graphs():
         metric=lambda a: sum(op == "nor_conv_3x3" for op in a.values()),
     )  # fmt: skip
     assert without_equals(study)
-    _, frame = study._state.model.value
+    _, frame = study.state.model.value
     assert frame.nodes >= 8 and "input" in frame.labels and "none" not in frame.labels
 
 

@@ -79,7 +79,7 @@ def test_surrogates_that_predict_nothing_give_way_to_evolution():
 
     def mutants(metric, min_skill):
         study = searched(Portfolio(min_skill=min_skill, **SMALL), 50, metric=metric)
-        skills = [one.skill for one in study._state.pool.value.surrogates.values()]
+        skills = [one.skill for one in study.state.pool.value.surrogates.values()]
         return study, max(skills)
 
     _, useless = mutants(noise, -1.0)
@@ -98,10 +98,10 @@ def test_cells_are_read_by_a_network_too():
         return float(sum(op == "nor_conv_3x3" for op in architecture.values()))
 
     both = searched(Portfolio(**SMALL), 14, where=nas.zoo.nasbench201, metric=threes)
-    surrogates = both._state.pool.value.surrogates
+    surrogates = both.state.pool.value.surrogates
     assert set(surrogates) == {"process", "network"} and surrogates["network"].frame.nodes >= 8
     assert len(surrogates["network"].predicted) == len(surrogates["process"].predicted) == 8
-    assert set(searched(Portfolio(**SMALL), 12)._state.pool.value.surrogates) == {"process"}
+    assert set(searched(Portfolio(**SMALL), 12).state.pool.value.surrogates) == {"process"}
     with pytest.raises(StrategyError, match="'network' alone, which reads cells as graphs"):
         searched(Portfolio(surrogates=("network",)), 12)
 
@@ -146,7 +146,7 @@ def test_counts_are_evidence_on_bound_spaces():
         Portfolio(**SMALL), 12, where=cells,
         metric=lambda a: sum(op == "nor_conv_3x3" for op in a.values()) + Random(a.key).random(),
     )  # fmt: skip
-    encoding = study._state.observations.encoding.value
+    encoding = study.state.observations.encoding.value
     assert [part.shape[1] for part in encoding.groups([study.best.architecture])] == [30, 5, 3]
 
 

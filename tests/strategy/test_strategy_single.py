@@ -175,7 +175,7 @@ def test_the_worst_of_the_draw_dies():
         study.tell(child, {"accuracy": 100.0})
         study.ask()
         alive = {
-            study.history.trial(-number).metrics["accuracy"] for _, number in study._state.alive
+            study.history.trial(-number).metrics["accuracy"] for _, number in study.state.alive
         }
         (dead,) = set(map(float, range(count))) - alive
         found[int(parent), int(dead)] += 1
@@ -188,7 +188,7 @@ def test_the_worst_of_the_draw_dies():
 
 def test_a_tournament_population_stays_and_improves():
     study = search(TournamentEvolution(12, 4), 200)
-    state = study._state
+    state = study.state
     assert len(state.alive) == 12
     alive = [study.history.score(study.history.trial(-number)) for _, number in state.alive]
     # The newest member has not been in a tournament.
@@ -259,7 +259,7 @@ def test_only_active_decisions_are_learned():
         study.tell(trial, {"accuracy": trial.architecture.get("width", 0) / 3})
     last = [trial.architecture.get("width", 0) for trial in study.history[-20:]]
     assert np.mean(last) > 2.5
-    assert set(study._state.logits) == {"deep", "width"}
+    assert set(study.state.logits) == {"deep", "width"}
 
 
 def test_every_kind_of_decision_has_options():

@@ -68,7 +68,7 @@ def test_what_does_not_order_the_first_results_is_dropped(told, kept):
 
     strategy = Portfolio(mutants=8, fresh=4, evidence=flow, surrogates=("process",), min_skill=0.5)
     study = searched(strategy, JUDGED + 2, where=SMALL, metric=metric)
-    assert (study._state.observations.encoding.value._scores is not None) == kept
+    assert (study.state.observations.encoding.value._scores is not None) == kept
 
 
 def test_laws():
@@ -100,4 +100,4 @@ def test_images_are_part_of_what_a_study_is():
 
 def test_nothing_is_scored_to_spread_the_first_trials():
     study = searched(Portfolio(evidence="scores"), 5, where=CELLS, metric=lambda cell: len(cell))
-    assert not study._state.observations.encoding.value._scores._known
+    assert not study.state.observations.encoding.value._scores._known

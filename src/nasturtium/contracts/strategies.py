@@ -146,7 +146,7 @@ def _check_constructor(strategy: Strategy) -> None:
             arguments[parameter.name] = getattr(strategy, parameter.name)
     require(
         alike(vars(kind(**arguments)), vars(strategy)),
-        f"{kind.__name__} made of its own attributes differs from itself ({vars(strategy)!r}); "
+        f"{kind.__name__} made of its attributes differs from itself ({vars(strategy)!r}); "
         "constructors only store",
     )
 

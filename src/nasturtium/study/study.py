@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
@@ -20,6 +18,7 @@ from nasturtium.study.event import Event
 from nasturtium.study.event_order import damaged_log, order_problem
 from nasturtium.study.fidelity import FULL
 from nasturtium.study.files import Files
+from nasturtium.study.garbage_collection import without_garbage_collection
 from nasturtium.study.history import History
 from nasturtium.study.objective import Objective, parse_constraint, parse_objective
 from nasturtium.study.proposer import Proposer, Trains
@@ -27,6 +26,7 @@ from nasturtium.study.screening import Screen, reject
 from nasturtium.study.stores.base import Store
 from nasturtium.study.stores.open_store import open_store
 from nasturtium.study.strategy import Strategy
+from nasturtium.study.strategy_state import StrategyState
 from nasturtium.study.trial import Arm, Outcome, Proposal, Trial
 from nasturtium.study.trial_counts import TrialCounts
 from nasturtium.study.validate import (
@@ -113,10 +113,7 @@ class Study:
         self._screen = screen
         self._proposer = Proposer(space, strategy, seed, trains)
         self._counts = TrialCounts(self.history)
-        self._state = strategy.start()
-        self._stale = False  # whether the state has seen trials that were removed again
-        learns = type(strategy).update is not Strategy.update
-        self._update = strategy.update if learns else None
+        self._state = StrategyState(strategy, self._replay)
         with without_garbage_collection():
             self._restore()
         self._waiting = deque(self.history.pending)
@@ -148,7 +145,7 @@ class Study:
         Raises:
             StrategyError: the free metrics of thousands of proposals in a row violate constraints.
         """
-        self._refresh_state()
+        self._state.refresh()
         while self._waiting:
             trial = self._waiting.popleft()
             if trial.number in self.history._pending:
@@ -161,11 +158,12 @@ class Study:
                 self.store.append(self.name, events)
         except BaseException:
             self.history._remove_from(first)  # trials exist only if they are logged
-            self._stale |= any(event.kind == "rejected" for event in events)
+            if any(event.kind == "rejected" for event in events):
+                self._state.invalidate()
             raise
         if asked is not None:
             self._counts.add(asked)
-            self._update_state(asked)
+            self._state.update(self.searched, asked)
         elif len(events) >= REJECTIONS:
             raise StrategyError(
                 f"{REJECTIONS:,} proposals in a row violate the constraints "
@@ -184,7 +182,8 @@ class Study:
         history, screen = self.history, self._screen
         while len(events) < REJECTIONS:
             number = len(history._trials)
-            trial = self._proposer.next_trial(arm, number, self._state, self.searched)
+            state = self._state.value
+            trial = self._proposer.next_trial(arm, number, state, self.searched)
             if trial is None:
                 return None
             rejected = None if screen is None else reject(trial, screen, history.constraints)
@@ -194,7 +193,7 @@ class Study:
                 return trial
             events.append(Event("rejected", rejected))
             history._insert(rejected)
-            self._update_state(rejected)
+            self._state.update(self.searched, rejected)
         return None
 
     def confirm(self, count: int) -> Trial | None:
@@ -286,7 +285,7 @@ class Study:
         self._record(Outcome(trial.number, numbers, points, {}, line, *times, epochs))
 
     def _record(self, outcome: Outcome) -> None:
-        self._refresh_state()
+        self._state.refresh()
         number = outcome.number
         if number not in self.history._pending:
             raise StrategyError(
@@ -322,28 +321,21 @@ class Study:
         self.history._insert(trial)
         if trial.state == "pending":
             self._counts.add(trial)
-        self._update_state(trial)
+        self._state.update(self.searched, trial)
 
     def _apply_outcome(self, outcome: Outcome) -> None:
         trial = self.history._complete(outcome)
         self._counts.complete(trial)
-        self._update_state(trial)
+        self._state.update(self.searched, trial)
 
-    def _update_state(self, trial: Trial) -> None:
-        """Pass an event of the search to the strategy."""
-        if self._update is not None and trial.arm == "search":
-            self._state = self._update(self._state, self.searched, trial)
-
-    def _refresh_state(self) -> None:
-        """Compute the state from the log again if it has seen trials that were removed."""
-        if self._stale and self._update is not None:
-            objectives, constraints = self.history.objectives, self.history.constraints
-            limits = [one for one in constraints if one not in objectives]
-            self._state = Study(
-                self.space, self.strategy, objectives=objectives, constraints=limits,
-                store=self.store, name=self.name, seed=self.seed,
-            )._state  # fmt: skip
-        self._stale = False
+    def _replay(self) -> Any:
+        """Return the strategy's state, computed from the log again."""
+        objectives, constraints = self.history.objectives, self.history.constraints
+        limits = [one for one in constraints if one not in objectives]
+        return Study(
+            self.space, self.strategy, objectives=objectives, constraints=limits,
+            store=self.store, name=self.name, seed=self.seed,
+        ).state  # fmt: skip
 
     # -- results --------------------------------------------------------------------------------
 
@@ -376,8 +368,8 @@ class Study:
     @property
     def state(self) -> Any:
         """The strategy's state after the events so far."""
-        self._refresh_state()
-        return self._state
+        self._state.refresh()
+        return self._state.value
 
     @property
     def best(self) -> Trial:
@@ -410,15 +402,3 @@ class Study:
         early = f", {stopped} stopped early" if stopped else ""
         done = f"{len(history.finished)} of {len(history)} trials finished"
         return f"<study {self.name}: {done}{early}>"
-
-
-@contextmanager
-def without_garbage_collection() -> Iterator[None]:
-    """Disable Python's cyclic garbage collector, whose passes slow down as records accumulate."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
