@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from nasturtium.architecture import Architecture
+from nasturtium.study.history import History
 from nasturtium.study.objective import Objective
 from nasturtium.study.trial import Trial
 
-__all__ = ["Screen", "reject"]
+__all__ = ["Screen", "explain_rejections", "reject"]
 
 Screen = Callable[[Architecture], Mapping[str, float]]
 
@@ -28,3 +29,12 @@ def reject(trial: Trial, screen: Screen, constraints: Sequence[Objective]) -> Tr
             reason = f"{constraint.metric} = {value:g}, bound {constraint}"
             return trial._replace(state="rejected", metrics=metrics, error=reason)
     return None
+
+
+def explain_rejections(count: int, history: History) -> str:
+    """Return the message for a number of proposals in a row that were rejected."""
+    return (
+        f"{count:,} proposals in a row violate the constraints "
+        f"{', '.join(map(str, history.constraints))} (the last: {history[-1].error}); loosen a "
+        "constraint or restrict the space"
+    )

@@ -22,7 +22,7 @@ from nasturtium.study.garbage_collection import without_garbage_collection
 from nasturtium.study.history import History
 from nasturtium.study.objective import Objective, parse_constraint, parse_objective
 from nasturtium.study.proposer import Proposer, Trains
-from nasturtium.study.screening import Screen, reject
+from nasturtium.study.screening import Screen, explain_rejections, reject
 from nasturtium.study.stores.base import Store
 from nasturtium.study.stores.open_store import open_store
 from nasturtium.study.strategy import Strategy
@@ -165,11 +165,7 @@ class Study:
             self._counts.add(asked)
             self._state.update(self.searched, asked)
         elif len(events) >= REJECTIONS:
-            raise StrategyError(
-                f"{REJECTIONS:,} proposals in a row violate the constraints "
-                f"{', '.join(map(str, self.history.constraints))} (the last: "
-                f"{self.history[-1].error}); loosen a constraint or restrict the space"
-            )
+            raise StrategyError(explain_rejections(REJECTIONS, self.history))
         return asked
 
     def _propose(self, arm: Arm, events: list[Event]) -> Trial | None:
@@ -209,9 +205,8 @@ class Study:
         candidate = next_candidate(self.history, count)
         if candidate is None:
             return None
-        return self._ask_for(
-            Proposal(candidate.architecture, candidate.proposal.fidelity), "confirm"
-        )
+        proposal = Proposal(candidate.architecture, candidate.proposal.fidelity)
+        return self._ask_for(proposal, "confirm")
 
     def add(self, architecture: Architecture, arm: Arm) -> Trial:
         """Ask for a given architecture outside the search, e.g. as a reference."""
