@@ -1,4 +1,4 @@
-"""What tests share: a state folder of their own, a PostgreSQL server, and what Ctrl-C does."""
+"""Fixtures of all tests: a separate state folder, a PostgreSQL server, the default of Ctrl-C."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Postgres:
         return f"postgresql+psycopg://nas:{secret}@127.0.0.1:{self.port}/{database}"
 
     def ask(self, statement: str) -> list[tuple]:
-        """Run a statement as the owner, on a connection of its own."""
+        """Run a statement as the owner, on a separate connection."""
         import psycopg
 
         settings = {"host": "127.0.0.1", "port": self.port, "user": "nas", "password": PASSWORD}
@@ -73,7 +73,7 @@ class Postgres:
             return cursor.fetchall() if cursor.description else []
 
     def database(self) -> str:
-        """The address of a new, empty database."""
+        """Return the address of a new, empty database."""
         self.made += 1
         self.ask(f"CREATE DATABASE runs{self.made}")
         return self.address(f"runs{self.made}")
@@ -90,7 +90,7 @@ class Postgres:
 
 
 def _programs() -> Path | None:
-    """The folder of the server's programs, which Debian keeps off the path."""
+    """Return the folder of the server's programs, which Debian keeps off the path."""
     found = shutil.which("initdb")
     folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: path.parent.name)
     folders += [Path(found).resolve().parent] if found else []
@@ -99,7 +99,7 @@ def _programs() -> Path | None:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """A PostgreSQL server; tests that ask for it are skipped where there is none."""
+    """Start a PostgreSQL server; skip the tests that request it if there is none."""
     programs = _programs()
     if programs is None:
         pytest.skip("there is no PostgreSQL server; on Debian: apt install postgresql")

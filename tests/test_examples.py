@@ -58,7 +58,7 @@ def test_the_python_of_a_page_runs(page: Path, tmp_path: Path) -> None:
 
 
 def test_files_that_pages_show_are_the_files() -> None:
-    """A block that opens with an example's name is part of it, word for word."""
+    """Check that a block that opens with an example's name is part of it, word for word."""
     for page in PAGES:
         for block in BLOCK.findall(page.read_text()):
             if found := PART.match(block):

@@ -45,7 +45,7 @@ sys.exit(soak_fuzz.main(["--cases", "9"]))
 
 
 def ran(*words: str) -> tuple[int, list[str]]:
-    """The exit code of a program, and its lines."""
+    """Run a program, and return its exit code and its lines."""
     done = subprocess.run(
         [sys.executable, *words],
         cwd=ROOT,

@@ -52,7 +52,7 @@ def run_names(case: Case) -> str:
 
 
 def _part(case: Case, told: str) -> str:
-    """A text that names a part, or gives settings."""
+    """Try a text that names a part, or gives settings."""
     rng = case.rng
     kind = rng.choice(sorted(NAMES))
     if rng.random() < 0.7:
@@ -103,7 +103,7 @@ def _address(case: Case, told: str) -> str:
 
 
 def _called(case: Case, told: str) -> str:
-    """A study, data, classes, metrics or files that are called so."""
+    """Run a case whose study, data, classes, metrics or files have this name."""
     rng = case.rng
     plain = word(rng)
     drawn = rng.random()

@@ -146,7 +146,7 @@ def _repair(case: Case, path: Path, known: list[tuple[str, Any]], sealed: bool) 
 
 
 def _content(path: Path) -> Any:
-    """The rows of a log, or the bytes of a file that has none."""
+    """Return the rows of a log, or the bytes of a file without one."""
     try:
         with _connected(path) as connection:
             return connection.execute("SELECT * FROM event LIMIT 1000").fetchall()
@@ -168,7 +168,7 @@ def _events(path: Path, study: str) -> list[tuple[str, Any]]:
 
 
 def _compare(path: Path, known: list[tuple[str, Any]]) -> None:
-    """What is read of a store whose digests were left is the beginning of what was written."""
+    """Check that events read from a log with stale digests are the first that were written."""
     try:
         found = _events(path, "s")
     except StoreError:

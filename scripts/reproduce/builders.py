@@ -1,10 +1,10 @@
-"""Try 50,000 random builders under all laws of spaces (tests/space/builders.py).
+"""Test 50,000 random builders under all laws of spaces (tests/space/builders.py).
 
 About an hour of one core. The examples are the same on every machine.
 
     scripts/reproduce/run builders
     scripts/reproduce/run builders --number 200000
-    scripts/reproduce/run builders --shrink      make what fails as small as possible
+    scripts/reproduce/run builders --shrink      make a failing example as small as possible
 """
 
 from __future__ import annotations

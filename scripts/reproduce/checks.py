@@ -1,9 +1,9 @@
-"""Check every search space at every size of image: each option is built and run.
+"""Check every search space at several image sizes: build and run each option.
 
 A space passes at a size if every option that discovery found is part of a network that was built
 and run on the meta device and gives one number for each class, and if so do random networks.
-Spaces that grow are tried by every mutation. A network that does not fit is an
-error that names the decision or the mutation; the script prints it and ends with exit code 1.
+Spaces that grow are tested with every mutation. A network that does not fit is an error that names
+the decision or the mutation; the script prints it and ends with exit code 1.
 
     python scripts/reproduce/checks.py --sizes 8 28 32 224
 """

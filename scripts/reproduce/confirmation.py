@@ -1,14 +1,14 @@
-"""Gain of confirming the best candidates: the answer of a search on tables, at equal budget.
+"""Gain of confirming the best candidates of a search, on tables at equal budget.
 
-    NASTURTIUM_DATA=... python scripts/reproduce/confirm.py --runs 60 --seed 5
+    NASTURTIUM_DATA=... python scripts/reproduce/confirmation.py --runs 60 --seed 5
 
 A search of N trials gives its highest estimate. It is compared with the same search of N - k trials
-whose k best candidates are estimated again, and whose answer has the best mean. The table says
-what each answer is worth in truth. Differences are paired by seed, with 95 % intervals. A table
-whose queries have no noise answers a confirmation with the same number; after two of those the
-search stops asking, and only the trials that were kept for it are lost. "12 epochs, noise" adds to
-the 12-epoch accuracies of NAS-Bench-201 what a validation set of 1,000 images would add to each
-training: independent normal errors with the standard deviation of a share.
+whose k best candidates are estimated again, and whose answer has the best mean. The table gives the
+true value of each answer. Differences are paired by seed, with 95 % intervals. A table whose
+queries have no noise returns the same number for a confirmation. After two of these, the search
+requests no more, and only the trials that were reserved for confirmation are lost. "12 epochs,
+noise" adds to the 12-epoch accuracies of NAS-Bench-201 what a validation set of 1,000 images would
+add to each training: independent normal errors with the standard deviation of a share.
 """
 
 from __future__ import annotations

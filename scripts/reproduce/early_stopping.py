@@ -1,10 +1,10 @@
-"""Savings and losses of stopping hopeless trainings early, on real trainings.
+"""Savings and losses of stopping trainings early, on real trainings.
 
-The portfolio searches scikit-learn's digits with ``stop_below`` as it is and with 0 (everything is
-trained to the end), same seeds, one worker. It prints the share of the epochs that were trained,
-and the validation accuracy of the best network, trained in full.
+The portfolio searches scikit-learn's digits with the default ``stop_below`` and with 0 (everything
+is trained to the end), the same seeds, and one worker. It prints the share of the epochs that were
+trained, and the validation accuracy of the best network.
 
-    OMP_NUM_THREADS=1 python scripts/reproduce/hope.py --seeds 5
+    OMP_NUM_THREADS=1 python scripts/reproduce/early_stopping.py --seeds 5
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
-"""Error rates of the verdict on NAS-Bench-201: thousands of studies of which the truth is known.
+"""Error rates of the verdict on NAS-Bench-201: thousands of studies whose truth is known.
 
-Each simulated study searches by the 12-epoch validation accuracy; its networks are trained in full
-by looking up the runs after 200 epochs, with as many seeds as the table has. Three searches:
+Each simulated study searches by the 12-epoch validation accuracy. Its networks are retrained by
+looking up the runs after 200 epochs, with as many seeds as the table has. Three searches:
 
-``random``     random search that does not say so: *better* is false, whatever it found
+``random``     random search under another name: *better* is false, whatever it found
 ``plateau``    draws from the 8th to the 12th percentile of the space: its trials are better than
                random ones, its best is not: *better* is false here as well
 ``evolution``  regularised evolution, P=20, S=5: how often *better* is found is the power
 
-The last column is what must not be done: a plain t-test of the search's k best against the k best
-of the smaller control.
+The last column shows a test that must not be used: a plain t-test of the search's k best against
+the k best of the smaller control.
 
     NASTURTIUM_DATA=... python scripts/reproduce/evidence_verdict.py --studies 1000
 """

@@ -1,4 +1,4 @@
-"""Hold multi-objective strategies against pymoo's, and against random search on real tables.
+"""Compare multi-objective strategies with pymoo's, and with random search on real tables.
 
 ``pymoo``: NSGA-II on ZDT1 to ZDT3, DTLZ2 and NAS-Bench-201 (error, multiply-accumulates), and
 NSGA-III on DTLZ2, with pymoo's settings: the hypervolume of the last population, and the 95 %

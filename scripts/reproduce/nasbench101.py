@@ -1,4 +1,4 @@
-"""Hold multi-fidelity strategies against random search on 30,001 cells of NAS-Bench-101.
+"""Compare multi-fidelity strategies with random search on 30,001 cells of NAS-Bench-101.
 
 Equal simulated machine-seconds for all, on one machine and shared by several; the interval is that
 of the paired difference to random search over the runs.
@@ -49,7 +49,7 @@ def main() -> None:
     if given.only:
         strategies = {name: strategies[name] for name in ("random", *given.only)}
     bench = NASBench101()
-    print("| lanes | seconds | strategy | trials | mean % | minus random | 95 % interval |")
+    print("| machines | seconds | strategy | trials | mean % | minus random | 95 % interval |")
     print("|---|---|---|---|---|---|---|")
     start = time.perf_counter()
     for lanes in given.lanes:

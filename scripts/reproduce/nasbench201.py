@@ -2,7 +2,7 @@
 
 Two protocols. *validation*: a query is the 12-epoch validation accuracy, the report is the mean
 test accuracy after 200 epochs (Dong & Yang 2020). *oracle*: the query is the reported number, so
-that search code is tested without noise. The rows to hold were simulated independently, 500 runs
+that search code is tested without noise. The expected rows were simulated independently, 500 runs
 each, from the same public table; "published" is the paper's own search table, where the budget is
 12,000 simulated seconds (106 queries on average).
 
@@ -174,7 +174,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     rows = []
-    print("| protocol | data set | strategy | N | to hold | here | std | allowed | holds |")
+    print("| protocol | data set | strategy | N | expected | here | std | tolerance | within |")
     print("|---|---|---|---|---|---|---|---|---|")
     for part in given.parts or parts:
         start = time.perf_counter()

@@ -73,22 +73,22 @@ def ablations(bench: Benchmark) -> dict[str, Strategy]:
     scored = {}
     if isinstance(bench, NASBench201):
         scored = {
-            "with scores": Portfolio(evidence=WithScores(bench)),
-            "with scores without labels": Portfolio(evidence=WithScores(bench, LABEL_FREE)),
-            "with scores, without fresh draws": Portfolio(evidence=WithScores(bench), fresh=0),
+            "with proxies": Portfolio(evidence=WithScores(bench)),
+            "with label-free proxies": Portfolio(evidence=WithScores(bench, LABEL_FREE)),
+            "with proxies, without uniform draws": Portfolio(evidence=WithScores(bench), fresh=0),
         }
     return {
         "portfolio": Portfolio(evidence=free),
         **scored,
         "ten trials before surrogates": Portfolio(evidence=free, start_with=10),
-        "without evidence": Portfolio(evidence="none"),
-        "the process alone": Portfolio(evidence=free, surrogates=("process",)),
-        "the network alone": Portfolio(evidence=free, surrogates=("network",)),
-        "a forest alone": Portfolio(evidence=free, surrogates=("forest",)),
-        "never in doubt": Portfolio(evidence=free, min_skill=-1.0),
-        "always in doubt": Portfolio(evidence=free, min_skill=1.0),
-        "draws instead of improvement": Portfolio(evidence=free, acquisition="thompson"),
-        "without fresh draws": Portfolio(evidence=free, fresh=0),
+        "without counts": Portfolio(evidence="none"),
+        "Gaussian process alone": Portfolio(evidence=free, surrogates=("process",)),
+        "graph network alone": Portfolio(evidence=free, surrogates=("network",)),
+        "random forest alone": Portfolio(evidence=free, surrogates=("forest",)),
+        "fallback never": Portfolio(evidence=free, min_skill=-1.0),
+        "fallback always": Portfolio(evidence=free, min_skill=1.0),
+        "Thompson sampling instead of EI": Portfolio(evidence=free, acquisition="thompson"),
+        "without uniform draws": Portfolio(evidence=free, fresh=0),
         "uniform draws, no mutants": Portfolio(evidence=free, mutants=1, fresh=200),
     }
 
@@ -130,11 +130,11 @@ def main() -> None:
     for bench in benches:
         strategies = ablations(bench)
         if given.part != "ablate":
-            wanted = ("portfolio", "with scores without labels", "with scores")
+            wanted = ("portfolio", "with label-free proxies", "with proxies")
             kept = [name for name in wanted if name in strategies]
             strategies = {**others(), **{name: strategies[name] for name in kept}}
         if given.part == "tables":
-            strategies["portfolio, without evidence"] = Portfolio(evidence="none")
+            strategies["portfolio, without counts"] = Portfolio(evidence="none")
             if not hasattr(bench.space, "neighbours"):
                 del strategies["local search"]
         rows(bench, strategies, given.at, given.runs, given.seed)

@@ -1,4 +1,4 @@
-"""Hold surrogates, and the strategies that search with them, against random search and evolution.
+"""Compare surrogates, and the strategies that use them, with random search and evolution.
 
 *fit*: Spearman's correlation of predictions with unseen 12-epoch accuracies of NAS-Bench-201, by
 the number of points, with processor time. *search*: strategies on the published protocol (12-epoch

@@ -1,12 +1,12 @@
-"""Score all 15,625 networks of NAS-Bench-201 at their initial weights, and hold the scores up.
+"""Compute zero-cost proxies of all 15,625 networks of NAS-Bench-201, and correlate them.
 
-*fill*: every score of ``nasturtium.proxy.scores``, for each of the 6,466 distinct cells but naswot,
-which hears what leads nowhere as well and is taken of each cell; networks are those of the
-benchmark (16 channels, five cells a stage), one draw of weights, 32 training images of CIFAR-10.
-An interrupted run resumes; about 0.5 s of one core a network, an hour in all. *correlate*:
-Spearman's correlation with the test accuracies of the table, with those of parameters and
-multiply-accumulates beside them, and with the scores of the same name that others published for
-725 of the networks (Krishnakumar et al. 2022, "NAS-Bench-Suite-Zero").
+*fill*: every score of ``nasturtium.proxy.scores`` for each of the 6,466 distinct cells. naswot also
+depends on operations whose output is not used, so it is computed for each cell. Networks are those
+of the benchmark (16 channels, five cells a stage), one draw of weights, 32 training images of
+CIFAR-10. An interrupted run resumes; about 0.5 s of one core a network, an hour in all.
+*correlate*: Spearman's correlation with the test accuracies of the table, the same for parameters
+and multiply-accumulates, and the correlation with the published scores of the same name for 725 of
+the networks (Krishnakumar et al. 2022, "NAS-Bench-Suite-Zero").
 
     NASTURTIUM_DATA=... OMP_NUM_THREADS=1 python scripts/reproduce/proxies.py fill
     NASTURTIUM_DATA=... python scripts/reproduce/proxies.py correlate
@@ -116,7 +116,7 @@ def correlate(out: Path) -> None:
     columns = {f"sub_cifar10_{name}": (-1,) for name in (*PUBLISHED.values(), "index")}
     others = table("nb201/nasbench201_zerocost.npz", None, columns)
     index = others["sub_cifar10_index"]
-    print(f"{int(done.sum()):,} networks; those that a score is not defined for rank last")
+    print(f"{int(done.sum()):,} networks; networks without a defined score rank last")
     print("| score | defined | CIFAR-10 | CIFAR-100 | ImageNet16-120 | its best tenth, CIFAR-10 "
           "| with the published |\n|---|---|---|---|---|---|---|")  # fmt: skip
     best = truth["cifar10_test_acc_200_mean"] >= np.quantile(

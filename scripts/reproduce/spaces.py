@@ -1,4 +1,4 @@
-"""Try every search space: sizes, speeds, and that costs from blocks are those of the networks.
+"""Measure every search space: sizes, speeds, and whether costs from blocks equal those of networks.
 
 For random networks of every space it compares, without any difference allowed,
 
@@ -9,7 +9,7 @@ For random networks of every space it compares, without any difference allowed,
 It times sampling, mutating and counting, in processor time. Networks take images of 3 x 32 x 32
 and have 10 classes by default.
 
-    python scripts/reproduce/spaces.py --samples 1000 --out docs/methods/spaces.md
+    python scripts/reproduce/spaces.py --samples 1000 --out docs/methods/search_spaces.md
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from nasturtium.run.names import NAMES
 from nasturtium.space.choice import ChoiceSpace
 
 HEAD = (
-    "| space | architectures | decisions | parameters: least, middle, most | sampling | mutation "
+    "| space | architectures | decisions | parameters: least, median, most | sampling | mutation "
     "| cost from blocks | cost of the network |\n|---|---|---|---|---|---|---|---|"
 )
 

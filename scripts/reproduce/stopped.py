@@ -1,11 +1,10 @@
-"""Surrogates and trainings that were stopped early: what to learn from them, on NAS-Bench-201.
+"""Four ways in which surrogates learn from stopped trainings, on NAS-Bench-201.
 
 The portfolio searches a table whose trainings report twice: the validation accuracy after 12 epochs
-(of a schedule of 12) and that of one run of 200. A training may be ended after the first. Compared
-are four ways to deal with what was ended: ``predicted``, the end that a line through the others
-predicts (what the portfolio does); ``dropped``, nothing is learned; ``early``, the early value
-counts as the final one; ``none``, nothing is ended. Same seeds; the cost is in trainings of
-200 epochs.
+(of a schedule of 12) and that of one run of 200. A training may be stopped after the first. Four
+ways are compared: ``predicted``, the final value that the regression predicts (the portfolio does
+this); ``dropped``, nothing is learned; ``early``, the early value counts as the final one;
+``none``, nothing is stopped. Same seeds; the cost is in trainings of 200 epochs.
 
     NASTURTIUM_DATA=... OMP_NUM_THREADS=1 python scripts/reproduce/stopped.py --runs 16
 """

@@ -17,7 +17,7 @@ def points(count=12, seed=0):
 
 
 def dense(x, y, new, noise=0.1):
-    """The textbook: mean, covariance and log evidence, with the targets' scale at its best."""
+    """Compute mean, covariance and log evidence by the textbook, at the targets' best scale."""
 
     def squares(a, b):
         return ((a[:, None, :].astype(float) - b[None]) ** 2).sum(2)
@@ -62,7 +62,7 @@ def test_a_group_that_says_nothing_has_little_weight():
 
 
 def test_hamming_distance():
-    """On one-hot answers the kernel depends on the number of answers that differ alone."""
+    """Check that the kernel of one-hot rows depends only on the number of different decisions."""
     x = np.eye(3, dtype=np.float32)[[[0, 0, 0], [1, 0, 0], [0, 2, 0], [1, 2, 1]]].reshape(4, -1)
     fitted = ONE.fit(x, [0.0, 1.0, 2.0, 3.0])
     kernel = fitted._kernel([x], [x])

@@ -64,7 +64,7 @@ def random_graph(draw):
 
 
 def test_graph_networks_read_edges():
-    """The target counts edges between nodes of one kind, which labels alone do not tell."""
+    """Use a target that counts edges between nodes of one kind, which labels alone do not show."""
     draw = np.random.default_rng(0)
     graphs = [random_graph(draw) for _ in range(200)]
     y = np.array([sum(g.labels[s] == "x" for s, _ in g.edges) for g in graphs], dtype=float)

@@ -147,7 +147,7 @@ def test_scores_say_what_they_cannot_give():
 
 
 class Attended(torch.nn.Module):
-    """Attention, whose first product has a weight that is no layer's, and a function of ReLU."""
+    """Attention, whose first product has a weight outside any layer, and a function of ReLU."""
 
     def __init__(self, split: bool) -> None:
         super().__init__()

@@ -38,7 +38,7 @@ def test_columns_hold_every_trial_and_no_number_that_is_not_finite():
     trials = data["trials"]
     assert trials["number"] == [0, 1, 2, 3]
     assert trials["arm"] == [0, 1, 0, 0] and trials["state"] == [1, 2, 1, 0]
-    assert trials["ok"] == [1, 0, 0, 0]  # the third breaks its bound
+    assert trials["ok"] == [1, 0, 0, 0]  # the third violates its constraint
     assert trials["error"] == [-1, 0, -1, -1] and data["errors"] == ["it broke"]
     metrics = {metric["name"]: metric for metric in data["metrics"]}
     assert list(metrics) == ["accuracy", "params"]  # loss has no finite value at all

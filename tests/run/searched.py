@@ -1,4 +1,4 @@
-"""A driver of ``nas.search`` and ``nas.finish`` that is there to be killed, with real training.
+"""A driver of ``nas.search`` and ``nas.retrain`` that is there to be killed, with real training.
 
 ``python searched.py CASE STORE SIDE [POINT[:N]]``; see :mod:`driven`.
 """

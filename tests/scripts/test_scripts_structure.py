@@ -37,7 +37,7 @@ def silent():
 
 @pytest.fixture
 def package(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    """A package under a name of its own, since examples are looked for by importing it."""
+    """Create a package with a unique name, because examples are found by importing it."""
     name = re.sub(r"\W", "_", f"package_{request.node.name}")
     files = {
         "__init__.py": FACE.format(name=name),

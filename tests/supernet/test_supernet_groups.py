@@ -19,13 +19,13 @@ from nasturtium.supernet.supernet import Supernet
 
 
 def conv(outputs: int, group: int, kernel: int = 1, inputs: int | None = None) -> nn.Conv2d:
-    """A convolution with so many input channels in each group."""
+    """Return a convolution with so many input channels in each group."""
     inputs = inputs or outputs
     return nn.Conv2d(inputs, outputs, kernel, bias=False, groups=inputs // group)
 
 
 def kept(*modules: nn.Module) -> tuple[Store, list[ParameterSpec]]:
-    """A store for networks with one layer each, called ``layer``, and the layers' weights."""
+    """Return a store for networks with one layer, called ``layer``, and the layers' weights."""
     met = [[place.piece for place in parameter_specs(module, "layer")] for module in modules]
     store = Store()
     store.reserve([piece for network in met for piece in network])
@@ -34,7 +34,7 @@ def kept(*modules: nn.Module) -> tuple[Store, list[ParameterSpec]]:
 
 
 def masked(dense: Tensor, groups: int) -> Tensor:
-    """The weight of a dense convolution with zeros between different groups."""
+    """Return the weight of a dense convolution with zeros between different groups."""
     rows, columns = dense.shape[0] // groups, dense.shape[1] // groups
     mask = torch.kron(torch.eye(groups), torch.ones(rows, columns))
     return dense * mask[:, :, None, None]
@@ -116,7 +116,7 @@ layers = st.lists(
 @given(layers)
 @settings(max_examples=60, deadline=None)
 def test_never_more_room_than_apart_and_never_less_shared(sizes: list[tuple[int, int]]) -> None:
-    """As if every number of channels per group had weights of its own, shared by leading rows."""
+    """Compare with separate weights for each number of channels per group, shared by rows."""
     modules = [conv(number * group, group) for number, group in sizes]
     store, met = kept(*modules)
     apart: dict[tuple[bool, int], int] = {}
@@ -137,7 +137,7 @@ def test_never_more_room_than_apart_and_never_less_shared(sizes: list[tuple[int,
 
 
 def test_a_wide_depthwise_layer_and_a_narrow_grouped_one_stay_apart() -> None:
-    """One tensor for both would be as wide as the one and as deep as the other."""
+    """Check two layers for which one tensor would be as wide as one and as deep as the other."""
     store, (wide, narrow) = kept(conv(512, 1), conv(32, 16))
     assert store.key(wide) != store.key(narrow)
     assert store.numel() == 512 + 32 * 16

@@ -1,4 +1,4 @@
-"""What a supernet reaches, reports and refuses: its survey, its audit, its limits."""
+"""Tests of the coverage sample of a supernet, its audit and its limits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NB201 = nas.zoo.nasbench201.bind(cells=1, channels=4, classes=4, inputs=(3, 8, 8
 
 @nas.space
 def told(choose: Any, *, inputs: tuple[int, ...], classes: int) -> Any:
-    """A builder that is told what is joined, and asks for the operations of these only."""
+    """Ask only for the operations of the inputs that are joined."""
     labels = ("a", "b", "c")
     ops = {"conv": nas.block(nn.Conv2d, 3, 3, 1), "skip": nas.block(nn.Identity)}
     joined = choose.subset("merge", labels, least=1, most=2)
@@ -32,7 +32,7 @@ def told(choose: Any, *, inputs: tuple[int, ...], classes: int) -> Any:
 
 
 def absent() -> nn.Module:
-    raise AssertionError("what is not joined is not built")
+    raise AssertionError("an input that is not joined is built")
 
 
 class Thrice(nn.Module):
@@ -79,7 +79,7 @@ def test_audit_adds_up_and_says_why() -> None:
 
 @nas.space
 def rare(choose: Any, *, inputs: tuple[int, ...], classes: int) -> Any:
-    """One conjunction of eight answers in 4^8 has a wider layer."""
+    """Build a wider layer for one conjunction of eight decisions in 4^8."""
     answers = [choose(f"q{index}", ("a", "b", "c", "d")) for index in range(8)]
     width = 16 if "".join(answers) == "bcbdbcba" else 8
 

@@ -45,7 +45,7 @@ def skip(width: int) -> nn.Module:
 
 @nas.space
 def mixed(choose: Any, *, inputs: tuple[int, ...], classes: int) -> Any:
-    """A value, a module question in a scope, and a join."""
+    """Ask for a value, a module in a scope, and a join."""
     width = choose("width", (4, 8))
     with choose.scope("cell"):
         op = choose.module("op", {"conv": nas.block(conv), "skip": nas.block(skip)})
@@ -155,7 +155,7 @@ def test_the_strongest_are_derived() -> None:
 
 
 def test_restricted_and_tied_spaces() -> None:
-    """A restricted join takes its own tensors; a tied question has its leader's alpha."""
+    """Check that a restricted join takes its own tensors, a tied decision its leader's alpha."""
     narrow = mixed.restrict({"cell.merge": ("x", "xy"), "width": 4})
     network = relax(narrow, Softmax())
     network(batch()[0])
@@ -170,7 +170,7 @@ def test_restricted_and_tied_spaces() -> None:
 
 
 def test_a_method_can_sample_skip_options_and_build_them_differently() -> None:
-    """The hooks that sampling methods (GDAS) and partial channels (PC-DARTS) need."""
+    """Check the hooks that sampling methods (GDAS) and partial channels (PC-DARTS) need."""
 
     @final
     class Sampled(Relaxation):

@@ -44,7 +44,7 @@ def test_what_is_written_in_is_what_is_cut(
 
 
 def kept(*modules: nn.Module) -> tuple[Store, list[list[ParameterSpec]]]:
-    """A store for networks with one layer each, called ``layer``."""
+    """Return a store for networks with one layer each, called ``layer``."""
     met = [
         [place.piece for place in parameter_specs(nn.Sequential(), "")]
         + [place.piece for place in parameter_specs(module, "layer")]
