@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 # Imported at once: the decorator shares its name with a package, which would hide it if that
 # package were loaded first. It needs no torch.
-from nasturtium.space.choice import space as space
+from nasturtium.space.decorator import space as space
 
 # "import nasturtium.space.zoo as zoo" looks for zoo in what nasturtium.space is, the decorator, and
 # then among the imported modules, under the name that it finds there.
@@ -59,12 +59,12 @@ if TYPE_CHECKING:  # what type checkers and editors see of the table below
     from nasturtium.run.search import search as search
     from nasturtium.sklearn import NasturtiumClassifier as NasturtiumClassifier
     from nasturtium.space.base import Space as Space
-    from nasturtium.space.choice import ChoiceSpace as ChoiceSpace
+    from nasturtium.space.choice_space import ChoiceSpace as ChoiceSpace
     from nasturtium.space.choose import Reading as Reading
-    from nasturtium.space.graph import GraphSpace as GraphSpace
-    from nasturtium.space.ops import Classifier as Classifier
-    from nasturtium.space.pool import PoolSpace as PoolSpace
-    from nasturtium.space.recipe import recipe as recipe
+    from nasturtium.space.graph_space import GraphSpace as GraphSpace
+    from nasturtium.space.operations import Classifier as Classifier
+    from nasturtium.space.pool_space import PoolSpace as PoolSpace
+    from nasturtium.space.recipe_space import recipe as recipe
     from nasturtium.strategy.evolution.regularized_evolution import (
         RegularizedEvolution as RegularizedEvolution,
     )
@@ -102,9 +102,9 @@ if TYPE_CHECKING:  # what type checkers and editors see of the table below
     from nasturtium.study.study import Study as Study
     from nasturtium.study.trial import Proposal as Proposal
     from nasturtium.study.trial import Trial as Trial
-    from nasturtium.supernet.relax import relax as relax
     from nasturtium.supernet.relaxation import Relaxation as Relaxation
     from nasturtium.supernet.relaxation import Softmax as Softmax
+    from nasturtium.supernet.relaxed_network import relax as relax
     from nasturtium.supernet.supernet import Supernet as Supernet
     from nasturtium.task.augment import Augment as Augment
     from nasturtium.task.sources import load as load
@@ -121,8 +121,8 @@ _HOME = {
     "BayesianOptimization": "strategy.surrogate.bayesian_optimization",
     "Benchmark": "bench.base",
     "Block": "blocks",
-    "ChoiceSpace": "space.choice",
-    "Classifier": "space.ops",
+    "ChoiceSpace": "space.choice_space",
+    "Classifier": "space.operations",
     "Combined": "estimate.combined",
     "Decision": "decision.base",
     "EstimateError": "errors",
@@ -131,7 +131,7 @@ _HOME = {
     "Executor": "execute.executor",
     "ExportError": "errors",
     "Fidelity": "study.fidelity",
-    "GraphSpace": "space.graph",
+    "GraphSpace": "space.graph_space",
     "Hardware": "estimate.hardware",
     "Here": "execute.executor",
     "History": "study.history",
@@ -153,7 +153,7 @@ _HOME = {
     "OneOf": "decision.one_of",
     "Optuna": "strategy.optuna_samplers",
     "PoolBenchmark": "bench.pool",
-    "PoolSpace": "space.pool",
+    "PoolSpace": "space.pool_space",
     "Portfolio": "strategy.surrogate.portfolio",
     "Processes": "execute.executor",
     "Proposal": "study.trial",
@@ -193,8 +193,8 @@ _HOME = {
     "load": "task.sources",
     "load_evidence": "retraining.evidence",
     "race": "comparison.race",
-    "recipe": "space.recipe",
-    "relax": "supernet.relax",
+    "recipe": "space.recipe_space",
+    "relax": "supernet.relaxed_network",
     "resume": "run.search",
     "retrain": "retraining.retrain",
     "search": "run.search",

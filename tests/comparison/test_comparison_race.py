@@ -14,7 +14,7 @@ from nasturtium.bench.pool import PoolBenchmark
 from nasturtium.comparison.race import Race, holm, race
 from nasturtium.comparison.replay import Run, simulate
 from nasturtium.errors import EstimateError, StrategyError
-from nasturtium.space.pool import PoolSpace
+from nasturtium.space.pool_space import PoolSpace
 from nasturtium.strategy.evolution.regularized_evolution import RegularizedEvolution
 from nasturtium.strategy.local_search import LocalSearch
 from nasturtium.strategy.multifidelity.asha import ASHA

@@ -7,7 +7,7 @@ import pytest
 import nasturtium as nas
 from nasturtium.execute.executor import Processes
 from nasturtium.run.names import NAMES, made, parsed, recipe_space, resolve
-from nasturtium.space.recipe import RecipeSpace
+from nasturtium.space.recipe_space import RecipeSpace
 
 SOURCE = """
 import nasturtium as nas

@@ -18,8 +18,8 @@ from nasturtium.run.manifest import UNSAID
 from nasturtium.run.names import NAMES, made
 from nasturtium.run.open_study import parted
 from nasturtium.space.base import Space
-from nasturtium.space.choice import ChoiceSpace
-from nasturtium.space.graph import GraphSpace
+from nasturtium.space.choice_space import ChoiceSpace
+from nasturtium.space.graph_space import GraphSpace
 
 if TYPE_CHECKING:
     from torch import nn
@@ -110,7 +110,9 @@ def of_space(
     told["its parameters"] = f"{sum(one.numel() for one in network.parameters()):,}"
     if made_of is not None and inputs is not None:
         told["check"] = str(made_of.check(inputs, classes))
-    shape = inputs if inputs is not None or made_of is None else made_of.facts.get("inputs")
+    shape = (
+        inputs if inputs is not None or made_of is None else made_of.builder_arguments.get("inputs")
+    )
     if shape is not None:
         told |= _drawn(network, tuple(shape), svg)
     elif svg is not None:

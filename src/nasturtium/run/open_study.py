@@ -167,7 +167,7 @@ def _named(call: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _made(text: str, recipe: str, data: Mapping[str, Any]) -> Space:
-    from nasturtium.space.choice import ChoiceSpace
+    from nasturtium.space.choice_space import ChoiceSpace
 
     space: Space = made("space", text).bind_known(
         inputs=tuple(data["inputs"]), classes=data["classes"]

@@ -38,9 +38,9 @@ from nasturtium.run.open_study import admitted, manifest_in
 from nasturtium.run.preflight import check_budget
 from nasturtium.run.progress import Stage, Watch, automatic, both
 from nasturtium.space.base import Space
-from nasturtium.space.choice import ChoiceSpace
-from nasturtium.space.graph import GraphSpace
-from nasturtium.space.recipe import RecipeSpace
+from nasturtium.space.choice_space import ChoiceSpace
+from nasturtium.space.graph_space import GraphSpace
+from nasturtium.space.recipe_space import RecipeSpace
 from nasturtium.study.confirmation import default_count
 from nasturtium.study.context import StudyContext
 from nasturtium.study.estimator import Estimator
