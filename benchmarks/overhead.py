@@ -73,7 +73,7 @@ def strategy_in_memory(name: str) -> Callable[[Table, Path], Step]:
 
     def start(table: Table, folder: Path) -> Step:
         import nasturtium as nas
-        from nasturtium.run.names import made
+        from nasturtium.run.names import build_part
 
         @nas.space
         def ten(choose: Any) -> Any:
@@ -86,7 +86,7 @@ def strategy_in_memory(name: str) -> Callable[[Table, Path], Step]:
         worth = {item: rng.random() for item in decided}
         size = {item: rng.random() for item in decided}
         goals = ("accuracy", "min:size") if name in ("lemonade", "nsga2") else ("accuracy",)
-        study = nas.Study(ten, made("strategy", name), objectives=goals, store=None)
+        study = nas.Study(ten, build_part("strategy", name), objectives=goals, store=None)
 
         def step() -> int:
             trial = study.ask()

@@ -31,7 +31,8 @@ STRATEGIES = ("random", "portfolio")
 
 def manifest(name: str) -> dict[str, Any]:
     """Return the manifest of a search with trivial estimates."""
-    from nasturtium.run.manifest import FORMAT, versions
+    from nasturtium.run.environment import package_versions
+    from nasturtium.run.validate_manifest import FORMAT
 
     data = {
         "name": "digits",
@@ -71,7 +72,7 @@ def manifest(name: str) -> dict[str, Any]:
         "control": 0.0,
         "ordered": True,
         "call": call,
-        "versions": versions(),
+        "versions": package_versions(),
         "machine": {"cores": 1},
         "commit": None,
         "numerics": {"threads": 1, "precision": "fp32", "channels_last": False},
@@ -113,11 +114,11 @@ def act(what: str, path: Path) -> None:
         main([what, str(path)])
         return
     import nasturtium as nas
-    from nasturtium.run.names import made
+    from nasturtium.run.names import build_part
 
     store = nas.SqlStore(path)
     space = nas.zoo.nasbench201.bind_known(inputs=(1, 8, 8), classes=10)
-    study = nas.Study(space, made("strategy", what), store=store, name="scale")
+    study = nas.Study(space, build_part("strategy", what), store=store, name="scale")
     trial = study.ask()
     assert trial is not None
     print(f"trial {trial.number} of {len(study.history)}")

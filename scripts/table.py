@@ -7,15 +7,16 @@ from pathlib import Path
 
 from nasturtium.cost.latency import measure_onnx
 from nasturtium.deploy.runtime import predict_onnx
-from nasturtium.run.open_study import found, reopen
-from nasturtium.status.summary import in_words, summary
+from nasturtium.run.open_study import open_study
+from nasturtium.run.store_address import find_store
+from nasturtium.status.study_summary import format_metric, summary
 from nasturtium.task.sources import load
 
 LEAST = 0.98  # of the test digits; what the demonstration promises
 
 
 def main(store: str, file: str) -> int:
-    study = reopen(*found(store))
+    study = open_study(*find_store(store))
     told = summary(study)
     task = load(study.manifest["call"]["data"], seed=study.seed)
     assert task.test is not None
@@ -31,7 +32,7 @@ def main(store: str, file: str) -> int:
         ("  random candidates", middle),
         ("network", f"trial {told['finished'][-1]['trial']}"),
         ("  parameters", f"{network['params']:,.0f}"),
-        ("  multiply-adds", in_words("macs", network["macs"])),
+        ("  multiply-adds", format_metric("macs", network["macs"])),
         ("  test accuracy", f"{100 * network['accuracy']:.2f} % of {len(task.test)}"),
         ("file", f"{Path(file).resolve()}"),
         ("  test accuracy", f"{100 * correct:.2f} %, run by onnxruntime"),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -60,18 +63,17 @@ def test_the_package_that_the_decorator_hides_is_imported_in_both_forms() -> Non
 
 
 def test_type_checkers_see_the_same_names_as_programs() -> None:
-    import ast
-    from pathlib import Path
-
-    import nasturtium as nas
-
-    tree = ast.parse(Path(str(nas.__file__)).read_text())
-    shown = {
-        (name.name, str(node.module).removeprefix("nasturtium."))
-        for part in tree.body
-        if isinstance(part, ast.If)
-        for node in part.body
+    tree = ast.parse(Path(str(nasturtium.__file__)).with_suffix(".pyi").read_text())
+    seen = [
+        (name.name, name.asname, str(node.module))
+        for node in tree.body
         if isinstance(node, ast.ImportFrom)
         for name in node.names
-    }
-    assert shown == set(nas._HOME.items())
+    ]
+    assert sorted(name for name, _, _ in seen) == nasturtium.__all__
+    for name, shown, home in seen:
+        assert shown == name
+        value = getattr(nasturtium, name)
+        assert value is getattr(import_module(home), name) or value is import_module(
+            f"{home}.{name}"
+        )

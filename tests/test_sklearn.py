@@ -63,7 +63,7 @@ def test_images_in_any_layout(shape):
 
 def test_a_class_of_one_example_is_refused_in_words():
     X = np.arange(20.0).reshape(10, 2)
-    with pytest.raises(ValueError, match=r"cannot be learnt from: .*class"):
+    with pytest.raises(ValueError, match=r"examples cannot be used: .*class"):
         nas.NasturtiumClassifier(**QUICK).fit(X, [0] * 9 + [1])
 
 

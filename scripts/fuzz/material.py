@@ -18,7 +18,7 @@ import typer
 from torch import nn
 
 from fuzz.watch import Case, Guard
-from nasturtium.run.names import NAMES, resolve
+from nasturtium.run.names import NAMES, look_up
 from nasturtium.study.stores import lease
 from nasturtium.task.sources import load
 from nasturtium.task.task import Task
@@ -35,9 +35,9 @@ def warm() -> None:
     """Import what commands import, once for all processes."""
     for name in (
         "nasturtium.report.page",
-        "nasturtium.retraining.evidence",
+        "nasturtium.retraining.collect_evidence",
         "nasturtium.retraining.retrain",
-        "nasturtium.retraining.model_card",
+        "nasturtium.retraining.export_with_card",
         "nasturtium.study.stores.repair",
         "nasturtium.comparison.race",
         "nasturtium.run.progress",
@@ -55,7 +55,7 @@ def warm() -> None:
     for kind, parts in NAMES.items():
         for name in parts:
             if kind != "benchmark":
-                resolve(kind, name)
+                look_up(kind, name)
 
 
 def prepare_process() -> None:

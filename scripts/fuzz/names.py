@@ -10,10 +10,10 @@ import numpy as np
 from fuzz.hostile import text, word
 from fuzz.material import copy_files, copy_store
 from fuzz.watch import REFUSED, SECRET, Case, Problem
-from nasturtium.run.load_options import load_options
-from nasturtium.run.names import NAMES, made
-from nasturtium.run.open_study import parted
-from nasturtium.run.search import _numerics, told_recipe
+from nasturtium.run.load_options import parse_load_options
+from nasturtium.run.names import NAMES, build_part
+from nasturtium.run.resolve import parse_numerics, parse_recipe
+from nasturtium.run.store_address import split_address
 from nasturtium.study.objective import parse_constraint, parse_objective
 from nasturtium.study.stores.redact import redact
 from nasturtium.study.stores.sql import SqlStore
@@ -67,11 +67,19 @@ def _part(case: Case, told: str) -> str:
         if rng.random() < 0.2:
             told += rng.choice([")", ",", "x", "(", "\n", "=1"])
     what: Any = rng.choice(
-        [made, made, made, load_options, told_recipe, _numerics, parse_objective]
+        [
+            build_part,
+            build_part,
+            build_part,
+            parse_load_options,
+            parse_recipe,
+            parse_numerics,
+            parse_objective,
+        ]
     )
-    what = rng.choice([what, what, parse_constraint, parted, redact])
+    what = rng.choice([what, what, parse_constraint, split_address, redact])
     case.note(what.__name__, kind, repr(told))
-    given = {made: (kind, told), told_recipe: (told, Recipe())}.get(what, (told,))
+    given = {build_part: (kind, told), parse_recipe: (told, Recipe())}.get(what, (told,))
     return "refused" if case.call(what, *given) is REFUSED else "accepted"
 
 

@@ -31,7 +31,7 @@ READING = (
     ("best", "s.db:s", "--top", "3", "--json"),
     ("describe", "s.db:s"),
     ("describe", "s.db:s", "--json"),
-    ("describe", "s.db:s", "--replay"),
+    ("describe", "s.db:s", "--command"),
     ("report", "s.db:s", "--out", "page.html"),
     ("report", "s.db:s", "--out", "page.html"),
     ("evidence", "s.db:s", "--saved"),
@@ -138,7 +138,7 @@ def _repair(case: Case, path: Path, known: list[tuple[str, Any]], sealed: bool) 
         raise Problem("damaged", "repair does not keep the store as it was", done.out)
     if done.code == 0:
         checked = case.command("check", "s.db")
-        if checked.code and "holds no study" not in checked.err:  # where no event was sound
+        if checked.code and "contains no study" not in checked.err:  # where no event was sound
             raise Problem("damaged", "check refuses what was repaired", done.out)
         if not sealed:
             _compare(path, known)

@@ -24,9 +24,9 @@ from random import Random
 import numpy as np
 from scipy.stats import ttest_ind
 
-from nasturtium.analyse.retrained import Network
-from nasturtium.analyse.selection import pools, select
-from nasturtium.analyse.verdict import judge
+from nasturtium.analyse.comparison.retrained import Network
+from nasturtium.analyse.comparison.selection import select_trials, split_pools
+from nasturtium.analyse.comparison.verdict import judge
 from nasturtium.bench.nasbench201 import NASBench201
 from nasturtium.errors import EstimateError
 from nasturtium.strategy.evolution.regularized_evolution import RegularizedEvolution
@@ -130,9 +130,9 @@ def main():
                     gains = {top: [] for top in given.top}
                     for seed in range(given.studies):
                         study = simulated(bench, strategy, trials, share, seed)
-                        parted = pools(study.history)
+                        parted = split_pools(study.history)
                         for top in given.top:
-                            chosen = select(parted, top, given.spread)
+                            chosen = select_trials(parted, top, given.spread)
                             found = finished(full, chosen)
                             verdict = judge(parted, chosen, found)
                             counts[top][verdict.answer] += 1

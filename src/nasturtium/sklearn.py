@@ -1,8 +1,8 @@
-"""A scikit-learn face: a search and its finished network as one classifier.
+"""A classifier for scikit-learn: a search and its retrained network.
 
-``fit`` searches, trains the best network on all examples and keeps it; ``predict`` uses it. It
-takes tables (N, features) and images (N, H, W), (N, C, H, W) or (N, H, W, C). scikit-learn's own
-estimator checks run in the tests; those that cannot apply are listed there with their reasons.
+``fit`` searches, retrains the best network on all examples and keeps it; ``predict`` uses it. The
+examples are tables (N, features) or images (N, H, W), (N, C, H, W) or (N, H, W, C). The tests run
+scikit-learn's own estimator checks; those that do not apply are listed there with their reasons.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from nasturtium.errors import TaskError
-from nasturtium.execute.executor import Executor
+from nasturtium.execute.base import Executor
+from nasturtium.renamed import with_new_arguments
 from nasturtium.retraining.retrain import retrain
 from nasturtium.run.search import search
 from nasturtium.space.base import Space
@@ -37,33 +38,33 @@ BATCH = 512
 
 @final
 class NasturtiumClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Searches a network for the data it is fitted to.
+    """Searches a network for the data to which it is fitted.
 
     Args:
         space: a space, its name, ``file.py:name``, or ``auto``: ``mobilenet`` for images and
             ``mlp`` for tables.
-        strategy: who proposes.
-        objectives: metrics to make large or small.
-        constraints: bounds to keep, e.g. ``("params<50k",)``.
-        trials: how many candidates.
+        strategy: what proposes candidates.
+        objectives: metrics to maximise or minimise.
+        constraints: constraints to meet, e.g. ``("params<50k",)``.
+        trials: number of candidates.
         hours: stop the search after so much time.
         recipe: how candidates are trained.
-        finish_recipe: how the best is trained in the end; four times the search's epochs if not
-            given.
+        finish_recipe: how the best network is retrained; the recipe of the search with four times
+            as many epochs if not given.
         validation_fraction: share of the examples on which candidates are compared.
         control: uniformly drawn candidates beside the search, as a share of its trials.
-        executor: ``here``, ``processes(workers=2)``; measured if not given.
+        executor: ``here`` or ``processes(workers=2)``; measured if not given.
         numerics: threads, precision and memory format; measured if not given.
         store: where the study is kept; in memory if not given.
-        random_state: seed, or a generator to draw one from.
-        verbose: show what goes on; scikit-learn's estimators are silent unless they are told.
+        random_state: a seed, or a generator that draws one.
+        verbose: show the progress; scikit-learn's estimators do not by default.
 
     Attributes:
         classes_: the labels.
-        n_features_in_: number of features of a table; of images, the length of their first axis
-            behind the examples.
-        study_: the search.
-        finished_: the network, with its recipe and architecture.
+        n_features_in_: number of features of a table; of images, the length of the axis after the
+            axis of examples.
+        study_: the study of the search.
+        finished_: the retrained network, with its recipe and architecture.
 
     Example:
         >>> from sklearn.datasets import load_wine
@@ -74,6 +75,7 @@ class NasturtiumClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         ((178,), True)
     """
 
+    @with_new_arguments("NasturtiumClassifier")
     def __init__(
         self,
         space: Space | str = "auto",
@@ -110,14 +112,14 @@ class NasturtiumClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         self.verbose = verbose
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> NasturtiumClassifier:
-        """Search, and train the best network on all examples.
+        """Search, and retrain the best network on all examples.
 
         Args:
             X: (N, features), (N, H, W), (N, C, H, W) or (N, H, W, C) numbers.
             y: (N,) labels.
 
         Raises:
-            ValueError: the data are not usable, e.g. a class has too few examples to be divided.
+            ValueError: the data cannot be used, e.g. a class has too few examples.
         """
         examples, y = validate_data(self, X, y, allow_nd=True, dtype=NUMBERS)
         check_classification_targets(y)
@@ -127,16 +129,16 @@ class NasturtiumClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             seed = self.random_state
         try:
             fractions = (self.validation_fraction, 0.0)
-            words = self.classes_.dtype.kind not in "biuf"
+            named = self.classes_.dtype.kind not in "biuf"
             task = load(
                 (examples, labels),
                 seed=seed,
                 name="data",
                 fractions=fractions,
-                class_names=[str(name) for name in self.classes_] if words else None,
+                class_names=[str(name) for name in self.classes_] if named else None,
             )
         except TaskError as error:
-            raise ValueError(f"these classes cannot be learnt from: {error}") from error
+            raise ValueError(f"these examples cannot be used: {error}") from error
         space = self.space
         if isinstance(space, str) and space == "auto":
             space = "mlp" if len(task.inputs) == 1 else "mobilenet"
@@ -162,13 +164,13 @@ class NasturtiumClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         return self
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """The probability of each class: (N, classes), in the order of ``classes_``."""
+        """Return the probability of each class, in the order of ``classes_``: (N, classes)."""
         import torch
 
         check_is_fitted(self)
         examples = validate_data(self, X, allow_nd=True, dtype=NUMBERS, reset=False)
         task = self.finished_.task
-        inputs = _laid_out(examples, task.inputs)
+        inputs = _to_layout(examples, task.inputs)
         shape = (-1, *(1,) * (len(task.inputs) - 1))
         mean = torch.tensor(task.mean, dtype=torch.float32).view(shape)
         std = torch.tensor(task.std, dtype=torch.float32).view(shape)
@@ -182,26 +184,26 @@ class NasturtiumClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         return probabilities
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """The most likely label of each example: (N,)."""
+        """Return the most likely label of each example: (N,)."""
         probabilities = self.predict_proba(X)
         labels: NDArray[Any] = self.classes_[probabilities.argmax(1)]
         return labels
 
 
-# Kept as they are; anything else (lists, other integers) becomes the first of them.
+# These types are kept; anything else (lists, other integers) becomes the first of them.
 NUMBERS = (np.float64, np.float32, np.uint8)
 
 
-def _laid_out(given: NDArray[Any], inputs: tuple[int, ...]) -> NDArray[Any]:
-    """Examples in the shape that the network takes, (N, C, H, W) or (N, F)."""
-    if given.shape[1:] == inputs:
-        laid = given
-    elif given.ndim == 3 and (1, *given.shape[1:]) == inputs:
-        laid = given[:, None]
-    elif given.ndim == 4 and (given.shape[3], *given.shape[1:3]) == inputs:
-        laid = given.transpose(0, 3, 1, 2)
+def _to_layout(examples: NDArray[Any], inputs: tuple[int, ...]) -> NDArray[Any]:
+    """Return the examples in the layout of the network's inputs, (N, C, H, W) or (N, F)."""
+    if examples.shape[1:] == inputs:
+        result = examples
+    elif examples.ndim == 3 and (1, *examples.shape[1:]) == inputs:
+        result = examples[:, None]
+    elif examples.ndim == 4 and (examples.shape[3], *examples.shape[1:3]) == inputs:
+        result = examples.transpose(0, 3, 1, 2)
     else:
         raise ValueError(
-            f"X has examples of shape {given.shape[1:]}; the classifier was fitted to {inputs}"
+            f"X has examples of shape {examples.shape[1:]}; the classifier was fitted to {inputs}"
         )
-    return np.ascontiguousarray(laid, dtype=np.float32)
+    return np.ascontiguousarray(result, dtype=np.float32)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from random import Random
 
 import nasturtium as nas
-from nasturtium.analyse.retrained import Network, Training
-from nasturtium.analyse.selection import pools, select
+from nasturtium.analyse.comparison.retrained import Network, Training
+from nasturtium.analyse.comparison.selection import select_trials, split_pools
 
 
 class Unsaid(nas.Strategy):
@@ -34,8 +34,8 @@ def drawn(count, mean=0.0, seed=0):
 def trained(study, truth, *, top=3, spread=4, noise=0.0, seed=0):
     """Pools, selection and finished networks, where a finished value is ``truth(estimate)``."""
     rng = Random(seed)
-    parted = pools(study.history)
-    chosen = select(parted, top, spread)
+    parted = split_pools(study.history)
+    chosen = select_trials(parted, top, spread)
     found = {}
     for trial in (*chosen.search, *chosen.control, *chosen.spread):
         value = truth(trial.metrics["accuracy"]) + noise * rng.gauss(0, 1)
@@ -46,7 +46,7 @@ def trained(study, truth, *, top=3, spread=4, noise=0.0, seed=0):
 
 def trainings(study, truth=lambda value: value, *, top=3, spread=4, seeds=(0, 1)):
     """Trainings in full of what would be chosen."""
-    chosen = select(pools(study.history), top, spread)
+    chosen = select_trials(split_pools(study.history), top, spread)
     unique = {t.architecture.key: t for t in (*chosen.search, *chosen.control, *chosen.spread)}
     return [
         Training(

@@ -10,12 +10,12 @@ from evidenced import Unsaid, drawn, study_of, trainings
 
 import nasturtium as nas
 from nasturtium.analyse.assemble import assemble_evidence
+from nasturtium.analyse.comparison.prospect import assess_prospect
+from nasturtium.analyse.comparison.retrained import Training
+from nasturtium.analyse.comparison.selection import select_trials, split_pools
 from nasturtium.analyse.cost_benefit import Gain, Spent
 from nasturtium.analyse.evidence import Evidence
-from nasturtium.analyse.prospect import foresee
-from nasturtium.analyse.retrained import Training
-from nasturtium.analyse.selection import pools, select
-from nasturtium.analyse.summary import _gain
+from nasturtium.analyse.evidence_summary import _gain
 
 MANIFEST = {
     "format": 1,
@@ -43,7 +43,7 @@ def whole(**options):
         value = {"accuracy": 0.4 + 0.01 * seed, "params": 9.0, "macs": 8.0}
         done.append(Training("resnet", seed, None, value, 3.0))
     done.append(Training("mobilenetv2", 0, None, {}, 1.0, error="the loss is NaN"))
-    given = {"manifest": MANIFEST, "name": "one", "finishing": {"epochs": 8}, **options}
+    given = {"manifest": MANIFEST, "name": "one", "recipe": {"epochs": 8}, **options}
     return study, assemble_evidence(study.history, done, answer=study.best, **given)
 
 
@@ -91,7 +91,7 @@ def test_roles_failures_and_words():
     assert (roles.count("search"), roles.count("control"), roles.count("spread")) == (6, 6, 8)
     assert evidence.failed[0]["name"] == "mobilenetv2"
     text = str(evidence)
-    assert "1 training in full failed, the first with: the loss is NaN." in text
+    assert "1 retraining failed, the first with: the loss is NaN." in text
     assert "Reference resnet (9 parameters)" in text
     assert "None" not in text
     assert "nan" not in text.lower().replace("nan.", "")
@@ -118,7 +118,7 @@ def test_the_checklist_names_what_is_missing():
     assert said["The code is identified"][0] == "partly"
     assert said["The study can be run again"] == (
         "partly",
-        "space came from a program, which has to be kept with the study",
+        "space exists only in a program; keep that program with the study",
     )
     assert said["There is a comparison with random search"][0] == "partly"
     assert said["There are ablations of the method"][0] == "no"
@@ -188,18 +188,24 @@ def test_a_study_of_a_proxy_is_compared_by_accuracy():
 @pytest.mark.parametrize(
     ("estimates", "control", "top", "can_decide", "words"),
     [
-        (drawn(40, 1.5), drawn(20), 3, True, "would be told from none"),
+        (drawn(40, 1.5), drawn(20), 3, True, "would be significant"),
         (drawn(9), drawn(1), 3, False, "the control has 3 or more"),
-        (drawn(10), drawn(3), 3, False, "cannot be told from none, and 0.005 counts; a larger"),
+        (
+            drawn(10),
+            drawn(3),
+            3,
+            False,
+            "not significant, and gains from 0.005 count; a larger",
+        ),
         ([0.5] * 10, [0.5] * 10, 3, True, "a gain of the margin 0.005 can be excluded"),
-        ([], drawn(4), 3, False, "it is random search so far; search longer"),
+        ([], drawn(4), 3, False, "is random search so far; search longer"),
     ],
 )
 def test_whether_trainings_can_decide_is_said_before_them(
     estimates, control, top, can_decide, words
 ):
-    parted = pools(study_of(estimates, control).history)
-    prospect = foresee(parted, select(parted, top, 4), seeds=3, margin=0.005)
+    parted = split_pools(study_of(estimates, control).history)
+    prospect = assess_prospect(parted, select_trials(parted, top, 4), seeds=3, margin=0.005)
     assert prospect.can_decide is can_decide
     assert words in str(prospect)
     assert bool(prospect.needs) is not can_decide
@@ -219,7 +225,7 @@ def test_a_reference_that_breaks_a_bound_of_the_study_is_marked_and_not_counted(
     evidence = assemble_evidence(study.history, [*big, *small, own], answer=answer)
     assert [row["breaks"] for row in evidence.references] == [["params<100"], []]
     assert evidence.worth.over_reference.name == "small"
-    assert "it breaks params<100, so it is not counted" in str(evidence)
+    assert "it violates params<100 and does not count" in str(evidence)
     assert "over 1 seed; a comparison needs 3" in str(evidence)
     alone = assemble_evidence(study.history, [*big, own], answer=answer)
     assert alone.worth.over_reference.gain is None
@@ -228,19 +234,21 @@ def test_a_reference_that_breaks_a_bound_of_the_study_is_marked_and_not_counted(
 def test_a_finished_network_outside_of_the_comparison_is_said_to_be_one():
     study = study_of(drawn(20), drawn(5))
     told = {"trial": 3, "seed": 0, "recipe": {"epochs": 9}, "metrics": {"accuracy": 0.9}}
-    evidence = assemble_evidence(study.history, answer=study.best, apart={**told, "seconds": 8.0})
+    evidence = assemble_evidence(
+        study.history, answer=study.best, separate={**told, "seconds": 8.0}
+    )
     text = str(evidence)
-    assert "trial 3 is finished: one training, seed 0, accuracy 0.9000" in text
-    assert "a comparison needs 3 trainings under one recipe (nasturtium evidence)" in text
-    assert "has not been trained in full" not in text
-    assert "training in full 8.0 s" in text
+    assert "trial 3 was retrained once, with seed 0, accuracy 0.9000" in text
+    assert "a comparison needs 3 trainings by one recipe (nasturtium evidence)" in text
+    assert "has not been retrained" not in text
+    assert "retraining 8.0 s" in text
     assert next(i for i in evidence.checklist if "final networks is rec" in i.item).state == "yes"
-    assert "The checklist also asks, and this study does not show: that " in text
+    assert "The study does not show these items of the checklist: " in text
     assert Evidence.from_json(evidence.to_json()) == evidence
 
 
 def test_gains_are_words():
     assert _gain(Gain(reason="why")) == "unknown (why)"
-    assert _gain(Gain(0.0, 0.0, 0.0052)).startswith("none was seen, and +0.0000 to +0.0052 is")
-    assert "not told from none" in _gain(Gain(0.01, -0.01, 0.03))
+    assert _gain(Gain(0.0, 0.0, 0.0052)).startswith("none was observed; +0.0000 to +0.0052 is")
+    assert "not significant" in _gain(Gain(0.01, -0.01, 0.03))
     assert _gain(Gain(0.02, 0.01, 0.03)).startswith("+0.0200; +0.0100 to +0.0300 is plausible")

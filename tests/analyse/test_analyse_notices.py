@@ -41,7 +41,7 @@ def test_trials_at_chance_level_are_said_to_be(
     )
     assert len(told) == said
     if said:
-        assert "stand at chance level" in told[0]
+        assert "are at chance level" in told[0]
         assert "learning rate" in told[0]
 
 
@@ -54,7 +54,10 @@ def test_copies_between_splits_are_said() -> None:
 @pytest.mark.parametrize(
     ("loads", "words"),
     [
-        ((0.1, 0.3), "Other programs kept 0.2 of 2 cores busy meanwhile (at most 0.3)."),
+        (
+            (0.1, 0.3),
+            "kept 0.2 of 2 cores busy during the measurements (at most 0.3).",
+        ),
         ((0.1, 1.8), "so the host was loaded and these latencies may be too high."),
         ((float("nan"),), "no training beside it."),
         (None, "other trainings may have run beside it."),

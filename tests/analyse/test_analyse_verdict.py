@@ -9,10 +9,10 @@ import pytest
 from evidenced import Unsaid, drawn, study_of, trained
 
 import nasturtium as nas
-from nasturtium.analyse.contrast import Contrast
+from nasturtium.analyse.comparison.contrast import Contrast
+from nasturtium.analyse.comparison.selection import select_trials, split_pools
+from nasturtium.analyse.comparison.verdict import Verdict, judge
 from nasturtium.analyse.normal_scores import normal_scores
-from nasturtium.analyse.selection import pools, select
-from nasturtium.analyse.verdict import Verdict, judge
 
 
 def verdict_of(study, truth=lambda value: value, *, noise=0.0, top=3, seed=0, **options):
@@ -63,16 +63,16 @@ def test_a_smaller_control_is_continued_and_the_verdict_says_so():
     assert verdict.gain == pytest.approx(0.0, abs=0.0005)
     expected = 0.01 * (normal_scores(80, 3).mean() - normal_scores(10, 3).mean())
     assert verdict.allowance == pytest.approx(expected, rel=0.01)
-    assert "continued from 10 to 80 trials by extrapolation" in str(verdict)
+    assert "extrapolated from 10 to 80 trials" in str(verdict)
 
 
 def test_equal_cost_is_reckoned_in_seconds_where_they_are_known():
     study = study_of(drawn(10))
     for value in drawn(5, seed=1):
         study.tell(study.ask("control"), {"accuracy": value}, seconds=0.25)
-    parted = pools(study.history)
+    parted = split_pools(study.history)
     assert (parted.equal, parted.by) == (40.0, "seconds")
-    unknown = pools(study_of(drawn(10), drawn(5, seed=1), seconds=0.0).history)
+    unknown = split_pools(study_of(drawn(10), drawn(5, seed=1), seconds=0.0).history)
     assert (unknown.equal, unknown.by) == (10.0, "trials")
 
 
@@ -149,17 +149,17 @@ def test_with_the_control_off_the_strategys_own_draws_stand_in_and_it_is_said():
 
 
 def test_before_anything_is_trained_the_least_number_is_given():
-    parted = pools(study_of(drawn(20), drawn(10, seed=1)).history)
-    verdict = judge(parted, select(parted, 3, 4), {})
+    parted = split_pools(study_of(drawn(20), drawn(10, seed=1)).history)
+    verdict = judge(parted, select_trials(parted, 3, 4), {})
     assert verdict.more == 5
     assert "5 more finished networks are the least" in str(verdict)
 
 
 def test_a_spread_of_more_than_there_are_is_all_of_them():
-    parted = pools(study_of(drawn(20), drawn(10, seed=1)).history)
-    everything = select(parted, 3, 10**15)
+    parted = split_pools(study_of(drawn(20), drawn(10, seed=1)).history)
+    everything = select_trials(parted, 3, 10**15)
     assert len(everything.spread) == 7
-    assert select(parted, 3, 7) == everything
+    assert select_trials(parted, 3, 7) == everything
 
 
 def test_less_is_better_where_the_metric_says_so():
@@ -167,14 +167,14 @@ def test_less_is_better_where_the_metric_says_so():
     for arm, values in (("search", drawn(60, -3.0)), ("control", drawn(60, 0.0, 1))):
         for value in values:
             study.tell(study.ask(arm), {"loss": value}, seconds=1.0)
-    parted = pools(study.history)
+    parted = split_pools(study.history)
     assert parted.estimate(parted.search[0]) == max(parted.proposed)
-    chosen = select(parted, 3, 4)
+    chosen = select_trials(parted, 3, 4)
     found = {
         t.architecture.key: t.metrics["loss"]
         for t in (*chosen.search, *chosen.control, *chosen.spread)
     }
-    from nasturtium.analyse.retrained import Network
+    from nasturtium.analyse.comparison.retrained import Network
 
     networks = {key: Network(key, 0, (value,), {}, 1.0) for key, value in found.items()}
     verdict = judge(parted, chosen, networks, sign=-1.0)
@@ -191,7 +191,7 @@ def test_low_fidelity_draws_are_no_control():
     study = study_of(drawn(10), drawn(2, seed=1), strategy=Cheap())
     assert study.cost == pytest.approx(1.0)
     assert study.count("uniform") == 2
-    parted = pools(study.history)
+    parted = split_pools(study.history)
     assert len(parted.control) == 2
     assert not parted.search
 
@@ -218,8 +218,8 @@ def test_error_rate_and_power_on_nasbench201():
         answers = []
         for seed in range(60):
             study = script.simulated(bench, strategy, 100, 1.0, seed)
-            parted = pools(study.history)
-            chosen = select(parted, 5, 4)
+            parted = split_pools(study.history)
+            chosen = select_trials(parted, 5, 4)
             answers.append(judge(parted, chosen, script.finished(full, chosen)).answer)
         rates[name] = answers.count("better") / len(answers)
     assert rates["random"] <= 0.05

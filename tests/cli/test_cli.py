@@ -114,6 +114,26 @@ def test_help_of_search_says_what_the_docstring_says() -> None:
         assert len(words & known) >= 0.5 * min(len(words), len(known)), (name, said[name])
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("search", "digits", "--within", "params<1M"), "`--within` is now `--constraint`"),
+        (("race", "random", "--objectives=accuracy"), "`--objectives` is now `--objective`"),
+        (("evidence", "study.db", "--recall"), "`--recall` is now `--saved`"),
+        (("describe", "study.db:s", "--replay"), "`--replay` is now `--command`"),
+    ],
+)
+def test_a_renamed_option_names_the_new_one(run: Run, words: Any, message: str) -> None:
+    refused(run(*words), message)
+
+
+def test_tables_are_not_wrapped_where_the_output_is_no_terminal(run: Run) -> None:
+    lines = run("spaces").out.splitlines()
+    assert lines[0].split() == ["space", "architectures", "what", "it", "is"]
+    assert max(map(len, lines)) > 100
+    assert all(line == line.rstrip() and line.isprintable() for line in lines)
+
+
 def test_flags_are_shown_without_a_type() -> None:
     commands = typer.main.get_command(app).commands.values()  # type: ignore[attr-defined]
     flags = [one for command in commands for one in command.params if getattr(one, "is_flag", 0)]
@@ -122,11 +142,11 @@ def test_flags_are_shown_without_a_type() -> None:
 
 
 def test_a_space_strategy_and_estimator_complete() -> None:
-    from nasturtium.cli.answer import completing
+    from nasturtium.cli.options import complete_names
 
-    assert "mobilenet" in completing("space")("mob")
-    assert completing("strategy")("evo")[0] == "evolution"
-    assert completing("estimator")("nothing") == []
+    assert "mobilenet" in complete_names("space")("mob")
+    assert complete_names("strategy")("evo")[0] == "evolution"
+    assert complete_names("estimator")("nothing") == []
 
 
 def test_help_and_version_import_nothing_heavy() -> None:
@@ -186,10 +206,10 @@ def test_search_status_best_finish_export(run: Run, linear: str, tmp_path: Path)
     assert "finished" in run("status", "study.db").out
 
 
-def test_replay_is_a_command_that_makes_the_same_study(run: Run) -> None:
+def test_the_command_is_one_that_makes_the_same_study(run: Run) -> None:
     words = ("search", "iris", "--space", "mlp", "--trials", 5, "--constraint", "params<100k")
     assert run(*words, *COUNTED, "--seed", 3).code == 0
-    command = run("describe", "study.db", "--replay").out
+    command = run("describe", "study.db", "--command").out
     given = shlex.split(command)
     assert given[:3] == ["nasturtium", "search", "iris"]
     assert run(*given[1:], "--store", "other.db", "-q").code == 0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from nasturtium.analyse.retrained import Training
-from nasturtium.run.progress import training_in_words
+from nasturtium.analyse.comparison.retrained import Training
+from nasturtium.run.progress_text import format_training
 
 
 @pytest.mark.parametrize(
@@ -20,4 +20,4 @@ from nasturtium.run.progress import training_in_words
     ],
 )
 def test_a_training_in_a_line(training, said):
-    assert training_in_words(training).startswith(said)
+    assert format_training(training).startswith(said)

@@ -15,13 +15,13 @@ from markdown_it import MarkdownIt
 
 import nasturtium as nas
 from nasturtium.cli import main
-from nasturtium.cli.answer import plain
-from nasturtium.cli.describe import of_study
+from nasturtium.cli.description import describe_study
+from nasturtium.display.printable import escape_unprintable
 from nasturtium.errors import StoreError
 from nasturtium.retraining.model_card import _code, _literal
-from nasturtium.run.open_study import replay
-from nasturtium.run.validate_manifest import checked
-from nasturtium.status.summary import address
+from nasturtium.run.command_line import command_line
+from nasturtium.run.validate_manifest import validate_manifest
+from nasturtium.status.study_summary import address
 from nasturtium.study.event import Event
 from nasturtium.study.stores.database import Database
 from nasturtium.study.stores.sql import SqlStore
@@ -131,7 +131,7 @@ def test_no_word_of_others_gives_a_traceback(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("finish", "s.db", "--export", "net.txt"), "net.txt ends in .txt; end it in .onnx"),
+        (("finish", "s.db", "--export", "net.txt"), "net.txt ends in .txt; expected .onnx"),
         (("finish", "s.db", "--export", "no/net.onnx"), "there is no folder 'no'"),
         (("finish", "s.db", "--export", "net.pt2", "--int8"), "a path that ends in .onnx as well"),
         (("finish", "s.db", "--export", "is.onnx"), "it is a folder"),
@@ -178,9 +178,9 @@ def test_no_damaged_manifest_gives_a_traceback(events: list[Event]) -> None:
             else:
                 inner[place[-1]] = odd
             try:
-                read = checked(manifest, "s")
-                of_study(read)
-                replay(read)
+                read = validate_manifest(manifest, "s")
+                describe_study(read)
+                command_line(read)
                 assert {type(read["workers"]), type(read["seed"])} == {int}
             except nas.NasturtiumError as error:
                 refused.append(str(error))
@@ -224,7 +224,7 @@ def test_what_is_printed_to_be_pasted_is_quoted(
     assert shlex.split(json.loads(out)[0]["resume"]) == [
         "nasturtium", "resume", f"{odd}.db:{odd}",
     ]  # fmt: skip
-    code, out, _ = run("describe", f"{odd}.db", "--replay")
+    code, out, _ = run("describe", f"{odd}.db", "--command")
     words = shlex.split(out)
     assert words[words.index("--store") + 1] == f"{odd}.db"
     assert words[-2:] == ["--", f"--store={odd}"]
@@ -235,14 +235,14 @@ def test_what_is_printed_to_be_pasted_is_quoted(
     log = SqlStore("other.db")
     log.append(odd, [Event("manifest", manifest), *events[1:]])
     log.close()
-    code, _, err = run("describe", "other.db", "--replay")
+    code, _, err = run("describe", "other.db", "--command")
     assert code == 2
     assert "cannot be pasted" in err
 
 
 def test_no_sign_steers_the_terminal() -> None:
-    assert plain("a\x1b[2Jb\udcff\r\tc") == "a\\x1b[2Jb\\udcff\\r\\tc"
-    assert plain("café 日本") == "café 日本"
+    assert escape_unprintable("a\x1b[2Jb\udcff\r\tc") == "a\\x1b[2Jb\\xff\\r\\tc"
+    assert escape_unprintable("café 日本") == "café 日本"
 
 
 @pytest.mark.parametrize(
@@ -273,7 +273,7 @@ def test_a_password_is_never_printed(
 ) -> None:
     for words in (
         ("status", url), ("best", f"{url}:s"), ("resume", url), ("finish", url), ("report", url),
-        ("evidence", url), ("describe", url, "--replay"), ("describe", url, "--svg", "a.svg"),
+        ("evidence", url), ("describe", url, "--command"), ("describe", url, "--svg", "a.svg"),
         (*SEARCH, "--store", url),
     ):  # fmt: skip
         code, out, err = run(*words)

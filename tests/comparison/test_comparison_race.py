@@ -11,8 +11,9 @@ from scipy.stats import t
 
 from nasturtium.bench.base import Benchmark
 from nasturtium.bench.pool import PoolBenchmark
-from nasturtium.comparison.race import Race, holm, race
+from nasturtium.comparison.race import Race, race
 from nasturtium.comparison.replay import Run, simulate
+from nasturtium.comparison.statistics import correct_by_holm
 from nasturtium.errors import EstimateError, StrategyError
 from nasturtium.space.pool_space import PoolSpace
 from nasturtium.strategy.evolution.regularized_evolution import RegularizedEvolution
@@ -137,7 +138,9 @@ def test_bounds_choose_the_incumbent():
 
 def test_holm_by_hand():
     raw = {("a", "b"): 0.01, ("a", "c"): 0.04, ("b", "c"): 0.03}
-    assert holm(raw) == pytest.approx({("a", "b"): 0.03, ("a", "c"): 0.06, ("b", "c"): 0.06})
+    assert correct_by_holm(raw) == pytest.approx(
+        {("a", "b"): 0.03, ("a", "c"): 0.06, ("b", "c"): 0.06}
+    )
 
 
 def test_curves_over_seconds_wait_for_the_first_result():
@@ -212,7 +215,7 @@ def test_ties_are_not_told_apart():
     same = Run((1,), (0.0,), (0.9,), 50, 0, 0.0)
     raced = Race("t", 1.0, 50, None, 0, {"a": (same,) * 2, "b": (same,) * 2})
     assert raced.significance() == {("a", "b"): 1.0}
-    assert "are not told apart (p = 1, Wilcoxon, Holm)" in str(raced)
+    assert "do not differ significantly (p = 1, Wilcoxon, Holm)" in str(raced)
 
 
 TABLE = """
@@ -242,11 +245,11 @@ class Table(Benchmark):
 
 def test_a_table_from_a_file_works_in_worker_processes(tmp_path):
     from nasturtium.contracts.benchmarks import check_benchmark
-    from nasturtium.run.names import made
+    from nasturtium.run.names import build_part
 
     (tmp_path / "helper_of_the_table.py").write_text("def best():\n    return 0.9\n")
     (tmp_path / "table.py").write_text(TABLE)
-    table = made("benchmark", f"{tmp_path}/table.py:Table")
+    table = build_part("benchmark", f"{tmp_path}/table.py:Table")
     two = {"random": RandomSearch(), "evolution": RegularizedEvolution(5, 2)}
     told = [race(two, table, trials=12, repeats=4, workers=w).to_json() for w in (1, 2)]
     assert told[0] == told[1]

@@ -19,7 +19,7 @@ from nasturtium.contracts.stores import check_store
 from nasturtium.contracts.strategies import check_strategy
 from nasturtium.estimate.hardware import Hardware
 from nasturtium.predict.mlp import MLPEnsemble
-from nasturtium.run.names import NAMES, made
+from nasturtium.run.names import NAMES, build_part
 from nasturtium.space.zoo import SPACES
 from nasturtium.study.context import StudyContext
 from nasturtium.study.event import encode
@@ -52,12 +52,12 @@ LEARNING = {
 
 @pytest.mark.parametrize("name", sorted(set(NAMES["strategy"]) - BETWEEN_TWO - set(LEARNING)))
 def test_strategies(name):
-    check_strategy(made("strategy", name))
+    check_strategy(build_part("strategy", name))
 
 
 @pytest.mark.parametrize("name", sorted(set(NAMES["strategy"]) - set(LEARNING)))
 def test_strategies_with_two_objectives(name):
-    check_strategy(made("strategy", name), objectives=("accuracy", "min:latency"), cuts=3)
+    check_strategy(build_part("strategy", name), objectives=("accuracy", "min:latency"), cuts=3)
 
 
 @pytest.mark.parametrize("name", LEARNING)

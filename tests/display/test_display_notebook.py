@@ -113,7 +113,7 @@ def test_a_history(study: nas.Study) -> None:
 def test_a_study_a_finished_network_and_evidence(study: nas.Study) -> None:
     assert "<i>mine" in shown(study) and "trial 29" in shown(study)
     done = nas.retrain(study, recipe="epochs=1")
-    words = "network of trial 29, 1 epochs, trained afresh: accuracy "
+    words = "network of trial 29, 1 epochs, newly trained: accuracy "
     assert repr(done).startswith(f"<{words}") and str(done).startswith(words)
     assert len(str(done).splitlines()) == 12
     assert shown(done).startswith(words)

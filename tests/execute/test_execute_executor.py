@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 import nasturtium as nas
-from nasturtium.execute import executor as executors
+from nasturtium.execute import processes
+from nasturtium.execute.base import count_cores
 from nasturtium.study.context import StudyContext
 from nasturtium.study.files import Files
 from nasturtium.study.trial import Outcome
@@ -162,7 +163,7 @@ def test_a_job_that_hangs_is_ended(crew: nas.Processes, monkeypatch: pytest.Monk
             time.sleep(600)
         return {"score": 1.0}
 
-    monkeypatch.setattr(executors, "GRACE", 1.5)
+    monkeypatch.setattr(processes, "GRACE", 1.5)
     outcomes = run(crew, what, 4, plain(time_limit=0.5))
     assert outcomes.pop(1).error == "did not end within its time limit of 0.5 s"
     assert all(outcome.error is None for outcome in outcomes.values())
@@ -187,15 +188,15 @@ def test_a_worker_that_is_stopped_is_replaced_at_any_moment(
             os.kill(os.getpid(), signal.SIGSTOP)
         return {"score": float(len(ballast))}
 
-    monkeypatch.setattr(executors, "STOPPED", 0.3)
+    monkeypatch.setattr(processes, "STOPPED", 0.3)
     crew.start(plain(time_limit=0.01), estimating(what))
-    os.kill(crew._crew[0].process.pid, signal.SIGSTOP)  # just started
+    os.kill(crew._workers[0].process.pid, signal.SIGSTOP)  # just started
     for number in range(4):
         crew.submit(job(number, plain()))
     outcomes = answers(crew, 4)
     assert outcomes.pop(1).error == "its worker process died 2 times (it was stopped for 0.3 s)"
     assert [outcome.metrics for outcome in outcomes.values()] == [{"score": 3e6}] * 3
-    os.kill(crew._crew[0].process.pid, signal.SIGSTOP)  # idle
+    os.kill(crew._workers[0].process.pid, signal.SIGSTOP)  # idle
     for number in range(4, 6):
         crew.submit(job(number, plain()))
     assert [outcome.error for outcome in answers(crew, 2).values()] == [None] * 2
@@ -217,7 +218,7 @@ class Slow(nas.Estimator):
 def test_workers_that_never_start_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(nas.EstimateError, match="start_limit=0; expected seconds, more than 0"):
         nas.Processes(1, start_limit=0)
-    monkeypatch.setattr(executors, "STARTS", 2)
+    monkeypatch.setattr(processes, "STARTS", 2)
     crew = nas.Processes(1, start_limit=0.2)
     try:
         crew.start(plain(), Slow())
@@ -356,15 +357,17 @@ def test_started_again_with_another_setting_and_fewer_workers(crew: nas.Processe
 def test_no_workers_are_no_executor() -> None:
     with pytest.raises(nas.EstimateError, match="workers=0; expected 1 or more"):
         nas.Processes(0)
-    assert nas.Processes().workers == executors.cores() >= 1
+    assert nas.Processes().workers == count_cores() >= 1
 
 
 MAIN = """
 import sys
 from random import Random
 import nasturtium as nas
+from nasturtium.execute import processes
+from nasturtium.execute.base import count_cores
 from beside import Twice
-from nasturtium.run.names import made
+from nasturtium.run.names import build_part
 from nasturtium.study.context import StudyContext
 
 @nas.space
@@ -385,7 +388,7 @@ def closure(bonus):
             return {"score": bonus}
     return Inner()
 
-for space in (net, made("space", "own/file.py:other")):
+for space in (net, build_part("space", "own/file.py:other")):
     crew = nas.Processes(1)
     setting = StudyContext("s", 0, space)
     crew.start(setting, Mine(Twice(), closure(5)))
@@ -401,6 +404,8 @@ assert "torch" not in sys.modules
 
 BESIDE = """
 import nasturtium as nas
+from nasturtium.execute import processes
+from nasturtium.execute.base import count_cores
 
 class Twice(nas.Estimator):
     def estimate(self, job):
@@ -409,6 +414,8 @@ class Twice(nas.Estimator):
 
 OWN = """
 import nasturtium as nas
+from nasturtium.execute import processes
+from nasturtium.execute.base import count_cores
 from its_neighbour import options
 
 @nas.space

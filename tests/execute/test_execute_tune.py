@@ -9,8 +9,8 @@ from torch import nn
 
 import nasturtium as nas
 from nasturtium.execute import tune as tuning
-from nasturtium.execute.executor import cores
-from nasturtium.execute.tune import Tuning, candidates, throughput, tune
+from nasturtium.execute.base import count_cores
+from nasturtium.execute.tune import Tuning, list_combinations, measure_throughput, tune
 from nasturtium.study.context import StudyContext
 from nasturtium.task.make import make_task
 
@@ -42,7 +42,7 @@ class Crew:
         self.asked: list[tuple[int, nas.Numerics, int]] = []
 
     def call(self, function: Any, workers: int, *arguments: Any) -> list[float]:
-        assert function is throughput
+        assert function is measure_throughput
         numerics, networks, batch, _ = arguments
         assert batch == 32
         self.asked.append((workers, numerics, len(networks)))
@@ -58,7 +58,7 @@ def test_every_sensible_combination_is_measured_and_the_best_of_them_again() -> 
     found, crew = tuned(lambda workers, numerics: 100.0 * workers)
     assert found.workers == 2
     assert found.numerics.precision == "fp32"
-    assert len(found.measured) == len(candidates(2)) == 8
+    assert len(found.measured) == len(list_combinations(2)) == 8
     second = [asked for asked in crew.asked if asked[2] == 3]
     assert 3 <= len(second) <= 4
     assert found.seconds > 0
@@ -83,23 +83,23 @@ def test_what_does_not_run_is_not_chosen() -> None:
 
 
 def test_threads_and_workers_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tuning, "cores", lambda: 8)
-    for workers, numerics in candidates(8):
+    monkeypatch.setattr(tuning, "count_cores", lambda: 8)
+    for workers, numerics in list_combinations(8):
         assert workers * numerics.threads == 8
-    assert {workers for workers, _ in candidates(8)} == {1, 4, 8}
-    assert {workers for workers, _ in candidates(1)} == {1}
+    assert {workers for workers, _ in list_combinations(8)} == {1, 4, 8}
+    assert {workers for workers, _ in list_combinations(1)} == {1}
 
 
 def test_throughput_is_measured_in_images_a_second() -> None:
     chosen = [nas.Architecture("net", {"width": width}) for width in (2, 8)]
     threads = torch.get_num_threads()
     for numerics in (nas.Numerics(), nas.Numerics(memory_format="channels_last")):
-        assert throughput(context(), numerics, chosen, 16, 0.05) > 16
+        assert measure_throughput(context(), numerics, chosen, 16, 0.05) > 16
     assert torch.get_num_threads() == threads
 
 
 def test_it_is_said_in_a_line() -> None:
-    plain = f"1 x {cores()} threads, fp32, contiguous"
+    plain = f"1 x {count_cores()} threads, fp32, contiguous"
     best = "2 x 1 threads, bf16, channels_last"
     chosen = nas.Numerics(precision="bf16", memory_format="channels_last")
     text = str(Tuning(2, chosen, {plain: 1000.0, best: 2500.0}, 4.0))

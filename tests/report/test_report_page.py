@@ -364,9 +364,9 @@ def test_tiles_say_which_examples_they_are_of() -> None:
     text = render_page(study)
     assert "<b>99.16 %</b><span>test accuracy</span>" in text
     assert text.index(">test accuracy<") < text.index(">validation accuracy<")
-    assert "has not been trained in full" not in text
-    assert "one training, seed 0" in text
-    assert "training in full 0.0 s" not in text
+    assert "has not been retrained" not in text
+    assert "was retrained once, with seed 0" in text
+    assert "retraining 0.0 s" not in text
 
 
 def test_the_package_is_sent_to_workers_by_name() -> None:

@@ -10,7 +10,9 @@ import torch
 from torch import nn
 
 import nasturtium as nas
-from nasturtium.retraining.retrain import finished, longer, retrain
+from nasturtium.analyse.retraining_settings import retraining_recipe
+from nasturtium.retraining.load_retrained import load_retrained
+from nasturtium.retraining.retrain import retrain
 from nasturtium.study.stores.sql import SqlStore
 from nasturtium.train.evaluate import evaluate
 
@@ -66,7 +68,7 @@ def test_finished_once_and_loaded_ever_after(tmp_path: Path) -> None:
     epochs: list[int] = []
     network = retrain(searched, watch=lambda point: epochs.append(point.epoch))
     assert epochs == [1, 2, 3, 4]  # four times the study's epochs
-    assert network.recipe == longer(searched) == RECIPE.replace(epochs=4)
+    assert network.recipe == retraining_recipe(searched) == RECIPE.replace(epochs=4)
     assert {"accuracy", "balanced_accuracy", "loss", "params", "macs"} <= set(network.metrics)
     assert network.trial == searched.best.number
     assert not network.reused
@@ -77,7 +79,7 @@ def test_finished_once_and_loaded_ever_after(tmp_path: Path) -> None:
     assert same(again.model, network.model)
     log = SqlStore(tmp_path / "s.db").text("s")
     assert [kind for _, kind, _ in log].count("note") == 1
-    assert same(finished(study(tmp_path / "s.db"), data=data()).model, network.model)
+    assert same(load_retrained(study(tmp_path / "s.db"), data=data()).model, network.model)
     assert not list((tmp_path / "s.db.files" / "checkpoints" / "s").glob("finish*"))
     shorter = retrain(searched, recipe="epochs=1", whole=False, seed=3, trial=0)
     assert not shorter.reused
@@ -98,14 +100,14 @@ def test_damaged_weights_are_trained_again_and_never_used(
     assert searched.files is not None
     damage(searched.files.get(digest))
     with pytest.raises(nas.StoreError, match=r"cannot be loaded: .*nasturtium finish trains it"):
-        finished(searched, data=data())
+        load_retrained(searched, data=data())
     again = retrain(searched, recipe="epochs=1")
     assert "the network is trained again: the file" in caplog.text
-    assert again.weights.startswith("trained afresh; the file")
+    assert again.weights.startswith("newly trained; the file")
     assert not again.reused
     assert same(again.model, network.model)
     assert retrain(searched, recipe="epochs=1").reused
-    assert same(finished(searched, data=data()).model, network.model)
+    assert same(load_retrained(searched, data=data()).model, network.model)
 
 
 def test_in_memory_too() -> None:
@@ -142,12 +144,12 @@ def test_what_cannot_be_finished_is_said(tmp_path: Path) -> None:
     with pytest.raises(nas.StrategyError, match="are not those of study 's'"):
         retrain(searched, data=data(1))
     searched.task = None
-    with pytest.raises(nas.StrategyError, match=r"made from objects.*finish\(study, data=...\)"):
+    with pytest.raises(nas.StrategyError, match=r"from objects.*pass them again as data=\.\.\."):
         retrain(searched)
     with pytest.raises(nas.StrategyError, match="there is no trial 99"):
         retrain(searched, trial=99, data=data())
     with pytest.raises(nas.StrategyError, match="has no finished network yet"):
-        finished(searched, data=data())
+        load_retrained(searched, data=data())
     empty = nas.Study(net, nas.RandomSearch())
     with pytest.raises(nas.StrategyError, match="no finished trial yet"):
         retrain(empty, data=data())
@@ -155,7 +157,7 @@ def test_what_cannot_be_finished_is_said(tmp_path: Path) -> None:
 
 def test_an_export_is_named_by_its_ending(tmp_path: Path) -> None:
     network = retrain(study(), recipe="epochs=1")
-    with pytest.raises(nas.ExportError, match=r"ends in .h5; end it in .onnx, or in .pt2"):
+    with pytest.raises(nas.ExportError, match=r"ends in .h5; expected .onnx, or .pt2"):
         network.export(tmp_path / "net.h5")
     network.export(tmp_path / "net.pt2")
     assert (tmp_path / "net.pt2").exists()
@@ -178,7 +180,7 @@ def test_the_weights_of_the_search_can_be_kept(tmp_path: Path) -> None:
     content = bytearray(weights.read_bytes())
     content[len(content) // 2] ^= 1
     weights.write_bytes(content)
-    with pytest.raises(nas.StoreError, match=r"is damaged.*without --keep trains it in full"):
+    with pytest.raises(nas.StoreError, match=r"is damaged.*without --keep retrains"):
         nas.retrain(study, keep=True)
     plain = nas.search("digits", **options, store=None)
     with pytest.raises(nas.StrategyError, match="kept no weights; search with"):
@@ -200,9 +202,9 @@ def test_delivered_files_are_measured_and_described(tmp_path: Path) -> None:
     exact = [file.accuracy for file in sent.files if file.format != "onnx int8"]
     assert exact == pytest.approx([done.metrics["accuracy"]] * 2)
     card = sent.card.read_text()
-    for words in ("net.int8.onnx", "edge0_1", "trained afresh", task_line(done)):
+    for words in ("net.int8.onnx", "edge0_1", "newly trained", task_line(done)):
         assert words in card
-    with pytest.raises(nas.ExportError, match="int8 goes through onnxruntime"):
+    with pytest.raises(nas.ExportError, match="int8 needs an ONNX file"):
         nas.export_with_card(study, done, tmp_path / "only.pt2", int8=True)
 
 
@@ -217,7 +219,7 @@ def test_a_training_under_other_numerics_is_another_one(monkeypatch: pytest.Monk
         measured.append(numerics)
         return evaluate(*given, numerics=numerics)
 
-    monkeypatch.setattr("nasturtium.retraining.retrain.evaluate", heard)
+    monkeypatch.setattr("nasturtium.retraining.measure.evaluate", heard)
     searched = study()
     low = nas.Numerics(precision="bf16")
     one = retrain(searched, recipe="epochs=1")
@@ -227,7 +229,7 @@ def test_a_training_under_other_numerics_is_another_one(monkeypatch: pytest.Monk
     again = retrain(searched, recipe="epochs=1", numerics=low)
     assert again.reused
     assert same(again.model, two.model)
-    assert same(finished(searched, data=data()).model, two.model)
+    assert same(load_retrained(searched, data=data()).model, two.model)
     assert measured == [nas.Numerics(), low]  # where and as it was trained
 
 
@@ -239,7 +241,7 @@ def test_a_training_of_unknown_numerics_is_made_again() -> None:
     older = study()
     older.log("note", note)
     with pytest.raises(nas.StrategyError, match="did not record the numerics"):
-        finished(older, data=data())
+        load_retrained(older, data=data())
     network = retrain(older, recipe="epochs=1")
     assert not network.reused
     assert network.weights.endswith("not reused, since its numerics were not recorded")

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import nasturtium as nas
 from nasturtium.atomic_write import replace_file
@@ -248,6 +248,8 @@ class Littering(nas.Estimator):
 def quick(store: str, side: str, point: str, executor: nas.Executor, lag: int, **more: Any) -> Any:
     """A study without torch: the loop of a search, with all that may be killed in it."""
     from nasturtium.run.loop import SearchLoop
+    from nasturtium.run.plan import SearchPlan
+    from nasturtium.run.stages import announcer
     from nasturtium.study.context import StudyContext
     from nasturtium.study.preparation import Preparation
     from nasturtium.study.stores.base import Lease
@@ -269,21 +271,22 @@ def quick(store: str, side: str, point: str, executor: nas.Executor, lag: int, *
         context = StudyContext("s", 3, little, None, study.files, prepared=study.prepared)
         policy.prepare(Preparation(context, "strategy", lambda data: study.log("prepared", data)))
         estimator = more.pop("estimator", Counted)(side, more.pop("pause", PAUSE), death)
-        drive = SearchLoop(
-            study,
-            context,
-            executor,
-            lease,
+        plan = SearchPlan(
+            name="s",
+            task=cast(Any, None),  # what only other estimators use
+            space=little,
+            strategy=policy,
+            estimator=estimator,
+            recipe=cast(Any, None),
+            objectives=study.history.objectives,
             trials=more.pop("trials", TRIALS),
-            hours=None,
             control=0.25,
-            lag=lag,
             ordered=more.pop("ordered", True),
-            watch=lambda trial: None,
         )
+        announce = announcer(study, None)
+        loop = SearchLoop(plan, study, context, executor, lease, announce, lag=lag)
         print("ready", flush=True)
-        executor.start(context, estimator)
-        drive.run()
+        loop.run()
         return study
     finally:
         executor.stop()

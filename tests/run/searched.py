@@ -15,7 +15,7 @@ from driven import Death, around, note, nothing
 
 import nasturtium as nas
 from nasturtium import atomic_write
-from nasturtium.run import search as steps
+from nasturtium.execute.tune import tune
 from nasturtium.study.stores.sql import SqlStore
 from nasturtium.train.fit import fit
 from nasturtium.train.loop import Loop
@@ -85,7 +85,7 @@ def main(case: str, store: str, side: str, point: str) -> None:
         finished = nas.retrain(study, data=data, recipe=nas.Recipe(epochs=4, lr=0.05))
         print("finished", finished.reused, finished.metrics, flush=True)
         return
-    steps.tune.__defaults__ = (0.4,)  # type: ignore[attr-defined]
+    tune.__defaults__ = (0.4,)
     numerics, executor = (*case.split("/"), None)[1:3] if "/" in case else (None, None)
     nas.search(
         data,

@@ -18,10 +18,10 @@ import pytest
 import nasturtium as nas
 from nasturtium.cli import main
 from nasturtium.errors import StoreError
-from nasturtium.run.open_study import manifest_in, reopen
-from nasturtium.status.overview import overview_in, overview_of
-from nasturtium.status.summary import rows as rows_of
-from nasturtium.status.summary import summary
+from nasturtium.run.open_study import open_study, read_manifest
+from nasturtium.status.study_overview import overview_of, read_overview
+from nasturtium.status.study_summary import rows as rows_of
+from nasturtium.status.study_summary import summary
 from nasturtium.study import log_summary
 from nasturtium.study.event import chain_digest
 from nasturtium.study.stores import log_writer, snapshots
@@ -338,12 +338,12 @@ def test_snapshots_summarise_as_the_whole_log_does_wherever_it_ends(sound, tmp_p
                     log = SqlStore(log.path)
                 log.append("s", events[place : min(end, place + 2)])
             assert len(log.summaries("s")) == end // size
-            whole = reopen(log, "s")
-            told = overview_in(log, "s", manifest_in(log, "s"))
+            whole = open_study(log, "s")
+            told = read_overview(log, "s", read_manifest(log, "s"))
             assert summary(told) == summary(whole) and rows_of(told) == rows_of(whole)
-            assert told.found.best(5) == overview_of(whole).found.best(5)
+            assert told.candidates.best(5) == overview_of(whole).candidates.best(5)
             if end // size:
                 log.database.raw.execute("UPDATE snapshot SET body = replace(body, '1', '2')")
-                again = overview_in(log, "s", manifest_in(log, "s"))
+                again = read_overview(log, "s", read_manifest(log, "s"))
                 assert len(log.summaries("s")) == 0 and summary(again) == summary(whole)
             log.close()

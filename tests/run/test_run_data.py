@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 import nasturtium as nas
 from nasturtium.cli import app
 from nasturtium.report.study_facts import describe_study
-from nasturtium.retraining.model_card import card
-from nasturtium.run.open_study import reopen
+from nasturtium.retraining.model_card import format_card
+from nasturtium.run.open_study import open_study
 from nasturtium.study.context import StudyContext
 from nasturtium.study.stores.open_store import open_store
 
@@ -85,7 +85,7 @@ def test_options_of_the_data_are_kept_with_the_study(tmp_path: Path) -> None:
     mapping = {"skip_unreadable": True}
     again = nas.search(root, load=mapping, space=flat, store=store, **{**SHORT, "trials": 3})
     assert len(again.history.finished) == 3
-    read = reopen(open_store(store))  # as the command line finishes
+    read = open_study(open_store(store))  # as the command line finishes
     read.space, read.task = study.space, None
     finished = nas.retrain(read, recipe="epochs=30,lr=0.05")
     assert finished.task.fingerprint == again.task.fingerprint
@@ -99,7 +99,7 @@ def test_options_of_the_data_are_kept_with_the_study(tmp_path: Path) -> None:
     assert raw.max() > 255
     right = program(raw).argmax(1).numpy() == test.labels
     assert right.mean() == pytest.approx(finished.metrics["accuracy"])
-    text = card(again, finished, [])
+    text = format_card(again, finished, [])
     low, high = finished.task.train.inputs.min(), finished.task.train.inputs.max()
     assert json.loads(extra["input_range"]) == [low, high]
     assert f"in the scale of the data ({low:g} to {high:g} in the training examples)" in text
@@ -119,11 +119,11 @@ def test_what_was_done_to_the_data_is_shown(tmp_path: Path) -> None:
         shown = " ".join(runner.invoke(app, [command, str(store)]).output.split())
         assert "images of more than 8 bits a pixel keep their values" in shown
         assert "1 unreadable images skipped: dark/x.png" in shown
-    facts = dict(describe_study(reopen(open_store(store)), "now").facts)  # of the report
+    facts = dict(describe_study(open_study(open_store(store)), "now").facts)  # of the report
     assert "1 unreadable images skipped" in facts["Data"]
     assert (
         "--load skip_unreadable=True"
-        in runner.invoke(app, ["describe", "--replay", str(store)]).output
+        in runner.invoke(app, ["describe", "--command", str(store)]).output
     )
 
 

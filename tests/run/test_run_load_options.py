@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from nasturtium.errors import TaskError
-from nasturtium.run.load_options import load_options, said
+from nasturtium.run.load_options import format_load_options, parse_load_options
 
 
 @pytest.mark.parametrize(
@@ -21,9 +21,9 @@ from nasturtium.run.load_options import load_options, said
     ],
 )
 def test_texts_and_mappings(given: Any, expected: dict[str, Any]) -> None:
-    options = load_options(given)
+    options = parse_load_options(given)
     assert options == expected
-    assert load_options(said(options)) == expected
+    assert parse_load_options(format_load_options(options)) == expected
 
 
 @pytest.mark.parametrize(
@@ -44,4 +44,4 @@ def test_texts_and_mappings(given: Any, expected: dict[str, Any]) -> None:
 )
 def test_messages(given: Any, message: str) -> None:
     with pytest.raises(TaskError, match=message):
-        load_options(given)
+        parse_load_options(given)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
-from typing import Any, final
+from typing import Any, cast, final
 
 import pytest
 
 import nasturtium as nas
 from nasturtium.execute.run_job import run_job
 from nasturtium.run.loop import SearchLoop
+from nasturtium.run.plan import SearchPlan
+from nasturtium.run.stages import Stage
 from nasturtium.study.confirmation import confirmed
 from nasturtium.study.context import StudyContext
 from nasturtium.study.event import decode, encode
@@ -102,6 +104,7 @@ def drive(
     strategy: nas.Strategy | None = None,
     constraints: Sequence[str] = (),
     store: nas.Store | None = None,
+    lag: int = 1,
     **more: Any,
 ) -> nas.Study:
     study = nas.Study(
@@ -114,20 +117,25 @@ def drive(
     )
     context = StudyContext("study", 1, little, constraints=study.history.constraints)
     runner = executor or nas.Here()
-    options = {"trials": 20, "hours": None, "control": 0.25, "lag": 1, "ordered": True}
-    seen: list[Any] = []
-    lease = study.store.lease("study")
-    driver = SearchLoop(
-        study,
-        context,
-        runner,
-        lease,
-        watch=seen.append,
-        **{**options, **more},
+    plan = SearchPlan(
+        name="study",
+        task=cast(Any, None),  # what only other estimators use
+        space=little,
+        strategy=study.strategy,
+        estimator=Look(look),
+        recipe=cast(Any, None),
+        objectives=study.history.objectives,
+        **{"trials": 20, "control": 0.25, **more},
     )
-    runner.start(context, Look(look), driver.heard)
+    seen: list[Any] = []
+
+    def announce(stage: Stage, trial: nas.Trial | None) -> None:
+        if stage == "search":
+            seen.append(trial)
+
+    lease = study.store.lease("study")
     try:
-        driver.run()
+        SearchLoop(plan, study, context, runner, lease, announce, lag=lag).run()
     finally:
         runner.stop()
         lease.release()
@@ -311,7 +319,8 @@ def test_bounds_that_a_measurement_breaks_reject_and_are_not_counted() -> None:
     assert states.count("rejected") > 5
     assert all(trial.architecture["a"] <= 1 for trial in study.history.finished)
     with pytest.raises(
-        nas.StrategyError, match=r"201 trials broke a bound \(latency<-1\) after they were measured"
+        nas.StrategyError,
+        match=r"201 trials violated a constraint \(latency<-1\) after they",
     ):
         drive(look=slow, constraints=("latency<-1ms",), strategy=nas.RandomSearch(), trials=1000)
 

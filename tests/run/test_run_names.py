@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 import nasturtium as nas
-from nasturtium.execute.executor import Processes
-from nasturtium.run.names import NAMES, made, parsed, recipe_space, resolve
+from nasturtium.execute.processes import Processes
+from nasturtium.run.names import NAMES, build_part, find_recipe_space, look_up, parse_part
 from nasturtium.space.recipe_space import RecipeSpace
 
 SOURCE = """
@@ -27,7 +27,7 @@ def test_every_name_of_the_table_is_there() -> None:
     kinds = {"space": nas.Space, "strategy": nas.Strategy, "estimator": nas.Estimator}
     for kind, table in NAMES.items():
         for name in table:
-            found = resolve(kind, name)
+            found = look_up(kind, name)
             if kind in ("space", "recipe"):
                 assert isinstance(found, nas.Space if kind == "space" else RecipeSpace), name
             elif kind == "benchmark":
@@ -37,14 +37,14 @@ def test_every_name_of_the_table_is_there() -> None:
 
 
 def test_a_text_is_a_name_and_arguments() -> None:
-    assert parsed("strategy", " evolution ") == ("evolution", {})
+    assert parse_part("strategy", " evolution ") == ("evolution", {})
     text = "evolution(population=50, sample=(1, 'a'))"
-    assert parsed("strategy", text) == ("evolution", {"population": 50, "sample": (1, "a")})
-    assert parsed("strategy", "random()") == ("random", {})
-    evolution = made("strategy", "evolution(population=7)")
+    assert parse_part("strategy", text) == ("evolution", {"population": 50, "sample": (1, "a")})
+    assert parse_part("strategy", "random()") == ("random", {})
+    evolution = build_part("strategy", "evolution(population=7)")
     assert isinstance(evolution, nas.RegularizedEvolution)
     assert evolution.population == 7
-    executor = made("executor", "processes(workers=3)")
+    executor = build_part("executor", "processes(workers=3)")
     assert isinstance(executor, Processes)
     assert executor.workers == 3
 
@@ -64,7 +64,7 @@ def test_a_text_is_a_name_and_arguments() -> None:
 )
 def test_a_text_of_another_form_is_refused(text: str, message: str) -> None:
     with pytest.raises(nas.StrategyError, match=message):
-        made("strategy", text)
+        build_part("strategy", text)
 
 
 @pytest.mark.parametrize(
@@ -86,12 +86,12 @@ def test_nothing_of_another_kind_is_called(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(nas.NasturtiumError, match=message):
-        made(kind, text)
+        build_part(kind, text)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_may_hold_brackets() -> None:
-    name, arguments = parsed("space", "runs (1)/net.py:net(layers=2)")
+    name, arguments = parse_part("space", "runs (1)/net.py:net(layers=2)")
     assert (name, arguments) == ("runs (1)/net.py:net", {"layers": 2})
 
 
@@ -111,36 +111,36 @@ def test_an_unknown_name_gets_a_hint(
     kind: str, text: str, error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
-        made(kind, text)
+        build_part(kind, text)
 
 
 def test_parts_of_a_file(tmp_path: Path) -> None:
     file = tmp_path / "own.py"
     file.write_text(SOURCE)
-    space = made("space", f"{file}:net(layers=3)")
+    space = build_part("space", f"{file}:net(layers=3)")
     assert space.size().value == 3
-    assert made("space", f"{file}:net") is made("space", f"{file}:net")  # loaded once
-    assert isinstance(made("strategy", f"{file}:Other"), nas.Strategy)
+    assert build_part("space", f"{file}:net") is build_part("space", f"{file}:net")  # loaded once
+    assert isinstance(build_part("strategy", f"{file}:Other"), nas.Strategy)
     with pytest.raises(nas.StrategyError, match="has no 'Othre'; did you mean 'Other'"):
-        made("strategy", f"{file}:Othre")
+        build_part("strategy", f"{file}:Othre")
     broken = tmp_path / "broken.py"
     broken.write_text("import nasturtium\n1 / 0\n")
     for _ in range(2):  # a file that failed is read again, and fails again
         with pytest.raises(nas.SpaceError, match=r"cannot be loaded: ZeroDivisionError"):
-            made("space", f"{broken}:net")
+            build_part("space", f"{broken}:net")
 
 
 def test_a_recipe_is_settings_or_the_name_of_a_space_of_them(tmp_path: Path) -> None:
-    assert recipe_space("epochs=5,lr=0.05") is None
-    assert recipe_space(" lr = 0.1") is None
-    assert recipe_space("") is None
-    asked = recipe_space("training(epochs=3)")
+    assert find_recipe_space("epochs=5,lr=0.05") is None
+    assert find_recipe_space(" lr = 0.1") is None
+    assert find_recipe_space("") is None
+    asked = find_recipe_space("training(epochs=3)")
     assert asked is not None and asked.arguments == {"epochs": 3}
     with pytest.raises(nas.EstimateError, match="no recipe 'trainin'; did you mean 'training'"):
-        recipe_space("trainin")
+        find_recipe_space("trainin")
     with pytest.raises(nas.SpaceError, match="'training' takes no argument 'epoch'; did you mean"):
-        recipe_space("training(epoch=3)")
+        find_recipe_space("training(epoch=3)")
     file = tmp_path / "mine.py"
     file.write_text(SOURCE)
     with pytest.raises(nas.EstimateError, match=r"is ABCMeta; expected settings such as"):
-        recipe_space(f"{file}:Other")
+        find_recipe_space(f"{file}:Other")

@@ -12,9 +12,9 @@ import pytest
 
 import nasturtium as nas
 from nasturtium.cli import main
-from nasturtium.retraining.model_card import card
-from nasturtium.retraining.retrain import finished
-from nasturtium.run.open_study import reopen
+from nasturtium.retraining.load_retrained import load_retrained
+from nasturtium.retraining.model_card import format_card
+from nasturtium.run.open_study import open_study
 from nasturtium.study.stores.sql import SqlStore
 
 
@@ -105,7 +105,7 @@ def test_no_output_log_page_or_card_holds_the_password(
         (["best", f"{url}:s"], 0),
         (["describe", f"{url}:s"], 0),
         (["resume", f"{url}:s", "--trials=4"], 0),
-        (["describe", f"{url}:s", "--replay"], 0),
+        (["describe", f"{url}:s", "--command"], 0),
         (["finish", f"{url}:s", "--recipe=epochs=1"], 0),
         (["report", f"{url}:s"], 0),
         (["status", f"{url}:another"], 2),
@@ -119,8 +119,8 @@ def test_no_output_log_page_or_card_holds_the_password(
         assert (ended.value.code or 0) == code, said
     store = SqlStore(url)
     said += repr(store.text("s")) + repr([event.data for event in store.read("s")])
-    study = reopen(store, "s", with_space=True)
-    said += card(study, finished(study), [])
+    study = open_study(store, "s", with_space=True)
+    said += format_card(study, load_retrained(study), [])
     store.close()
     for path in tmp_path.rglob("*"):
         said += f"\n{path}\n" + (path.read_text(errors="replace") if path.is_file() else "")

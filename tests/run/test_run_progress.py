@@ -16,9 +16,13 @@ from sklearn.datasets import load_iris
 from torch import nn
 
 import nasturtium as nas
-from nasturtium.run import progress
-from nasturtium.run.progress import STAGES, Lines, Panel, Stage, automatic, both
-from nasturtium.status.standing import standing
+from nasturtium.run import progress_panel
+from nasturtium.run.progress import choose_view
+from nasturtium.run.progress_lines import Lines
+from nasturtium.run.progress_panel import Panel
+from nasturtium.run.progress_text import STAGES
+from nasturtium.run.stages import Stage, call_both
+from nasturtium.status.search_progress import measure_progress
 
 
 @nas.space
@@ -74,14 +78,14 @@ def test_a_call_on_a_terminal_shows_a_panel_once_and_takes_it_away(
 def test_the_panel_tells_budget_and_epochs_before_the_first_trial_is_done(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(progress, "OFTEN", -1.0)
+    monkeypatch.setattr(progress_panel, "OFTEN", -1.0)
     panel = Panel(rich.console.Console(file=io.StringIO(), width=100), 2)
     drawn: list[str] = []
 
     def watch(study: nas.Study, stage: Stage, trial: nas.Trial | None) -> None:
         panel(study, stage, trial)
         with panel.console.capture() as text:
-            panel.console.print(panel._drawn())
+            panel.console.print(panel._render())
         drawn.append(text.get())
 
     searched(watch=watch, trials=2, confirm=2)
@@ -145,7 +149,7 @@ def test_every_stage_has_words_and_is_documented() -> None:
 @pytest.mark.parametrize("progress", [None, True, False])
 def test_where_it_is_shown(progress: bool | None, monkeypatch: pytest.MonkeyPatch) -> None:
     def kind(watched: bool) -> object:
-        show = automatic(progress, watched)
+        show = choose_view(progress, watched)
         return None if show is None else (type(show), getattr(show, "console", 1) is None)
 
     pipe = None if progress is not True else (Lines, False)
@@ -201,7 +205,7 @@ def test_the_budget_counts_control_and_confirmations_from_the_beginning() -> Non
     def watch(study: nas.Study, stage: str, trial: nas.Trial | None) -> None:
         if stage != "search":
             return
-        now = standing(study, 6, None, 1.0)
+        now = measure_progress(study, 6, None, 1.0)
         totals.append((now.total, now.control, now.confirm, now.done))
 
     study = searched(trials=6, strategy="random", control=0.5, confirm=2, watch=watch)
@@ -209,15 +213,15 @@ def test_the_budget_counts_control_and_confirmations_from_the_beginning() -> Non
     assert totals[0] == (11, 3, 2, 0)
     assert totals[-1] == (8, 0, 2, 8)  # the strategy's own uniform draws are control enough
     assert all(more >= less for less, more in pairwise(row[3] for row in totals))
-    words = standing(study, 6, None, 1.0).budget()
+    words = measure_progress(study, 6, None, 1.0).budget()
     assert words == "8 of 8 (6 + 2 to confirm)"
 
 
 def test_both_are_told_in_turn() -> None:
     told: list[int] = []
-    both(told.append, lambda number: told.append(-number))(3)
+    call_both(told.append, lambda number: told.append(-number))(3)
     assert told == [3, -3]
-    assert both(print, None) is print
+    assert call_both(print, None) is print
 
 
 def test_no_sign_in_a_message_steers_the_terminal() -> None:

@@ -20,7 +20,8 @@ from torch import nn
 
 import nasturtium as nas
 from nasturtium.estimate.combined import Combined
-from nasturtium.run import search as steps
+from nasturtium.run import preflight
+from nasturtium.study.context import StudyContext
 from nasturtium.study.stores.sql import SqlStore
 from nasturtium.train.fit import fit
 from nasturtium.train.loop import Loop
@@ -273,7 +274,7 @@ def test_a_time_limit_is_kept_in_a_worker_process(tmp_path: Path) -> None:
 
 
 def test_bounds_that_nothing_meets_are_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(steps, "SECONDS", 0.5)
+    monkeypatch.setattr(preflight, "SECONDS", 0.5)
     begin = time.monotonic()
     with pytest.raises(
         nas.StrategyError,
@@ -351,9 +352,17 @@ def test_a_training_that_diverges_or_takes_too_long_fails() -> None:
         ({"trials": 0}, nas.StrategyError, "expected at least one trial"),
         ({"control": 1.0}, nas.StrategyError, "up to, not including, 1"),
         ({"space": lambda choose: None}, nas.SpaceError, "decorate the builder with @nas.space"),
-        ({"strategy": nas.RandomSearch}, nas.StrategyError, "it is a class, so make one of it"),
-        ({"estimator": 3}, nas.EstimateError, "estimator=3 is no estimator; expected a name or"),
-        ({"executor": 3}, nas.EstimateError, "executor=3 is no executor"),
+        (
+            {"strategy": nas.RandomSearch},
+            nas.StrategyError,
+            "it is a class: give an instance of it",
+        ),
+        (
+            {"estimator": 3},
+            nas.EstimateError,
+            "estimator=3 is not an estimator; expected a name",
+        ),
+        ({"executor": 3}, nas.EstimateError, "executor=3 is not an executor"),
         ({"objectives": ("acuracy",)}, nas.StrategyError, "did you mean 'accuracy'"),
         ({"constraints": ("energy<3",)}, nas.EstimateError, "nothing gives the metric 'energy'"),
         ({"numerics": "fast"}, nas.EstimateError, "write e.g. threads=1,precision=bf16"),
@@ -415,7 +424,7 @@ def test_a_removed_study_leaves_nothing_to_its_namesake(tmp_path: Path) -> None:
     store = tmp_path / "s.db"
     study = scored(store=store, name="s", trials=2, control=0.0)
     assert study.files is not None
-    context = steps.StudyContext("s", 0, study.space, study.task, study.files)
+    context = StudyContext("s", 0, study.space, study.task, study.files)
     job = nas.Job(0, study.history[0].proposal, context)
     outcome = {"metrics": {"score": 77.0}, "curve": [], "files": {}, "error": None}
     left = {"job": job.digest, **outcome, "seconds": 0.0, "cpu_seconds": 0.0}
@@ -473,7 +482,7 @@ def test_a_promotion_is_the_uninterrupted_longer_training_bit_for_bit() -> None:
     study = promoted(estimator=nas.Train(nas.Recipe(epochs=3, lr=0.05), keep=True))
     last = study.history[2]
     assert [len(trial.curve) for trial in study.history] == [1, 2, 3]
-    context = steps.StudyContext("s", 0, study.space)
+    context = StudyContext("s", 0, study.space)
     job = nas.Job(0, study.history[0].proposal, context)
     assert study.task is not None
     whole = fit(

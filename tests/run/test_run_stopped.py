@@ -10,14 +10,14 @@ import pytest
 from torch import nn
 
 import nasturtium as nas
-from nasturtium.analyse.curve import search_curve
-from nasturtium.analyse.selection import pools
+from nasturtium.analyse.comparison.selection import split_pools
+from nasturtium.analyse.curves import search_curve
 from nasturtium.errors import StrategyError
 from nasturtium.report.page import render_page
-from nasturtium.run.defaults import merged, trained
-from nasturtium.run.progress import _opening
-from nasturtium.status.standing import standing
-from nasturtium.status.summary import rows, summary
+from nasturtium.run.defaults import merge_rungs, round_fidelities
+from nasturtium.run.progress_text import format_start
+from nasturtium.status.search_progress import measure_progress
+from nasturtium.status.study_summary import rows, summary
 from nasturtium.strategy.multifidelity.asha import ASHA
 from nasturtium.strategy.multifidelity.bohb import BOHB
 from nasturtium.strategy.multifidelity.hyperband import Hyperband
@@ -103,7 +103,7 @@ def test_a_training_that_was_ended_early_is_no_result():
     # They count as searched, and nowhere as results.
     assert study.count("searched") == 60
     known = {trial.number for trial in finished}
-    parted = pools(history)
+    parted = split_pools(history)
     assert {t.number for t in (*parted.search, *parted.control)} <= known
     searched_for = [trial for trial in finished if trial.arm == "search"]
     assert len(parted.proposed) == sum(not t.proposal.uniform for t in searched_for)
@@ -115,7 +115,7 @@ def test_a_training_that_was_ended_early_is_no_result():
     # Everything that shows the study says so.
     assert summary(study)["trials"]["stopped"] == len(stopped)
     assert f"{len(stopped)} stopped early" in dict(rows(study))["trials"]
-    assert f"{len(stopped)} stopped early" in standing(study, 60, None, 1.0).budget()
+    assert f"{len(stopped)} stopped early" in measure_progress(study, 60, None, 1.0).budget()
     assert f"{len(stopped)} of them stopped early, without a result" in render_page(study)
     again = nas.Study(study.space, nas.Portfolio(), objectives=("loss",), store=study.store,
                       name=study.name)  # fmt: skip
@@ -216,17 +216,17 @@ def test_a_training_that_fails_records_the_epochs_that_it_had(monkeypatch):
 
 
 def test_rungs_are_those_of_the_recipe():
-    found = merged(MedianStop(ASHA(nas.RegularizedEvolution(5, 2), eta=3)), 10)
+    found = merge_rungs(MedianStop(ASHA(nas.RegularizedEvolution(5, 2), eta=3)), 10)
     assert isinstance(found, MedianStop) and isinstance(found.strategy, ASHA)
     assert [round(10 * rung.epochs) for rung in found.strategy.rungs] == [1, 3, 10]
     assert isinstance(found.strategy.strategy, nas.RegularizedEvolution)
-    assert len(merged(ASHA(), 81).rungs) == 4
+    assert len(merge_rungs(ASHA(), 81).rungs) == 4
     own = ASHA(epochs=27)
-    assert merged(own, 10) is own
+    assert merge_rungs(own, 10) is own
     plain = nas.RandomSearch()
-    assert merged(plain, 10) is plain
+    assert merge_rungs(plain, 10) is plain
     study = searched(ASHA(), Counting(), 3, control=0)
-    assert "rungs of 1, 3, 10 epochs" in _opening(study)
+    assert "rungs of 1, 3, 10 epochs" in format_start(study)
 
 
 @pytest.mark.parametrize("strategy", ["asha", "hyperband", "bohb", 'median(strategy="asha")'])
@@ -241,8 +241,8 @@ def test_a_recipe_of_one_epoch_has_no_rungs(strategy):
 
 def test_a_fidelity_is_whole_examples_and_pixels():
     task = nas.load(FACES)
-    train = trained(kinds, task, Counting())
-    assert trained(kinds, task, Overfit()) is None and train is not None
+    train = round_fidelities(kinds, task, Counting())
+    assert round_fidelities(kinds, task, Overfit()) is None and train is not None
     size = len(task.train)
     asked = nas.Fidelity(epochs=0.26, data=0.333, resolution=0.6)
     found, epochs = train(nas.Proposal(None, asked))
@@ -283,4 +283,4 @@ def test_draws_beside_which_others_were_stopped_are_no_control():
     study.tell(drawn, {"accuracy": 0.5})
     assert study.count("uniform") == 1
     assert [trial.number for trial in study.history.uniform_draws()] == [drawn.number]
-    assert pools(study.history).drawn == (0.5,)
+    assert split_pools(study.history).drawn == (0.5,)

@@ -14,7 +14,7 @@ import pytest
 
 import nasturtium as nas
 from nasturtium.cli import main
-from nasturtium.run.trust import Source, state_folder
+from nasturtium.run.user_code import UserCode, state_folder
 from nasturtium.study.event import Event
 from nasturtium.study.stores.sql import SqlStore
 
@@ -96,7 +96,7 @@ HOSTILE: list[dict[str, Any]] = [
     {"call__strategy": CALLS},
     {"call__strategy": "os:system(command='touch RAN')"},
     {"call__strategy": "builtins:eval"},
-    {"call__strategy": "nasturtium.run.names:made(kind=strategy,text='evil.py:Other')"},
+    {"call__strategy": "nasturtium.run.names:build_part(kind=strategy,text='evil.py:Other')"},
     {"call__strategy": "asha(strategy='evil.py:Other')"},
     {"call__strategy": f"median(strategy={CALLS!r})"},
     {"call__strategy": "asha(strategy=median(strategy=evil.py:Other()))"},
@@ -112,7 +112,7 @@ READING = [
     ("status", "study.db"),
     ("best", "study.db", "--json"),
     ("describe", "study.db"),
-    ("describe", "study.db", "--replay"),
+    ("describe", "study.db", "--command"),
     ("evidence", "study.db", "--saved"),
     ("report", "study.db"),
 ]
@@ -144,7 +144,7 @@ def test_no_command_runs_what_a_store_names(
             refused.add(words[0])
             assert len([line for line in err.splitlines() if line.startswith("error: ")]) == 1, err
             assert "Traceback" not in err
-        if "--replay" in words and code == 0:
+        if "--command" in words and code == 0:
             assert "executor here" in out or "processes" in out
             assert "evil" not in out and "Popen" not in out
     assert "resume" in refused
@@ -159,7 +159,7 @@ def test_a_report_goes_without_the_drawing_and_says_why(
     written(tmp_path / "study.db", events, call__space="evil.py:net")
     assert run("report", "study.db")[0] == 0
     page = (tmp_path / "report.html").read_text()
-    assert "a space of the user&#39;s own (evil.py:net) is code" in page
+    assert "user&#39;s own space (evil.py:net) is code" in page
     written(tmp_path / "own.db", events)
     assert run("report", "own.db", "--out", "own.html")[0] == 0
     assert 'class="scroll drawing"' in (tmp_path / "own.html").read_text()
@@ -186,7 +186,7 @@ def test_what_the_user_searched_with_runs_again(run: Run, mine: Path, tmp_path: 
         str(mine), str(mine.with_name("helping_it.py")),
     }  # fmt: skip
     assert not list(tmp_path.glob("study.db.files/trusted"))
-    code, out, _ = run("describe", "study.db", "--replay")
+    code, out, _ = run("describe", "study.db", "--command")
     assert code == 0
     assert f"{mine}:net" in shlex.split(out)
 
@@ -227,17 +227,17 @@ def test_a_record_holds_for_one_place(
     other.mkdir()
     for name in ("mine.py", "helping_it.py"):
         (other / name).write_text((tmp_path / name).read_text())
-    assert Source.of_file(mine).refusal() is None
-    assert "you have not searched with" in str(Source.of_file(other / "mine.py").refusal())
-    assert "not there or cannot be read" in str(Source.of_file(tmp_path / "no.py").refusal())
+    assert UserCode.of_file(mine).refusal() is None
+    assert "you have not searched with" in str(UserCode.of_file(other / "mine.py").refusal())
+    assert "does not exist or cannot be read" in str(UserCode.of_file(tmp_path / "no.py").refusal())
     monkeypatch.setenv("NASTURTIUM_STATE", str(tmp_path / "another"))
-    assert "you have not searched with" in str(Source.of_file(mine).refusal())
+    assert "you have not searched with" in str(UserCode.of_file(mine).refusal())
     damaged = tmp_path / "state" / "trusted"
     for record in damaged.iterdir():
         record.write_bytes(b"\xff[[")
     monkeypatch.setenv("NASTURTIUM_STATE", str(tmp_path / "state"))
     mine.write_text("x = 1\n")
-    assert "mine.py was changed" in str(Source.of_file(mine).refusal())
+    assert "mine.py was changed" in str(UserCode.of_file(mine).refusal())
 
 
 def test_a_module_is_found_without_running_it(run: Run, tmp_path: Path) -> None:
@@ -251,19 +251,19 @@ def test_a_module_is_found_without_running_it(run: Run, tmp_path: Path) -> None:
         ("unseen.py", "c = 1"),
     ):
         (tmp_path / "holding" / path).write_text(text)
-    source = Source.of_module("holding.deep.net")
+    source = UserCode.of_module("holding.deep.net")
     assert not (tmp_path / "RAN").exists()
     assert {os.path.relpath(path, tmp_path) for path in source.files} == {
         "holding/__init__.py", "holding/deep/__init__.py", "holding/deep/net.py",
         "holding/wide.py", "holding/deep/more.py",
     }  # fmt: skip
     source.remember()
-    assert Source.of_module("holding.deep.net").refusal() is None
+    assert UserCode.of_module("holding.deep.net").refusal() is None
     (tmp_path / "holding" / "wide.py").write_text("a = 2")
-    assert "wide.py, which" in str(Source.of_module("holding.deep.net").refusal())
+    assert "wide.py, which" in str(UserCode.of_module("holding.deep.net").refusal())
     for name in ("sys", "no.such", "", "..", "holding.none", "email.\0"):
-        assert "no file can be looked at" in str(Source.of_module(name).refusal()), name
-    assert len(Source.of_module("json.decoder").files) < 10  # not all that is installed beside it
+        assert "no file to inspect" in str(UserCode.of_module(name).refusal()), name
+    assert len(UserCode.of_module("json.decoder").files) < 10  # not all that is installed beside it
 
 
 def test_the_state_folder_follows_the_standard(
@@ -277,4 +277,4 @@ def test_the_state_folder_follows_the_standard(
     assert state_folder() == Path("/var/state/nasturtium")
     monkeypatch.setenv("NASTURTIUM_STATE", str(tmp_path / "file"))
     (tmp_path / "file").write_text("in the way")
-    Source.of_file(tmp_path / "file").remember()  # cannot be written, and nothing is raised
+    UserCode.of_file(tmp_path / "file").remember()  # cannot be written, and nothing is raised

@@ -13,7 +13,7 @@ from torch import nn
 import nasturtium as nas
 from nasturtium.errors import SpaceError
 from nasturtium.predict.mlp import MLPEnsemble
-from nasturtium.run.names import NAMES, made
+from nasturtium.run.names import NAMES, build_part
 from nasturtium.study.study import Study
 
 
@@ -91,7 +91,7 @@ LEARNING = {
 
 @pytest.mark.parametrize("strategy", sorted(set(NAMES["strategy"]) - {"lemonade"}))
 def test_every_strategy_searches_where_options_depend_on_answers(strategy: str) -> None:
-    given = LEARNING.get(strategy) or made("strategy", strategy)
+    given = LEARNING.get(strategy) or build_part("strategy", strategy)
     study = Study(contextual, given, objectives=("accuracy", "min:cost"))
     for _ in range(22):
         trial = study.ask()

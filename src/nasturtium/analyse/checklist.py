@@ -1,9 +1,8 @@
 """The checklist for research on architecture search, filled in from a study's manifest.
 
 Lindauer & Hutter (2020), "Best Practices for Scientific Research on Neural Architecture Search":
-what to release, how to compare, what to report. Each item is answered from what the study itself
-has recorded; what a study cannot know (ablations, how its settings were tuned) is said to be
-missing, by name.
+what to release, how to compare, what to report. Each item is answered from the study's records;
+items that a study cannot know (ablations, the tuning of its settings) are named as missing.
 """
 
 from __future__ import annotations
@@ -13,23 +12,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
-from nasturtium.analyse.verdict import Verdict
+from nasturtium.analyse.comparison.verdict import Verdict
 
-__all__ = ["Item", "checklist"]
+__all__ = ["Item", "fill_checklist"]
 
 FORMAT = 1  # of the manifests that this version writes
-LONG = 300  # characters of an answer; the manifest has the rest
+LONG = 300  # characters of an answer; the manifest contains the rest
 
 
 @final
 @dataclass(frozen=True)
 class Item:
-    """One point of the checklist.
+    """One item of the checklist.
 
     Attributes:
-        item: what is asked.
-        answer: what the study says; what is missing is named.
-        state: ``yes``, ``partly``, ``no``, or ``unknown`` where the manifest does not say.
+        item: the requirement.
+        answer: how the study meets it, or what is missing.
+        state: ``yes``, ``partly``, ``no``, or ``unknown`` if the manifest does not record it.
     """
 
     item: str
@@ -37,68 +36,68 @@ class Item:
     state: str
 
     def to_json(self) -> dict[str, str]:
-        """As plain JSON."""
+        """Return plain JSON."""
         return {"item": self.item, "answer": self.answer, "state": self.state}
 
 
-def checklist(
+def fill_checklist(
     manifest: Mapping[str, Any],
     verdict: Verdict,
     *,
     references: Sequence[str] = (),
-    finishing: Mapping[str, Any] | None = None,
+    recipe: Mapping[str, Any] | None = None,
     seconds: float = 0.0,
     compared: bool = True,
 ) -> tuple[Item, ...]:
-    """The checklist of a study.
+    """Fill in the checklist of a study.
 
     Args:
         manifest: the study's first event; fields that an older version did not write are named as
             missing.
-        verdict: of the comparison with random search.
+        verdict: the verdict of the comparison with random search.
         references: names of the reference networks that were trained.
-        finishing: the recipe of the trainings in full.
-        seconds: what the search cost.
-        compared: whether that recipe is of a comparison; else one network was finished by it.
+        recipe: the recipe of the retrainings.
+        seconds: cost of the search.
+        compared: whether the recipe is that of a comparison; else one network was retrained by it.
     """
-    # As it reads from the log, so that the answers are the same before and after.
-    ask = _Manifest(json.loads(json.dumps(manifest, sort_keys=True)))
-    finishing = finishing and json.loads(json.dumps(finishing, sort_keys=True))
+    # In the form in which it is read from the log, so that answers stay the same.
+    known = _Manifest(json.loads(json.dumps(manifest, sort_keys=True)))
+    recipe = recipe and json.loads(json.dumps(recipe, sort_keys=True))
     return (
-        *_release(ask, finishing),
-        *_compare(ask, verdict, references, finishing if compared else None),
-        *_report(ask, verdict, seconds),
+        *_release(known, recipe),
+        *_compare(known, verdict, references, recipe if compared else None),
+        *_report(known, verdict, seconds),
     )
 
 
-def _release(ask: _Manifest, finishing: Mapping[str, Any] | None) -> list[Item]:
-    commit = ask("commit")
+def _release(known: _Manifest, recipe: Mapping[str, Any] | None) -> list[Item]:
+    commit = known("commit")
     if commit is None:
-        code = Item(CODE, f"no commit is known{ask.missing('commit')}", "no")
+        code = Item(CODE, f"no commit is known{known.missing('commit')}", "no")
     elif str(commit).endswith("+"):
         code = Item(CODE, f"commit {commit[:12]}, with changes that are not committed", "partly")
     else:
         code = Item(CODE, f"commit {commit[:12]}", "yes")
-    own = [name for name, value in (ask("call") or {}).items() if value == "?"]
+    own = [name for name, value in (known("call") or {}).items() if value == "?"]
     same = "every part can be named on a command line"
     if own:
-        same = f"{', '.join(own)} came from a program, which has to be kept with the study"
+        same = f"{', '.join(own)} exists only in a program; keep that program with the study"
     return [
         code,
-        ask.item("The search space is defined in full", "space"),
-        ask.item("The data and their split are identified", "data", _data),
-        ask.item("The recipe of the candidates is recorded", "recipe"),
+        known.item("The search space is defined in full", "space"),
+        known.item("The data and their split are identified", "data", _data),
+        known.item("The recipe of the candidates is recorded", "recipe"),
         Item(
             "The recipe of the final networks is recorded",
-            _settings(finishing) if finishing else "no network has been trained in full yet",
-            "yes" if finishing else "no",
+            _settings(recipe) if recipe else "no network has been retrained yet",
+            "yes" if recipe else "no",
         ),
-        ask.item("The search method and its settings are recorded", "strategy"),
-        ask.item("The estimator and its settings are recorded", "estimator"),
-        ask.item("Seeds are recorded", "seed", lambda seed: f"seed {seed}"),
+        known.item("The search method and its settings are recorded", "strategy"),
+        known.item("The estimator and its settings are recorded", "estimator"),
+        known.item("Seeds are recorded", "seed", lambda seed: f"seed {seed}"),
         Item("The study can be run again", same, "partly" if own else "yes")
-        if ask("call") is not None
-        else Item("The study can be run again", f"unknown{ask.missing('call')}", "unknown"),
+        if known("call") is not None
+        else Item("The study can be run again", f"unknown{known.missing('call')}", "unknown"),
     ]
 
 
@@ -106,25 +105,25 @@ CODE = "The code is identified"
 
 
 def _compare(
-    ask: _Manifest,
+    known: _Manifest,
     verdict: Verdict,
     references: Sequence[str],
-    finishing: Mapping[str, Any] | None,
+    recipe: Mapping[str, Any] | None,
 ) -> list[Item]:
-    share = ask("control")
+    share = known("control")
     against = f"{verdict.trials_control} uniformly drawn architectures"
     if verdict.trials_control == 0:
         against = "none: the control was switched off" if share == 0 else "none has finished"
     elif verdict.extrapolated:
-        against += f", continued to the cost of {verdict.trials_search:.0f} by extrapolation"
+        against += f", extrapolated to the cost of {verdict.trials_search:.0f}"
     several = verdict.seeds
     return [
         Item(
             "All networks are trained by the same code and recipe",
             "search, control and references share one training loop and one recipe"
-            if finishing
-            else "no comparison was trained yet (nasturtium evidence)",
-            "yes" if finishing else "no",
+            if recipe
+            else "no comparison was made yet (nasturtium evidence)",
+            "yes" if recipe else "no",
         ),
         Item(
             "There is a comparison with random search",
@@ -138,29 +137,35 @@ def _compare(
         ),
         Item(
             "Final networks are trained with several seeds",
-            f"{several} seeds each" if several else "no network of a comparison was yet",
+            f"{several} seeds each" if several else "no network of a comparison was retrained yet",
             "yes" if several > 1 else "no",
         ),
         Item(
             "The search itself is repeated with several seeds",
-            f"no: this is one run, seed {ask('seed')}; repeat it with other seeds",
+            f"no: this is one run, seed {known('seed')}; repeat it with other seeds",
             "no",
         ),
-        Item("There are ablations of the method", "none is part of a study; run them apart", "no"),
+        Item(
+            "There are ablations of the method", "a study contains none; run them separately", "no"
+        ),
         Item("Performance is shown over time", "over trials and seconds, with intervals", "yes"),
     ]
 
 
-def _report(ask: _Manifest, verdict: Verdict, seconds: float) -> list[Item]:
-    hours = f"{seconds / 3600:.2f} worker hours of trials" if seconds else "no seconds are known"
+def _report(known: _Manifest, verdict: Verdict, seconds: float) -> list[Item]:
+    hours = (
+        f"{seconds / 3600:.2f} worker hours of trials"
+        if seconds
+        else "the duration of the trials is unknown"
+    )
     return [
-        ask.item("Hardware is stated", "machine"),
-        ask.item("Versions of software are stated", "versions"),
-        ask.item("Numerical settings are stated", "numerics"),
+        known.item("Hardware is stated", "machine"),
+        known.item("Versions of software are stated", "versions"),
+        known.item("Numerical settings are stated", "numerics"),
         Item("The cost of the whole search is stated", hours, "yes" if seconds else "no"),
         Item(
             "How the method's own settings were tuned is stated, with its cost",
-            "a study does not know it; say it beside the result",
+            "a study does not record it; state it with the result",
             "unknown",
         ),
         Item(
@@ -173,31 +178,31 @@ def _report(ask: _Manifest, verdict: Verdict, seconds: float) -> list[Item]:
 
 @final
 class _Manifest:
-    """A manifest that may lack what an older version did not write."""
+    """A manifest, from which fields may be missing that an older version did not write."""
 
     def __init__(self, manifest: Mapping[str, Any]) -> None:
-        self._held = manifest
+        self._fields = manifest
         self._format = manifest.get("format")
 
     def __call__(self, name: str) -> Any:
-        return self._held.get(name)
+        return self._fields.get(name)
 
     def missing(self, name: str) -> str:
-        """In brackets, why a field is not there; empty where it is."""
-        if name in self._held:
+        """Return, in parentheses, why a field is missing; empty if it is present."""
+        if name in self._fields:
             return ""
-        if not self._held:
+        if not self._fields:
             return " (the study has no manifest)"
         if self._format == FORMAT:
             return f" (the manifest has no {name!r})"
         return f" (the manifest, of format {self._format}, has no {name!r}; this is {FORMAT})"
 
-    def item(self, question: str, name: str, said: Callable[[Any], str] | None = None) -> Item:
-        """An item that one field answers."""
-        found = self(name)
-        if found is None:
+    def item(self, question: str, name: str, describe: Callable[[Any], str] | None = None) -> Item:
+        """Return an item that one field answers."""
+        value = self(name)
+        if value is None:
             return Item(question, f"unknown{self.missing(name)}", "unknown")
-        return Item(question, (said or _settings)(found), "yes")
+        return Item(question, (describe or _settings)(value), "yes")
 
 
 def _data(data: Any) -> str:

@@ -1,8 +1,8 @@
-"""Was it worth it: what the search cost, what it gained, and what more of it would buy.
+"""Cost and gain of a search, and the marginal gain per doubling of its cost.
 
-One figure lets searches be compared: the gain per doubling of the search's cost, taken over its
-last two doublings (best at the end less best at a quarter of the cost, halved). Curves of best
-against log cost are close to straight there, and a figure from the whole run would be ruled by its
+The gain per doubling of the cost makes searches comparable. It is taken over the last two doublings
+(best at the end minus best at a quarter of the cost, halved), where curves of the best over the
+logarithm of the cost are close to straight; a value from the whole run would be dominated by its
 first few trials.
 """
 
@@ -16,28 +16,28 @@ from typing import Any, final
 import numpy as np
 from scipy.stats import t as student
 
-from nasturtium.analyse.curve import resampled
-from nasturtium.analyse.retrained import Network, most
-from nasturtium.analyse.verdict import Verdict
+from nasturtium.analyse.comparison.retrained import Network, highest_value
+from nasturtium.analyse.comparison.verdict import Verdict
+from nasturtium.analyse.curves import resample
 from nasturtium.study.history import ESTIMATED_STATES, History
 from nasturtium.study.objective import Objective
 
-__all__ = ["CostBenefit", "Gain", "Spent", "cost_benefit_of", "over"]
+__all__ = ["CostBenefit", "Gain", "Spent", "compute_cost_benefit", "gain_over"]
 
-QUARTER = 8  # trials that a curve needs before its last two doublings mean something
+QUARTER = 8  # finished trials that the gain per doubling needs
 
 
 @final
 @dataclass(frozen=True)
 class Gain:
-    """A difference in the metric with its 90 % interval; more is better.
+    """A difference in the metric with its 90 % interval; larger is better.
 
     Attributes:
-        gain: the difference; ``None`` where unknown.
+        gain: the difference; ``None`` if unknown.
         low: lower end of the interval.
         high: upper end.
-        reason: why it is unknown, or what to know of it.
-        name: whom it is over.
+        reason: why it is unknown, or a remark on it.
+        name: what the gain is compared with.
     """
 
     gain: float | None = None
@@ -47,11 +47,11 @@ class Gain:
     name: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON."""
+        """Return plain JSON."""
         return dict(vars(self))
 
     def scaled(self, factor: float, left: float, reason: str) -> Gain:
-        """The gain times a factor, but no more than is ``left`` to gain."""
+        """Return the gain times a factor, at most ``left``."""
         gain, low, high = (
             None if part is None else min(part * factor, left)
             for part in (self.gain, self.low, self.high)
@@ -69,19 +69,19 @@ class Gain:
 @final
 @dataclass(frozen=True)
 class Spent:
-    """What is known of a study's cost beside its trials.
+    """Resources of a study that its trials do not record.
 
     Attributes:
-        workers: trials that ran at a time.
-        device: where they ran, ``cpu`` or ``cuda``.
-        watts: power drawn while networks were trained in full, or ``None``.
-        source: where the watts were read, or why there is no reading.
+        workers: number of trials that ran at a time.
+        device: device of the trials, ``cpu`` or ``cuda``.
+        watts: mean power while networks were retrained, or ``None``.
+        source: source of the power reading, or why there is none.
     """
 
     workers: int = 1
     device: str = "cpu"
     watts: float | None = None
-    source: str = "no power reading was asked for"
+    source: str = "no power reading was made"
 
 
 @final
@@ -90,18 +90,18 @@ class CostBenefit:
     """Cost and gain of a search.
 
     Attributes:
-        trials: work of the search and its confirmations, in trials at full fidelity.
-        seconds: of its trials, summed over workers.
-        cpu_seconds: processor time of its trials.
-        gpu_seconds: the seconds again, where trials ran on a GPU.
-        control_seconds: of the control arm's trials.
-        finishing_seconds: of all trainings in full.
-        energy_kwh: what the search drew, where a power reading exists.
-        energy_source: how the energy was reckoned, or why it is unknown.
-        over_control: finished networks of the search less the control's, at equal cost.
-        over_reference: the study's network less the best reference network.
-        per_doubling: estimate gained by doubling the search's cost, over its last two doublings.
-        per_hour: estimate that one more hour is expected to gain; an extrapolation.
+        trials: work of the search and its confirmations in trials at full fidelity.
+        seconds: duration of these trials, summed over workers.
+        cpu_seconds: processor time of these trials.
+        gpu_seconds: the seconds again, if the trials ran on a GPU.
+        control_seconds: duration of the control trials.
+        finishing_seconds: duration of all retrainings.
+        energy_kwh: energy of the search, if there is a power reading.
+        energy_source: how the energy was computed, or why it is unknown.
+        over_control: retrained networks of the search minus the control's, at equal cost.
+        over_reference: the study's network minus the best reference network.
+        per_doubling: gain of the estimate per doubling of the cost, over the last two doublings.
+        per_hour: expected gain of the estimate by one more hour; an extrapolation.
     """
 
     trials: float
@@ -118,12 +118,12 @@ class CostBenefit:
     per_hour: Gain
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON."""
+        """Return plain JSON."""
         return {k: v.to_json() if isinstance(v, Gain) else v for k, v in vars(self).items()}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> CostBenefit:
-        """The record that ``to_json`` wrote."""
+        """Return the record that ``to_json`` wrote."""
         parts: dict[str, Any] = {
             name: Gain(**value) if isinstance(value, Mapping) else value
             for name, value in data.items()
@@ -131,7 +131,7 @@ class CostBenefit:
         return cls(**parts)
 
 
-def cost_benefit_of(
+def compute_cost_benefit(
     history: History,
     objective: Objective,
     verdict: Verdict,
@@ -139,7 +139,7 @@ def cost_benefit_of(
     finishing_seconds: float,
     spent: Spent,
 ) -> CostBenefit:
-    """Reckon cost against gain."""
+    """Compute cost and gain of a search from its trials and its verdict."""
     run = [t for t in history if t.arm in ("search", "confirm") and t.state in ESTIMATED_STATES]
     seconds = sum(trial.seconds for trial in run)
     kwh, source = _energy(seconds, spent)
@@ -166,16 +166,16 @@ def cost_benefit_of(
     )
 
 
-def over(network: Network | None, reference: Network | None, sign: float) -> Gain:
-    """A network less a reference, with an interval over their trainings (Welch's t)."""
+def gain_over(network: Network | None, reference: Network | None, sign: float) -> Gain:
+    """Return a network's gain over a reference, with an interval by Welch's t."""
     if reference is None:
         return Gain(reason="no reference network was trained")
     if network is None:
-        return Gain(reason="the study's network was not trained in full", name=reference.key)
+        return Gain(reason="the study's network was not retrained", name=reference.key)
     ours, theirs = np.array(network.values), np.array(reference.values)
     gain = sign * float(ours.mean() - theirs.mean())
     if min(len(ours), len(theirs)) < 2:
-        reason = "one seed on a side, so there is no interval"
+        reason = "one side has a single seed, so there is no interval"
         return Gain(gain, reason=reason, name=reference.key)
     first, second = ours.var(ddof=1) / len(ours), theirs.var(ddof=1) / len(theirs)
     error = math.sqrt(first + second)
@@ -192,8 +192,8 @@ def _energy(seconds: float, spent: Spent) -> tuple[float | None, str]:
     hours = seconds / max(1, spent.workers) / 3600
     return (
         spent.watts * hours / 1000,
-        f"{spent.watts:.0f} W ({spent.source}) while networks were trained in full, taken to have "
-        f"been drawn for the search's {hours:.2f} h as well",
+        f"{spent.watts:.0f} W ({spent.source}) while networks were retrained, assumed for the "
+        f"search's {hours:.2f} h as well",
     )
 
 
@@ -213,7 +213,7 @@ def _per_doubling(history: History, objective: Objective) -> Gain:
     best = np.maximum.accumulate(found)
     if not math.isfinite(best[quarter]):
         return Gain(reason="no trial at full fidelity in the first quarter of the cost")
-    bests = resampled(np.array(found, dtype=np.float64))
+    bests = resample(np.array(found, dtype=np.float64))
     kept = bests[np.isfinite(bests[:, quarter])]
     low, high = np.quantile((kept[:, -1] - kept[:, quarter]) / 2, (0.05, 0.95))
     gain = float(best[-1] - best[quarter]) / 2
@@ -221,18 +221,18 @@ def _per_doubling(history: History, objective: Objective) -> Gain:
 
 
 def _left(history: History, objective: Objective) -> float:
-    """How much better the best estimate could become at all."""
+    """Return by how much the best estimate could still improve."""
     found = [t.metrics.get(objective.metric, 0.0) for t in history.finished if t.fidelity.full]
     if objective.goal == "min" or not found:
         return math.inf
-    return max(0.0, most(objective) - max(found))
+    return max(0.0, highest_value(objective) - max(found))
 
 
 def _per_hour(doubling: Gain, seconds: float, workers: int, left: float) -> Gain:
     if doubling.gain is None:
         return Gain(reason=doubling.reason)
     if seconds <= 0:
-        return Gain(reason="the trials' seconds are not known")
+        return Gain(reason="the duration of the trials is unknown")
     doublings = math.log2(1 + 3600 * max(1, workers) / seconds)
-    reason = "extrapolated: the gain per doubling is taken to stay what it is"
+    reason = "extrapolated with a constant gain per doubling"
     return doubling.scaled(doublings, left, reason)

@@ -1,9 +1,9 @@
-"""The evidence of a study: whether its answer can be believed, and whether it was worth the cost.
+"""The evidence of a study: how certain its answer is, and what it cost.
 
-The record is made by :func:`~nasturtium.analyse.assemble.weigh` from a study's history and the
-networks that were trained in full, and is plain JSON as well (:meth:`Evidence.to_json`). Values of
-the metric are in its own units (accuracy: 0 to 1); an interval is ``low`` to ``high``, at 90 %;
-what could not be found out is ``null``, with the reason in words beside it.
+The record is assembled by :func:`~nasturtium.analyse.assemble.assemble_evidence` from a study's
+history and its retrained networks, and can be written as plain JSON (:meth:`Evidence.to_json`).
+Values of the metric are in its own units (accuracy: 0 to 1); intervals from ``low`` to ``high`` are
+90 % intervals; an unknown value is ``null``, and its reason is given as text.
 
 ::
 
@@ -11,22 +11,22 @@ what could not be found out is ``null``, with the reason in words beside it.
      "study": name,
      "metric": {"name": "accuracy", "goal": "max"},
      "verdict": {"answer": "better" | "no better" | "undecided",
-                 "sentence": text,             # the verdict in words, never empty
-                 "reason": text,               # why, never empty
-                 "gain": value | null,         # search minus control at equal cost, more is better
+                 "sentence": text,             # the verdict as text, never empty
+                 "reason": text,               # its reason, never empty
+                 "gain": value | null,         # search minus control at equal cost
                  "low": value | null, "high": value | null,
                  "margin": value,              # the least gain that counts
-                 "power": 0..1 | null,         # chance to find a gain of the margin with these
-                 "more": int | null,           # further finished networks that would decide
+                 "power": 0..1 | null,         # probability of finding a gain of the margin
+                 "more": int | null,           # further retrained networks that would decide
                  "networks": {"search": int, "control": int, "seeds": int},
                  "trials": {"search": number, "control": int},   # search's in full-cost trials
-                 "extrapolated": true | false, # the control was continued to the search's cost
-                 "allowance": value | null,    # what that added to the control
-                 "chance": 0..1 | null},       # that random draws look like the search's proposals
-     "curves": {"search": {"trials": [...], "seconds": [...],    # cumulated cost; same lengths
+                 "extrapolated": true | false, # whether the control was extrapolated to that cost
+                 "allowance": value | null,    # what the extrapolation added to the control
+                 "chance": 0..1 | null},       # probability that draws look like proposals
+     "curves": {"search": {"trials": [...], "seconds": [...],    # cumulative cost; equal lengths
                            "best": [...], "low": [...], "high": [...],
                            "extrapolated": [false, ...]},
-                "control": {the same; null where there is no control}},
+                "control": {the same; null without a control}},
      "finished": [{"role": "search" | "control" | "both" | "spread" | "other", "trial": n,
                    "seed": s, "estimate": value | null, "accuracy": value, "seconds": s,
                    "params": n | null, "macs": n | null}, ...],
@@ -38,13 +38,13 @@ what could not be found out is ``null``, with the reason in words beside it.
      "references": [{"name": "resnet" | "mobilenetv2", "accuracies": [...], "mean": v,
                      "low": v | null, "high": v | null, "params": n | null,
                      "macs": n | null, "seconds": s,
-                     "breaks": [bound, ...]}], # bounds of the study; such a one is not counted
+                     "breaks": [bound, ...]}], # violated constraints; then it does not count
      "apart": {"trial": n, "seed": s, "accuracy": v | null, "seconds": s} | null,
-                                               # finished once, outside of the comparison
-     "prospect": {"can_decide": true | false,  # what the planned trainings could show, see
-                  "reason": text, ...},        # nasturtium.analyse.prospect
+                                               # retrained by ``finish`` only
+     "prospect": {"can_decide": true | false,  # whether retraining could decide, see
+                  "reason": text, ...},        # nasturtium.analyse.comparison.prospect
      "rank": {"whole": {"tau": v | null, "low": v | null, "high": v | null, "networks": n,
-                        "reason": text},       # empty where tau is given
+                        "reason": text},       # empty if tau is known
               "top": {the same, within the best tenth of all estimates}},
      "worth": {"trials": n, "seconds": s, "cpu_seconds": s, "gpu_seconds": s | null,
                "control_seconds": s, "finishing_seconds": s,
@@ -57,7 +57,7 @@ what could not be found out is ``null``, with the reason in words beside it.
      "checklist": [{"item": text, "answer": text, "state": "yes" | "no" | "partly" | "unknown"}],
      "words": [sentence, ...]}
 
-Accuracies here are the first objective's metric on the test examples, whatever its name is.
+``accuracy`` is the value of the compared metric on the test examples, whatever that metric is.
 """
 
 from __future__ import annotations
@@ -67,12 +67,12 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from nasturtium.analyse.checklist import Item
+from nasturtium.analyse.comparison.prospect import Prospect
+from nasturtium.analyse.comparison.verdict import Verdict
 from nasturtium.analyse.cost_benefit import CostBenefit
-from nasturtium.analyse.curve import Curve
-from nasturtium.analyse.prospect import Prospect
-from nasturtium.analyse.rank import Rank
-from nasturtium.analyse.summary import sentences
-from nasturtium.analyse.verdict import Verdict
+from nasturtium.analyse.curves import Curve
+from nasturtium.analyse.evidence_summary import summarize
+from nasturtium.analyse.ranking import Rank
 from nasturtium.display.notebook import render_lines
 from nasturtium.errors import StrategyError
 
@@ -85,25 +85,35 @@ Row = Mapping[str, Any]
 @final
 @dataclass(frozen=True)
 class Evidence:
-    """What a study's answer rests on; ``print`` it to read it.
+    """The evidence on a study's answer; ``print`` it to read it.
 
     Attributes:
         study: the study's name.
-        metric: the metric that networks are compared by.
+        metric: the metric by which networks are compared.
         goal: ``max`` or ``min``.
-        verdict: the search against random search at equal cost.
-        search: best estimate so far of the search; ``None`` where nothing finished.
+        verdict: the comparison of the search with random search at equal cost.
+        search: best estimate so far of the search; ``None`` if no trial finished.
         control: expected best estimate so far of random search; ``None`` without a control.
-        finished: one row for each training in full, see the module.
-        failed: one row for each that failed.
-        network: the study's answer over its seeds; ``None`` where it was not trained in full.
+        finished: one row for each retraining, see the module.
+        failed: one row for each retraining that failed.
+        network: the study's answer over its seeds; ``None`` if it was not retrained.
         references: one row for each reference network.
-        rank: rank correlation of estimate and finished metric, over all networks.
+        rank: rank correlation of estimate and metric after retraining, over all networks.
         rank_top: the same within the best tenth of the study's estimates.
         worth: cost and gain.
         checklist: the checklist for research on architecture search.
-        prospect: whether the planned trainings could decide.
-        apart: the answer's training by ``finish``, where it is no part of the comparison.
+        prospect: whether retraining could decide the comparison.
+        apart: the answer's training by ``finish``, if the comparison has none of the answer.
+
+    Example:
+        >>> import nasturtium as nas
+        >>> study = nas.Study(nas.zoo.nasbench201, nas.RandomSearch())
+        >>> study.tell(study.ask(), {"accuracy": 0.9})
+        >>> evidence = nas.load_evidence(study)
+        >>> evidence.verdict.answer, evidence.network
+        ('no better', None)
+        >>> nas.Evidence.from_json(evidence.to_json()) == evidence
+        True
     """
 
     study: str
@@ -126,10 +136,10 @@ class Evidence:
     @property
     def words(self) -> tuple[str, ...]:
         """The evidence in sentences."""
-        return sentences(self)
+        return summarize(self)
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON; the module says how it is laid out."""
+        """Return plain JSON in the layout that the module describes."""
         return {
             "format": FORMAT,
             "study": self.study,
@@ -153,15 +163,15 @@ class Evidence:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Evidence:
-        """The evidence that ``to_json`` wrote.
+        """Return the evidence that ``to_json`` wrote.
 
         Raises:
-            StrategyError: it was written by another version.
+            StrategyError: another version wrote it.
         """
         if data.get("format") != FORMAT:
             raise StrategyError(
-                f"evidence of format {data.get('format')!r} cannot be read, this version has "
-                f"format {FORMAT}; gather it again from the study"
+                f"evidence of format {data.get('format')!r} cannot be read; this version reads "
+                f"format {FORMAT}; collect it again from the study"
             )
         curves = {
             name: None if curve is None else Curve.from_json(curve)
@@ -190,7 +200,7 @@ class Evidence:
         return f"<evidence of study {self.study}: {self.verdict.answer}>"
 
     def _repr_html_(self) -> str:
-        """What a notebook shows."""
+        """Return the display in a notebook."""
         return render_lines(repr(self)[1:-1], self.words)
 
     def __str__(self) -> str:

@@ -1,9 +1,9 @@
-"""Normal scores: where ranked draws are expected to lie, in standard deviations.
+"""Normal scores: the expected values of ranked draws, in standard deviations.
 
-The expected order statistics of n draws from a normal distribution, by Blom's approximation
-(Blom, "Statistical Estimates and Transformed Beta-Variables", 1958): the i-th best of n lies near
-the quantile 1 - (i - 0.375) / (n + 0.25). They turn ranks into a scale on which the best of ten
-draws and the best of a hundred have places that can be compared.
+These are the expected order statistics of n draws from a normal distribution, by Blom's
+approximation (Blom, "Statistical Estimates and Transformed Beta-Variables", 1958): the i-th best of
+n lies near the quantile 1 - (i - 0.375) / (n + 0.25). They place the best of ten draws and the best
+of a hundred draws on one scale.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["normal_scores"]
 
 
 def normal_scores(draws: float, first: int) -> NDArray[np.float64]:
-    """Scores of the ``first`` best of ``draws`` draws, best first.
+    """Return the normal scores of the ``first`` best of ``draws`` draws, best first.
 
     Example:
         >>> normal_scores(10, 2).round(2)

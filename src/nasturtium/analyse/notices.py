@@ -1,4 +1,4 @@
-"""What a reader of a study has to know of its numbers, in sentences."""
+"""Notices about a study's numbers: chance level, duplicate examples, measurement of latency."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from nasturtium.study.metric_summary import ACCURACIES, MetricSummary
 
 __all__ = ["notices"]
 
-LEVEL = 0.05  # chance that a study of networks that guess is not said to stand at chance level
-FEWEST = 3  # finished trials that this is said of
+LEVEL = 0.05  # probability that networks that guess are not reported as such
+FEWEST = 3  # finished trials that the check of chance level needs
 
 
 def notices(measured: MetricSummary, manifest: Mapping[str, Any]) -> tuple[str, ...]:
-    """Sentences about chance level, copies between the splits, and how latency was measured.
+    """Return sentences on chance level, copies between the splits, and the measurement of latency.
 
     Args:
-        measured: numbers of a study's finished trials.
-        manifest: its first event; empty where there is none.
+        measured: metrics of a study's finished trials.
+        manifest: its first event; empty if there is none.
     """
     return (
         *_guessing(measured, manifest),
@@ -30,10 +30,10 @@ def notices(measured: MetricSummary, manifest: Mapping[str, Any]) -> tuple[str, 
 
 
 def _guessing(measured: MetricSummary, manifest: Mapping[str, Any]) -> Iterator[str]:
-    """Whether no trial is better than a guess.
+    """Report whether no trial is better than a guess.
 
-    Guessing the most frequent class gives its share as accuracy. The best of many networks that
-    guess lies above that by luck, which the quantile takes into account.
+    Guessing the most frequent class has its share as accuracy. The best of many networks that
+    guess is above it by luck, which the quantile accounts for.
     """
     data = manifest.get("data") or {}
     examples = (data.get("examples") or {}).get("valid")
@@ -47,10 +47,10 @@ def _guessing(measured: MetricSummary, manifest: Mapping[str, Any]) -> Iterator[
         highest = measured.highest[metric]
         if highest <= share + luck:
             yield (
-                f"All {count} finished trials stand at chance level: the best {metric} is "
-                f"{highest:.4f}, and guessing gives {share:.4f}. What may help: more epochs, a "
-                "smaller or larger learning rate (recipe), inputs of the right scale and layout, "
-                "labels that belong to their examples, a space with larger networks."
+                f"All {count} finished trials are at chance level: the best {metric} is "
+                f"{highest:.4f}, and guessing has {share:.4f}. Try more epochs, a smaller or "
+                "larger learning rate (recipe), or a space with larger networks; check the scale "
+                "and layout of the inputs, and that labels belong to their examples."
             )
             return
 
@@ -66,7 +66,7 @@ def _copies(manifest: Mapping[str, Any]) -> Iterator[str]:
     if parts:
         yield (
             f"{' and '.join(parts)} are exact copies of examples that networks are trained on; "
-            "results on them are too high: take the copies out of the data."
+            "results on them are too high; remove the copies from the data."
         )
 
 
@@ -89,7 +89,9 @@ def _latency(measured: MetricSummary, manifest: Mapping[str, Any]) -> Iterator[s
         return
     cores = (manifest.get("machine") or {}).get("cores")
     busy = f"{median(loads):.1f}" + (f" of {cores} cores" if cores else " cores")
-    text = f"{how}. Other programs kept {busy} busy meanwhile (at most {max(loads):.1f})"
+    text = (
+        f"{how}. Other programs kept {busy} busy during the measurements (at most {max(loads):.1f})"
+    )
     free = None if cores is None else cores - max(loads)
     if free is not None and free < setting.get("threads", 1):
         text += ", so the host was loaded and these latencies may be too high"
@@ -97,7 +99,7 @@ def _latency(measured: MetricSummary, manifest: Mapping[str, Any]) -> Iterator[s
 
 
 def _measuring(estimator: Any) -> Mapping[str, Any] | None:
-    """The part of an estimator that measures latency, as the manifest has it."""
+    """Return the part of an estimator that measures latency, from the manifest."""
     if not isinstance(estimator, Mapping):
         return None
     if "latency" in (estimator.get("wanted") or ()):

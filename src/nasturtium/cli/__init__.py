@@ -1,8 +1,8 @@
-"""The command ``nasturtium``: search, look, finish, export.
+"""The command ``nasturtium``.
 
-Every command answers on its output and shows progress on the error stream. What goes wrong on
-purpose is one line there and exit code 2; Ctrl-C is exit code 130. Nothing heavy is imported
-before a command needs it.
+Every command prints its result on the output, and progress on the error stream. An error of the
+library is one line there, with exit code 2; Ctrl-C gives exit code 130. Heavy modules are imported
+only when a command needs them.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ from typing import Annotated
 
 import typer
 
-from nasturtium.cli.answer import plain
+from nasturtium.cli.command import Command
 from nasturtium.cli.evidence import evidence, report
 from nasturtium.cli.finish import export, finish
-from nasturtium.cli.look import best, describe, spaces, status
 from nasturtium.cli.race import race
 from nasturtium.cli.repair import check, repair
 from nasturtium.cli.search import resume, search
+from nasturtium.cli.spaces import describe, spaces
+from nasturtium.cli.status import best, status
+from nasturtium.display.printable import escape_unprintable
 from nasturtium.errors import NasturtiumError
 from nasturtium.study.stores.redact import redact
 
@@ -35,12 +37,12 @@ app = typer.Typer(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; an error of ours becomes one line and exit code 2."""
+    """Run the command line; an error of the library becomes one line, with exit code 2."""
     given = sys.argv[1:] if arguments is None else arguments
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # names may hold what the terminal cannot show
+        if isinstance(stream, io.TextIOWrapper):  # for names that the terminal cannot show
             stream.reconfigure(errors="backslashreplace")
-    # An address in the place of an option is printed by the parser, which refuses it.
+    # The parser prints an address that was given in place of an option; hide its password.
     words = [
         redact(word) if word.startswith("-") and "://" in word.partition("=")[0] else word
         for word in given
@@ -51,11 +53,12 @@ def main(arguments: list[str] | None = None) -> None:
     except NasturtiumError as error:
         if "--debug" in given:
             raise
-        print("error:", plain(redact(" ".join(str(error).split()))), file=sys.stderr)
+        line = redact(" ".join(str(error).split()))
+        print("error:", escape_unprintable(line), file=sys.stderr)
         raise SystemExit(2) from None
 
 
-def _version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
@@ -68,12 +71,16 @@ def _common(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_version, is_eager=True, help="say which version", metavar=""
+            "--version",
+            callback=_print_version,
+            is_eager=True,
+            help="print the version",
+            metavar="",
         ),
     ] = False,
     debug: Annotated[
         bool,
-        typer.Option("--debug", help="show where an error arose; may stand anywhere", metavar=""),
+        typer.Option("--debug", help="show an error's traceback; allowed anywhere", metavar=""),
     ] = False,
 ) -> None:
     """Neural architecture search for PyTorch."""
@@ -94,4 +101,4 @@ for command in (
     check,
     repair,
 ):
-    app.command()(command)
+    app.command(cls=Command)(command)

@@ -1,8 +1,8 @@
-"""Races: strategies on one benchmark, at the same budget, over many seeds.
+"""Comparison of strategies on one benchmark at the same budget, over many seeds.
 
-Every run is its own study in memory. A run's result at any moment is the truth of the trial that
-looks best to the search (:meth:`~nasturtium.study.history.History.best`), so noise and low
-fidelities mislead here as they would in earnest. With ``seconds`` the clock is simulated.
+Every run is a separate study in memory. The result of a run at any moment is the true value of
+the trial that the search considers best (:meth:`~nasturtium.study.history.History.best`), so that
+noise and low fidelities mislead as in a real search. With ``seconds`` the clock is simulated.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ import numpy as np
 
 from nasturtium.bench.base import Benchmark
 from nasturtium.comparison.replay import Run, simulate
+from nasturtium.comparison.statistics import mean_interval, pairwise_p_values
 from nasturtium.errors import StrategyError
-from nasturtium.execute.serialize import packed
-from nasturtium.run.arguments import goals_in
+from nasturtium.execute.serialize import dumps
+from nasturtium.renamed import with_new_arguments
+from nasturtium.run.arguments import check_objectives
 from nasturtium.run.preflight import check_budget, check_fidelities
 from nasturtium.study.objective import Objective
 from nasturtium.train.fields import check_types, hints_of
@@ -35,9 +37,10 @@ if TYPE_CHECKING:
 __all__ = ["Race", "race"]
 
 POINTS = 200  # of an anytime curve over seconds
-TOLERATED = 0.1  # share of failed trials up to which a strategy is ranked
+MAX_FAILED = 0.1  # share of failed trials up to which a strategy is ranked
 
 
+@with_new_arguments("race")
 def race(
     strategies: Mapping[str, Strategy] | Iterable[str],
     benchmark: Benchmark,
@@ -51,24 +54,25 @@ def race(
     constraints: Iterable[Objective | str] = (),
     seed: int = 0,
 ) -> Race:
-    """Race strategies on a benchmark at the same budget.
+    """Compare strategies on a benchmark at the same budget.
 
     Args:
         strategies: instances by label, or names such as ``evolution(population=10)``.
-        benchmark: the table.
+        benchmark: the benchmark.
         trials: budget in trials; give this or ``seconds``.
         seconds: budget in simulated seconds.
-        repeats: seeds of each strategy, the same for all.
-        workers: processes; the number of cores (at most 2) if not given, 1 stays in this one.
-        lanes: simulated machines that work at the same time.
-        objectives: metrics to make large or small; the first names the incumbent.
-        constraints: bounds to keep.
-        seed: the whole race is keyed by it, whatever the number of workers.
+        repeats: number of seeds of each strategy, the same for all.
+        workers: number of processes; the number of cores (at most 2) if not given; 1 runs in this
+            process.
+        lanes: number of simulated machines that work at the same time.
+        objectives: metrics to maximise or minimise; the first determines the incumbent.
+        constraints: constraints to meet, e.g. ``("params<1M",)``.
+        seed: determines the whole race, whatever the number of workers.
 
     Raises:
-        StrategyError: no strategy, no or two budgets, too few repeats for an interval, or a
-            strategy that trains at fidelities which the benchmark does not hold.
-        EstimateError: an objective that the benchmark lacks.
+        StrategyError: there is no strategy, there are no or two budgets, there are too few repeats
+            for an interval, or a strategy trains at fidelities that the benchmark does not have.
+        EstimateError: the benchmark does not have an objective.
 
     Example:
         >>> from nasturtium.bench.pool import PoolBenchmark
@@ -83,8 +87,8 @@ def race(
     check_types("race", dict(locals()), hints_of(race), StrategyError)
     runners = _named(strategies)
     objectives, constraints = (
-        goals_in("objectives", objectives),
-        goals_in("constraints", constraints),
+        check_objectives("objectives", objectives),
+        check_objectives("constraints", constraints),
     )
     if (trials is None) == (seconds is None):
         raise StrategyError(
@@ -93,12 +97,12 @@ def race(
     if repeats < 2 or (trials is not None and trials < 1) or (seconds is not None and seconds <= 0):
         raise StrategyError(
             f"a race got trials={trials}, seconds={seconds}, repeats={repeats}; expected a budget "
-            "above 0 and at least 2 repeats, since one run says nothing of its spread"
+            "above 0 and at least 2 repeats, since one run has no spread"
         )
     benchmark.check((*objectives, *constraints))
     if (seconds is not None or lanes > 1) and "seconds" not in benchmark.metrics:
         raise StrategyError(
-            f"{benchmark.name} holds no training times, so its clock cannot be simulated; give the "
+            f"{benchmark.name} has no training times, so the clock cannot be simulated; give the "
             "budget as trials=..., with lanes=1"
         )
     for label, strategy in runners.items():
@@ -114,7 +118,7 @@ def race(
     }
     seeds = [mix(seed, repeat) for repeat in range(repeats)]
     count = min(2, os.cpu_count() or 1) if workers is None else workers
-    runs = _all(runners, benchmark, seeds, settings, count)
+    runs = _run_all(runners, benchmark, seeds, settings, count)
     return Race(benchmark.name, benchmark.best, trials, seconds, seed, runs)
 
 
@@ -124,15 +128,15 @@ def _named(strategies: Mapping[str, Strategy] | Iterable[str]) -> dict[str, Stra
     if isinstance(strategies, Mapping):
         runners = dict(strategies)
     else:
-        from nasturtium.run.names import made
+        from nasturtium.run.names import build_part
 
-        runners = {name: made("strategy", name) for name in strategies}
+        runners = {name: build_part("strategy", name) for name in strategies}
     if not runners:
         raise StrategyError("a race got no strategies; give at least one, e.g. ['random']")
     return runners
 
 
-def _all(
+def _run_all(
     runners: Mapping[str, Strategy],
     benchmark: Benchmark,
     seeds: list[int],
@@ -140,16 +144,16 @@ def _all(
     workers: int,
 ) -> dict[str, tuple[Run, ...]]:
     if workers <= 1:
-        return {name: _some(s, benchmark, seeds, settings) for name, s in runners.items()}
+        return {name: _run_seeds(s, benchmark, seeds, settings) for name, s in runners.items()}
     from joblib import Parallel, delayed
 
-    size = max(1, -(-len(seeds) // (2 * workers)))  # two parts each, so that none waits for long
+    size = max(1, -(-len(seeds) // (2 * workers)))  # two parts for each worker, to balance them
     parts = [seeds[start : start + size] for start in range(0, len(seeds), size)]
     jobs = [(name, part) for name in runners for part in parts]
-    # Parts of the main program, or of a file of the user's, travel by value.
-    sent = {name: packed((strategy, benchmark, settings)) for name, strategy in runners.items()}
+    # Objects of the main program, or of a user's file, are sent by value.
+    sent = {name: dumps((strategy, benchmark, settings)) for name, strategy in runners.items()}
     found = Parallel(n_jobs=workers)(
-        delayed(_elsewhere)(sys.path, sent[name], part) for name, part in jobs
+        delayed(_run_in_worker)(sys.path, sent[name], part) for name, part in jobs
     )
     runs: dict[str, tuple[Run, ...]] = dict.fromkeys(runners, ())
     for (name, _), some in zip(jobs, found, strict=True):
@@ -157,31 +161,40 @@ def _all(
     return runs
 
 
-def _some(
+def _run_seeds(
     strategy: Strategy, benchmark: Benchmark, seeds: list[int], settings: Mapping[str, Any]
 ) -> tuple[Run, ...]:
     return tuple(simulate(strategy, benchmark, seed=seed, **settings)[0] for seed in seeds)
 
 
-def _elsewhere(folders: list[str], sent: bytes, seeds: list[int]) -> tuple[Run, ...]:
-    """The runs of some seeds, in a worker process."""
+def _run_in_worker(folders: list[str], sent: bytes, seeds: list[int]) -> tuple[Run, ...]:
+    """Run a strategy with some seeds, in a worker process."""
     sys.path[:] = folders
     strategy, benchmark, settings = pickle.loads(sent)
-    return _some(strategy, benchmark, seeds, settings)
+    return _run_seeds(strategy, benchmark, seeds, settings)
 
 
 @final
 @dataclass(frozen=True)
 class Race:
-    """What came of a race.
+    """The result of a race; ``print`` it to read it.
 
     Attributes:
-        benchmark: its name.
-        best: the highest truth in the table.
-        trials: the budget in trials, if it was given so.
-        seconds: the budget in simulated seconds, if it was given so.
-        seed: what all was keyed by.
+        benchmark: the name of the benchmark.
+        best: the highest true value in the benchmark.
+        trials: the budget in trials, or ``None``.
+        seconds: the budget in simulated seconds, or ``None``.
+        seed: the seed of the race.
         runs: the runs of each strategy, paired by their place.
+
+    Example:
+        >>> import nasturtium as nas
+        >>> pool = nas.PoolSpace("line", [{"x": x} for x in range(9)], [[x] for x in range(9)])
+        >>> line = nas.PoolBenchmark("line", pool, {"accuracy": [x / 9 for x in range(9)]})
+        >>> strategies = {"first": nas.RandomSearch(), "second": nas.RandomSearch()}
+        >>> race = nas.race(strategies, line, trials=5, repeats=2, workers=1)
+        >>> isinstance(race, nas.Race), race.failed("first"), race.ranked("second")
+        (True, 0, True)
     """
 
     benchmark: str
@@ -192,39 +205,39 @@ class Race:
     runs: Mapping[str, tuple[Run, ...]]
 
     def truths(self, name: str) -> NDArray[np.float64]:
-        """The truth of every run's final incumbent; NaN where no trial finished: (repeats,)."""
+        """Return the true value of every run's final incumbent, NaN without one: (repeats,)."""
         return np.array([run.truth[-1] if run.truth else np.nan for run in self.runs[name]])
 
     def failed(self, name: str) -> int:
-        """How many trials failed, over all runs of a strategy."""
+        """Return the number of failed trials over all runs of a strategy."""
         return sum(run.failed for run in self.runs[name])
 
     def ranked(self, name: str) -> bool:
-        """Whether a strategy is ranked: not if more than a tenth of its trials failed.
+        """Return whether a strategy is ranked: not if more than a tenth of its trials failed.
 
-        It had less of the budget than the others then, and is not compared with them.
+        Such a strategy used less of the budget than the others and is not compared with them.
         """
         asked = sum(run.finished + run.failed for run in self.runs[name])
-        return self.failed(name) <= TOLERATED * asked
+        return self.failed(name) <= MAX_FAILED * asked
 
     def mean(self, name: str) -> float:
-        """The mean truth over repeats."""
+        """Return the mean true value over repeats."""
         return float(np.nanmean(self.truths(name)))
 
     def interval(self, name: str) -> tuple[float, float]:
-        """The 95 % interval of the mean (Student's t over repeats)."""
-        low, high = _interval(self.truths(name)[:, None])
+        """Return the 95 % interval of the mean (Student's t over repeats)."""
+        low, high = mean_interval(self.truths(name)[:, None])
         return float(low[0]), float(high[0])
 
     def grid(self) -> NDArray[np.float64]:
-        """Where curves are given: every trial, or points in simulated time."""
+        """Return the grid of the curves: every trial, or points in simulated time."""
         if self.trials is not None:
             return np.arange(1.0, self.trials + 1)
         assert self.seconds is not None
         return np.linspace(0.0, self.seconds, POINTS + 1)[1:]
 
     def curves(self, name: str) -> NDArray[np.float64]:
-        """The incumbent's truth over the grid, NaN before the first: (repeats, points)."""
+        """Return the incumbent's true value over the grid, first NaN: (repeats, points)."""
         grid = self.grid()
         rows = []
         for run in self.runs[name]:
@@ -234,38 +247,24 @@ class Race:
         return np.array(rows)
 
     def significance(self) -> dict[tuple[str, str], float]:
-        """For every pair of strategies, the p-value that they differ, by Holm's correction.
-
-        Wilcoxon's signed-rank test on the runs' truths, paired by repeat, ties at zero shared. A
-        strategy that is not ranked is left out.
-        """
-        from scipy.stats import wilcoxon
-
-        names = [name for name in self.runs if self.ranked(name)]
-        raw: dict[tuple[str, str], float] = {}
-        for place, first in enumerate(names):
-            for second in names[place + 1 :]:
-                difference = self.truths(first) - self.truths(second)
-                difference = difference[~np.isnan(difference)]
-                same = not difference.any()
-                p = 1.0 if same else float(wilcoxon(difference, zero_method="zsplit").pvalue)
-                raw[first, second] = p
-        return holm(raw)
+        """Return the corrected p-value that two strategies differ, for every ranked pair."""
+        ranked = (name for name in self.runs if self.ranked(name))
+        return pairwise_p_values({name: self.truths(name) for name in ranked})
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON: budget, results, curves and p-values."""
+        """Return plain JSON: budget, results, curves and p-values."""
         strategies = {}
         for name in self.runs:
             curve = self.curves(name)
-            low, high = _interval(curve)
+            low, high = mean_interval(curve)
             strategies[name] = {
                 "mean": self.mean(name),
                 "interval": list(self.interval(name)),
                 "truths": self.truths(name).tolist(),
                 "curve": {
-                    "mean": _plain(_mean(curve)),
-                    "low": _plain(low),
-                    "high": _plain(high),
+                    "mean": _without_nan(curve.mean(0)),
+                    "low": _without_nan(low),
+                    "high": _without_nan(high),
                 },
                 "finished": [run.finished for run in self.runs[name]],
                 "failed": self.failed(name),
@@ -292,7 +291,7 @@ class Race:
         for place, name in enumerate(self.runs):
             colour = qualitative.Plotly[place % len(qualitative.Plotly)]
             curve = 100 * self.curves(name)
-            low, high = _interval(curve)
+            low, high = mean_interval(curve)
             known = ~np.isnan(low)
             band = np.concatenate([high[known], low[known][::-1]])
             along = np.concatenate([grid[known], grid[known][::-1]])
@@ -301,7 +300,7 @@ class Race:
                 x=along, y=band, fill="toself", opacity=0.25, showlegend=False,
                 hoverinfo="skip", mode="none", fillcolor=colour, legendgroup=name,
             )  # fmt: skip
-            figure.add_scatter(x=grid, y=_mean(curve), name=name, mode="lines", **shared)
+            figure.add_scatter(x=grid, y=curve.mean(0), name=name, mode="lines", **shared)
         figure.update_layout(
             title=f"{self.benchmark}: {len(next(iter(self.runs.values())))} runs, 95 % intervals",
             xaxis_title="trials" if self.trials is not None else "simulated seconds",
@@ -336,41 +335,17 @@ class Race:
             )
         lines += [
             f"{name} is not ranked: {self.failed(name)} of its trials failed in {repeats} runs, "
-            "which the others could use"
+            "while the others used their whole budget"
             for name in order
             if not self.ranked(name)
         ]
         for pair, p in self.significance().items():
             if order[0] in pair:
                 other = pair[pair[0] == order[0]]
-                verdict = "differ" if p < 0.05 else "are not told apart"
+                verdict = "differ" if p < 0.05 else "do not differ significantly"
                 lines.append(f"{order[0]} and {other} {verdict} (p = {p:.2g}, Wilcoxon, Holm)")
         return "\n".join(lines)
 
 
-def holm(raw: Mapping[tuple[str, str], float]) -> dict[tuple[str, str], float]:
-    """Holm's step-down correction of p-values for their number (Holm 1979)."""
-    corrected: dict[tuple[str, str], float] = {}
-    highest = 0.0
-    for place, pair in enumerate(sorted(raw, key=lambda pair: raw[pair])):
-        highest = max(highest, min(1.0, raw[pair] * (len(raw) - place)))
-        corrected[pair] = highest
-    return {pair: corrected[pair] for pair in raw}
-
-
-def _mean(curves: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The mean of every column in which all runs have an incumbent, else NaN."""
-    mean: NDArray[np.float64] = curves.mean(0)
-    return mean
-
-
-def _interval(curves: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    from scipy.stats import t
-
-    count = len(curves)
-    half = t.ppf(0.975, count - 1) * curves.std(0, ddof=1) / np.sqrt(count)
-    return curves.mean(0) - half, curves.mean(0) + half
-
-
-def _plain(values: NDArray[np.float64]) -> list[float | None]:
+def _without_nan(values: NDArray[np.float64]) -> list[float | None]:
     return [None if value != value else value for value in values.tolist()]

@@ -1,8 +1,8 @@
-"""One search of a benchmark: what the best trial so far was truly worth, over time.
+"""Replay of one search on a benchmark: the true value of the best trial so far, over time.
 
-The clock is simulated: a trial takes what the benchmark says it took, on ``lanes`` machines that
-never idle unless the strategy waits. The trial that crosses the budget still counts, as in
-NAS-Bench-201's protocol.
+The clock is simulated: a trial takes the time that the benchmark gives for it, on ``lanes``
+machines that are idle only while the strategy waits. The trial that exceeds the budget still
+counts, as in the protocol of NAS-Bench-201.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ __all__ = ["Run", "simulate"]
 @final
 @dataclass(frozen=True)
 class Run:
-    """One run: when the incumbent changed, and what it was truly worth.
+    """One run: the changes of the incumbent, and its true value after each.
 
     Attributes:
         trials: number of finished trials at each change.
-        clock: simulated seconds at each change; zeros where the benchmark has none.
-        truth: the incumbent's truth from then on.
-        finished: finished trials in all.
-        failed: failed trials in all.
-        seconds: simulated seconds in all.
+        clock: simulated seconds at each change; zeros if the benchmark has no times.
+        truth: the incumbent's true value from then on.
+        finished: number of finished trials.
+        failed: number of failed trials.
+        seconds: simulated seconds in total.
     """
 
     trials: tuple[int, ...]
@@ -60,21 +60,21 @@ def simulate(
     objectives: Iterable[Objective | str] = ("accuracy",),
     constraints: Iterable[Objective | str] = (),
 ) -> tuple[Run, Study]:
-    """One search of a benchmark; returns its result over time, and its study.
+    """Run one search on a benchmark; return its result over time, and its study.
 
     Args:
-        strategy: who proposes.
-        benchmark: who answers.
-        seed: of the study, and of the training runs that are drawn.
-        trials: how many to ask for.
+        strategy: proposes the trials.
+        benchmark: provides their results.
+        seed: seed of the study, and of the choice among recorded training runs.
+        trials: number of trials.
         seconds: simulated seconds after which no trial begins.
-        lanes: simulated machines that work at the same time.
-        objectives: metrics to make large or small.
-        constraints: bounds to keep.
+        lanes: number of simulated machines that work at the same time.
+        objectives: metrics to maximise or minimise.
+        constraints: constraints to meet.
 
     Raises:
-        StrategyError: the strategy waits although nothing is pending, or the benchmark answers
-            none of its trials.
+        StrategyError: the strategy waits although no trial is pending, or the benchmark has no
+            result for any of its trials.
     """
     study = Study(
         benchmark.space, strategy, objectives=objectives, constraints=constraints, seed=seed
@@ -95,35 +95,35 @@ def simulate(
                     )
                 break
             asked, free = asked + 1, free - 1
-            answer = _answer(benchmark, trial, seed)
-            takes = 0.0 if isinstance(answer, str) else answer.get("seconds", 0.0)
-            heapq.heappush(busy, (now + takes, trial.number, trial, answer))
+            result = _query(benchmark, trial, seed)
+            takes = 0.0 if isinstance(result, str) else result.get("seconds", 0.0)
+            heapq.heappush(busy, (now + takes, trial.number, trial, result))
         if not busy:
             break
-        now, number, trial, answer = heapq.heappop(busy)
+        now, number, trial, result = heapq.heappop(busy)
         free += 1
-        if isinstance(answer, str):
-            study.fail(trial, answer)
+        if isinstance(result, str):
+            study.fail(trial, result)
             continue
-        study.tell(trial, answer)
-        told = history.trial(number)
-        if told.state == "finished" and _better(history, told, incumbent):
-            incumbent = told
-            truth = benchmark.truth(told.architecture)
+        study.tell(trial, result)
+        ended = history.trial(number)
+        if ended.state == "finished" and _is_better(history, ended, incumbent):
+            incumbent = ended
+            truth = benchmark.truth(ended.architecture)
             changes.append((len(history.finished), now, truth))
     count = len(history.finished)
     if asked and not count:
-        reason = next((trial.error for trial in history if trial.error), "nothing was answered")
+        reason = next((trial.error for trial in history if trial.error), "no result")
         raise StrategyError(
-            f"none of {asked} trials of {type(strategy).__name__} could be answered by "
-            f"{benchmark.name}: {reason}"
+            f"{benchmark.name} has no result for any of {asked} trials of "
+            f"{type(strategy).__name__}: {reason}"
         )
     failed = len(history.where(state="failed"))
     columns = tuple(zip(*changes, strict=True)) or ((), (), ())
     return Run(columns[0], columns[1], columns[2], count, failed, now), study
 
 
-def _answer(benchmark: Benchmark, trial: Trial, seed: int) -> Mapping[str, float] | str:
+def _query(benchmark: Benchmark, trial: Trial, seed: int) -> Mapping[str, float] | str:
     run = Random(mix(seed, trial.number, "run")) if benchmark.noisy else None
     try:
         return benchmark.query(trial.architecture, fidelity=trial.fidelity, run=run)
@@ -131,8 +131,8 @@ def _answer(benchmark: Benchmark, trial: Trial, seed: int) -> Mapping[str, float
         return str(error)
 
 
-def _better(history: History, trial: Trial, incumbent: Trial | None) -> bool:
-    """Whether the study would name ``trial`` its best, rather than the incumbent."""
+def _is_better(history: History, trial: Trial, incumbent: Trial | None) -> bool:
+    """Return whether the study considers ``trial`` better than the incumbent."""
     if incumbent is None or trial.fidelity.cost > incumbent.fidelity.cost:
         return True
     same = trial.fidelity.cost == incumbent.fidelity.cost

@@ -12,7 +12,7 @@ from nasturtium.architecture import Architecture
 from nasturtium.bench.base import Benchmark
 from nasturtium.contracts.assertions import alike, leaves_randomness_alone, require
 from nasturtium.errors import EstimateError
-from nasturtium.execute.serialize import packed
+from nasturtium.execute.serialize import dumps
 from nasturtium.study.fidelity import Fidelity
 
 __all__ = ["check_benchmark"]
@@ -140,7 +140,7 @@ def _check_alike(
 
 def _sent(benchmark: Benchmark) -> Benchmark:
     try:
-        sent: Benchmark = loads(packed(benchmark))
+        sent: Benchmark = loads(dumps(benchmark))
     except Exception as error:
         raise AssertionError(
             f"{type(benchmark).__name__} cannot be sent to a worker process ({error}); keep arrays "

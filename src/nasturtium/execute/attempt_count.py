@@ -1,4 +1,4 @@
-"""How often in a row processes began one trial, in a file that outlives them."""
+"""A count of the processes in a row that began the same trial, in a file."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import final
 
 __all__ = ["AttemptCount"]
 
-RECORD = struct.Struct("<qq")  # number of the trial + 1, how often it was begun
+RECORD = struct.Struct("<qq")  # number of the trial + 1, how often in a row it began
 
 
 @final
 class AttemptCount:
-    """A file with the number of the trial that this process runs, and how often it was begun.
+    """A file with the number of the running trial and how often in a row it began.
 
-    It is mapped into memory and not flushed to the disk, so that a note takes less than a
-    microsecond: the file of a process that is killed stays, and a machine that loses power did not
-    die of the trial. Where it cannot be written, nothing is counted.
+    The file is mapped into memory and not flushed to the disk, so that recording takes less than a
+    microsecond. It survives a process that is killed; it need not survive a loss of power, which no
+    trial causes. If the file cannot be written, nothing is counted.
 
     Args:
-        path: the file; what an earlier process left in it is read.
+        path: the file; the count of an earlier process is read from it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -36,22 +36,22 @@ class AttemptCount:
             try:
                 if os.fstat(descriptor).st_size != RECORD.size:
                     os.ftruncate(descriptor, 0)
-                    os.write(descriptor, bytes(RECORD.size))  # which fails where the disk is full
+                    os.write(descriptor, bytes(RECORD.size))  # fails if the disk is full
                 self._file = mmap.mmap(descriptor, RECORD.size)
             finally:
                 os.close(descriptor)
             self._last = RECORD.unpack_from(self._file)
 
-    def note(self, number: int) -> int:
-        """Note that a trial is begun; how often in a row it was, by now."""
+    def record(self, number: int) -> int:
+        """Record that a trial begins; return how often in a row it has begun."""
         times = self._last[1] + 1 if self._last[0] == number + 1 else 1
         self._last = number + 1, times
         if self._file is not None:
             RECORD.pack_into(self._file, 0, *self._last)
         return times
 
-    def drop(self) -> None:
-        """Remove the file: this process ends by itself."""
+    def remove(self) -> None:
+        """Remove the file, as this process ends normally."""
         if self._file is not None:
             self._file.close()
             self._file = None

@@ -1,4 +1,4 @@
-"""What is sent to worker processes: by value, wherever a worker could not import it."""
+"""Serialization for worker processes: by value, where a worker could not import an object."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import cloudpickle
 from nasturtium.space.choice_space import ChoiceSpace
 from nasturtium.space.recipe_space import RecipeSpace
 
-__all__ = ["packed"]
+__all__ = ["dumps"]
 
 
-def packed(message: object) -> bytes:
-    """A message as bytes for ``pickle.loads``; parts of the main program travel by value."""
+def dumps(message: object) -> bytes:
+    """Serialize a message for ``pickle.loads``, objects of the main program by value."""
     buffer = io.BytesIO()
-    _Packer(buffer).dump(message)
+    _Pickler(buffer).dump(message)
     return buffer.getvalue()
 
 
 @final
-class _Packer(cloudpickle.Pickler):  # type: ignore[misc]
-    """Cloudpickle, for spaces as well: it sends functions of the main program by value.
+class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+    """A cloudpickle pickler that serializes spaces of the main program by value as well.
 
-    A space names its builder's module instead, which a worker does not have where that is the main
-    program, or a file given as ``file.py:name``.
+    A space is otherwise pickled as the name of its builder's module. A worker cannot import that
+    module if it is the main program or a file that was given as ``file.py:name``.
     """
 
     def reducer_override(self, obj: Any) -> Any:

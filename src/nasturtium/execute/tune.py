@@ -1,8 +1,8 @@
-"""Measure, rather than guess, how this machine trains the space's networks fastest.
+"""Measuring the workers, threads, precision and memory format that train fastest.
 
-For a few seconds before a search starts, sampled networks are trained in every sensible
-combination of workers, threads, precision and memory format. What is chosen stays with the study:
-it changes results in the last bits, so resuming never measures again.
+For a few seconds before a search starts, sampled networks are trained with every sensible
+combination. The study keeps the chosen one: it changes results in the last bits, so a resumed
+search does not measure again.
 """
 
 from __future__ import annotations
@@ -16,27 +16,28 @@ from typing import Any, final
 from nasturtium.architecture import Architecture
 from nasturtium.cost.host import training
 from nasturtium.errors import EstimateError, NasturtiumError
-from nasturtium.execute.executor import Processes, cores
+from nasturtium.execute.base import count_cores
+from nasturtium.execute.processes import Processes
 from nasturtium.space.base import Space
 from nasturtium.study.context import StudyContext
 from nasturtium.train.numerics import Numerics
 
 __all__ = ["Tuning", "tune"]
 
-GAIN = 1.15  # how much faster lower precision has to be before it is worth its rounding
-SAMPLED = 3  # networks in the second round
+GAIN = 1.15  # how many times faster lower precision has to be to be chosen
+SAMPLED = 3  # networks measured in the second round
 
 
 @final
 @dataclass(frozen=True)
 class Tuning:
-    """What was measured, and what was chosen.
+    """The measured speeds and the chosen combination.
 
     Attributes:
-        workers: worker processes.
+        workers: number of worker processes.
         numerics: threads, precision and memory format of each.
-        measured: images a second of all workers together, by combination.
-        seconds: what the measurement took.
+        measured: images per second of all workers together, by combination.
+        seconds: duration of the measurement.
     """
 
     workers: int
@@ -47,7 +48,7 @@ class Tuning:
     def __str__(self) -> str:
         chosen = _name(self.workers, self.numerics)
         best = self.measured.get(chosen)
-        plain = self.measured.get(_name(1, Numerics(threads=cores())))
+        plain = self.measured.get(_name(1, Numerics(threads=count_cores())))
         text = f"{chosen}"
         if best and plain:
             text += f", {best:,.0f} images/s ({best / plain:.1f} times one process, all threads)"
@@ -59,27 +60,29 @@ def tune(
 ) -> Tuning:
     """Choose workers and numerics by training sampled networks for about ``seconds``.
 
-    The first round tries every combination on one network; the second tries the best three on
-    several. A network that does not fit is the business of ``space.check``, not of this.
+    The first round measures every combination on one network, the second the best three on several
+    networks. A combination that fails counts as speed 0; ``space.check`` finds wrong networks.
 
     Args:
-        executor: started with one worker for each core.
+        executor: the executor, started with one worker for each core.
         context: the study's space and task.
-        batch_size: of the recipe.
-        seconds: for all measurements together, beside the workers' start.
+        batch_size: batch size of the recipe.
+        seconds: duration of all measurements together, without the start of the workers.
     """
     start = time.perf_counter()
     rng = Random(0)
     sampled = [context.space.sample(rng) for _ in range(9)]
     sampled.sort(key=lambda architecture: _size(context.space, architecture))
     typical = sampled[1::3]
-    combinations = candidates(executor.workers)
+    combinations = list_combinations(executor.workers)
     share = seconds / 2 / len(combinations)
-    executor.call(throughput, executor.workers, Numerics(), typical[:1], batch_size, 0.05)
+    executor.call(measure_throughput, executor.workers, Numerics(), typical[:1], batch_size, 0.05)
 
     def measured(workers: int, numerics: Numerics, networks: Sequence[Any], time: float) -> float:
         try:
-            speeds = executor.call(throughput, workers, numerics, networks, batch_size, time)
+            speeds = executor.call(
+                measure_throughput, workers, numerics, networks, batch_size, time
+            )
             return float(sum(speeds))
         except EstimateError:
             return 0.0
@@ -106,35 +109,35 @@ def tune(
     )
 
 
-def candidates(most: int) -> list[tuple[int, Numerics]]:
-    """Combinations of workers and numerics that are worth a measurement on this machine."""
+def list_combinations(most: int) -> list[tuple[int, Numerics]]:
+    """Return the combinations of workers and numerics to measure on this machine."""
     import torch
 
     if torch.cuda.is_available():
-        crews = sorted({1, min(2, most), min(4, most)})
+        counts = sorted({1, min(2, most), min(4, most)})
         return [
             (workers, Numerics("cuda", 1, precision, layout))
-            for workers in crews
+            for workers in counts
             for precision in ("fp32", "bf16")
             for layout in ("contiguous", "channels_last")
         ]
-    crews = sorted({1, most, max(1, most // 2)}) if most > 1 else [1]
+    counts = sorted({1, most, max(1, most // 2)}) if most > 1 else [1]
     return [
-        (workers, Numerics("cpu", max(1, cores() // workers), precision, layout))
-        for workers in crews
+        (workers, Numerics("cpu", max(1, count_cores() // workers), precision, layout))
+        for workers in counts
         for precision in ("fp32", "bf16")
         for layout in ("contiguous", "channels_last")
     ]
 
 
-def throughput(
+def measure_throughput(
     context: StudyContext,
     numerics: Numerics,
     architectures: Sequence[Architecture],
     batch_size: int,
     seconds: float,
 ) -> float:
-    """Images a second of training steps on these networks, in this process."""
+    """Return the images per second of training steps on these networks, in this process."""
     import torch
     from torch import nn
 

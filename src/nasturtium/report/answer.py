@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, final
 
+from nasturtium.analyse.comparison.retrained import MEASURED
 from nasturtium.analyse.notices import notices
-from nasturtium.analyse.retrained import MEASURED
 from nasturtium.report.format import (
     COUNTED,
     format_count,

@@ -14,6 +14,7 @@ import numpy as np
 from markupsafe import Markup
 
 from nasturtium.analyse.evidence import Evidence
+from nasturtium.analyse.load_evidence import load_evidence
 from nasturtium.atomic_write import check_target, replace_file
 from nasturtium.display.html import render
 from nasturtium.errors import StoreError
@@ -35,8 +36,7 @@ from nasturtium.report.network import NetworkView, describe_network
 from nasturtium.report.plot_data import collect_plot_data, encode_script_data
 from nasturtium.report.reproduce import ReproduceView, describe_reproduction
 from nasturtium.report.study_facts import StudyFacts, describe_study
-from nasturtium.retraining.evidence import load_evidence
-from nasturtium.status.summary import address
+from nasturtium.status.study_summary import address
 from nasturtium.study.stores.sql import SqlStore
 from nasturtium.study.study import Study
 from nasturtium.train.fields import check_types, hints_of

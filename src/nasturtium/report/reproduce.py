@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from nasturtium.errors import NasturtiumError
-from nasturtium.run.names import NAMES, foreign
+from nasturtium.run.names import NAMES
+from nasturtium.run.trust import names_user_code
 from nasturtium.study.study import Study
 
 __all__ = ["ReproduceView", "describe_reproduction"]
@@ -61,7 +62,7 @@ def _own_code(call: Mapping[str, Any]) -> str:
 def _is_own_code(kind: str, text: str) -> bool:
     """Return whether a part of a call may run code that is not the library's."""
     try:
-        return bool(foreign({kind: text}))
+        return bool(names_user_code({kind: text}))
     except NasturtiumError:  # a log that was changed by hand may have any text
         return True
 

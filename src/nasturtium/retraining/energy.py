@@ -1,89 +1,92 @@
-"""Power drawn by this machine, where something measures it.
+"""Power of this machine, where something measures it.
 
-Processors: Intel's and AMD's RAPL counters under ``/sys/class/powercap``, of whole packages.
-GPUs: what ``nvidia-smi`` says, once every few seconds. What neither covers (memory outside of the
-package, disks, fans, the supply's losses) is not in the number, and where neither can be read
-there is no number.
+Processors: the RAPL counters of Intel and AMD under ``/sys/class/powercap``, for whole packages.
+GPUs: NVIDIA's management library, every few seconds, by the package ``nvidia-ml-py`` (the extra
+``nasturtium[energy]``). Everything else is not included (memory outside the package, disks, fans,
+losses of the power supply). If neither can be read, the power is unknown.
 """
 
 from __future__ import annotations
 
-import subprocess
 import time
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import final
 
-__all__ = ["Meter"]
+import torch
+
+__all__ = ["PowerMeter"]
 
 POWERCAP = Path("/sys/class/powercap")
-SMI = ("nvidia-smi", "--query-gpu=power.draw", "--format=csv,noheader,nounits")
-EVERY = 5.0  # seconds between two readings of the GPUs
-SHORTEST = 2.0  # seconds over which a mean says something
+INTERVAL = 5.0  # seconds between two readings
+SHORTEST = 2.0  # seconds that a mean needs
+EXTRA = "GPUs need the extra nasturtium[energy]"
 
 
 @final
-class Meter:
-    """Mean power from its making to its last :meth:`sample`.
+class PowerMeter:
+    """Measures mean power from its creation to its last :meth:`sample`.
 
     Args:
-        powercap: where the counters of processor packages are.
-        smi: the command that prints each GPU's watts, one a line.
+        powercap: the folder of the counters of processor packages.
     """
 
-    def __init__(self, powercap: Path = POWERCAP, smi: tuple[str, ...] = SMI) -> None:
-        self._smi = smi
-        self._packages = [
+    def __init__(self, powercap: Path = POWERCAP) -> None:
+        packages = [
             zone for zone in sorted(powercap.glob("*:*")) if _name(zone).startswith("package")
         ]
-        self._before = {zone: _joules(zone, "energy_uj") for zone in self._packages}
-        self._packages = [zone for zone in self._packages if self._before[zone] is not None]
+        counters = ((zone, _joules(zone, "energy_uj")) for zone in packages)
+        self._counters = {zone: joules for zone, joules in counters if joules is not None}
         self._joules = 0.0
+        self._gpu_watts = _open_gpus()
         self._readings: list[float] = []
-        self._start = self._last = time.monotonic()
-        self._next = self._start
-        self._gpus = True
+        self._start = self._last = self._next = time.monotonic()
 
     def sample(self) -> None:
-        """Read what there is; costs nothing when called often."""
+        """Read the counters, at most once in five seconds."""
         now = time.monotonic()
         if now < self._next:
             return
-        self._next = now + EVERY
+        self._next = now + INTERVAL
         self._last = now
-        for zone in self._packages:
-            after, before = _joules(zone, "energy_uj"), self._before[zone]
-            if after is None or before is None:
+        for zone, before in self._counters.items():
+            after = _joules(zone, "energy_uj")
+            if after is None:
                 continue
-            gone = after - before
-            if gone < 0:  # the counter went round
-                gone += _joules(zone, "max_energy_range_uj") or 0.0
-            self._joules += max(0.0, gone)
-            self._before[zone] = after
-        if self._gpus:
-            watts = _gpu_watts(self._smi)
-            self._gpus = watts is not None
-            if watts is not None:
-                self._readings.append(watts)
+            used = after - before
+            if used < 0:  # the counter restarted at zero
+                used += _joules(zone, "max_energy_range_uj") or 0.0
+            self._joules += max(0.0, used)
+            self._counters[zone] = after
+        watts = None if self._gpu_watts is None else self._gpu_watts()
+        if watts is None:
+            self._gpu_watts = None
+        else:
+            self._readings.append(watts)
 
     @property
     def watts(self) -> float | None:
-        """Mean power in watts; ``None`` where nothing measures it, or too little time went by."""
+        """Mean power in watts; ``None`` if nothing measures it, or after less than two seconds."""
         seconds = self._last - self._start
-        if seconds < SHORTEST or not (self._packages or self._readings):
+        if seconds < SHORTEST or not (self._counters or self._readings):
             return None
         mean = sum(self._readings) / len(self._readings) if self._readings else 0.0
         return self._joules / seconds + mean
 
     @property
     def source(self) -> str:
-        """What was read; or why there is no number."""
-        read = ["RAPL, processor packages"] if self._packages else []
-        read += ["nvidia-smi, GPUs"] if self._readings else []
-        if not read:
-            return "nothing here measures power (no RAPL counters that may be read, no nvidia-smi)"
+        """The source of the power reading, or the reason why it is unknown."""
+        sources = ["RAPL, processor packages"] if self._counters else []
+        sources += ["NVML, GPUs"] if self._readings else []
+        missing = [EXTRA] if not find_spec("pynvml") and torch.cuda.is_available() else []
+        text = "; ".join([*(sources or ["no readable RAPL counters"]), *missing])
+        if not sources:
+            return f"nothing measures power here ({text})"
         if self.watts is None:
-            return f"trainings were too short to read their power ({'; '.join(read)})"
-        return "; ".join(read)
+            return f"trainings were too short to measure their power ({text})"
+        return text
 
 
 def _name(zone: Path) -> str:
@@ -100,9 +103,25 @@ def _joules(zone: Path, counter: str) -> float | None:
         return None
 
 
-def _gpu_watts(command: tuple[str, ...]) -> float | None:
+def _open_gpus() -> Callable[[], float | None] | None:
+    """Return a function that reads the watts of all GPUs; ``None`` if there is no library or GPU.
+
+    The function returns ``None`` if a GPU does not report its power.
+    """
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
-        return sum(float(line) for line in done.stdout.split())
-    except (OSError, subprocess.SubprocessError, ValueError):
+        nvml = import_module("pynvml")
+    except ImportError:
         return None
+    try:
+        nvml.nvmlInit()
+        gpus = [nvml.nvmlDeviceGetHandleByIndex(i) for i in range(nvml.nvmlDeviceGetCount())]
+    except nvml.NVMLError:  # no driver
+        return None
+
+    def read() -> float | None:
+        try:
+            return float(sum(nvml.nvmlDeviceGetPowerUsage(gpu) for gpu in gpus)) / 1000
+        except nvml.NVMLError:
+            return None
+
+    return read if gpus else None

@@ -1,14 +1,14 @@
-"""Trainings in full, as jobs for workers: of a study's architectures and of reference networks."""
+"""Retraining as jobs for workers: of a study's architectures and of reference networks."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
 
-from nasturtium.analyse.reference import reference
-from nasturtium.analyse.retrained import MEASURED
+from nasturtium.analyse.comparison.retrained import MEASURED
+from nasturtium.analyse.reference_networks import build_reference
+from nasturtium.analyse.training_notes import canonical_json
 from nasturtium.architecture import Architecture
 from nasturtium.cost.count import count
 from nasturtium.errors import EstimateError
@@ -25,27 +25,23 @@ from nasturtium.train.seeds import mix
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Retrain", "RetrainJob", "said"]
+__all__ = ["Retrain", "RetrainJob"]
 
-REFERENCE = "reference"  # the space's name in the record of a reference network
-
-
-def said(identity: Mapping[str, Any]) -> str:
-    """An identity as text, the same before and after it was logged."""
-    return json.dumps(identity, sort_keys=True)
+REFERENCE = "reference"  # the name of the space of reference networks
 
 
 @final
 @dataclass(frozen=True)
 class RetrainJob:
-    """One training in full that is wanted.
+    """One training to run.
 
     Attributes:
-        identity: what makes it the same training, as plain JSON.
-        architecture: the study's; or ``{"name": ..., "params": ...}`` of the space ``reference``.
-        seed: of initial weights and training.
-        recipe: how.
-        trial: the architecture's trial; ``None`` for a reference network.
+        identity: everything that determines its result, as plain JSON.
+        architecture: an architecture of the study, or ``{"name": ..., "params": ...}`` of the
+            space ``reference``.
+        seed: seed of initial weights and training.
+        recipe: how to train.
+        trial: number of the architecture's trial; ``None`` for a reference network.
     """
 
     identity: Mapping[str, Any]
@@ -63,8 +59,8 @@ class RetrainJob:
 
     @property
     def number(self) -> int:
-        """A number for its job, the same in every run and unlike those of trials."""
-        return mix(said(self.identity))
+        """The number of its job, the same in every run and different from those of trials."""
+        return mix(canonical_json(self.identity))
 
     @classmethod
     def of_reference(
@@ -77,7 +73,7 @@ class RetrainJob:
         task: Task,
         numerics: Numerics,
     ) -> RetrainJob:
-        """The order of a reference network of about ``params`` parameters."""
+        """Return the training of a reference network of about ``params`` parameters."""
         identity = {
             "reference": name,
             "params": params,
@@ -93,42 +89,42 @@ class RetrainJob:
         )
 
     def build(self, job: Job) -> nn.Module:
-        """The network with fresh weights of the order's own seed: those that ``finish`` draws."""
+        """Build the network with initial weights from its seed, the same as for ``finish``."""
         seed = mix(self.seed, "finish", "init")
         if self.trial is not None:
             return job.space.build(self.architecture, seed=seed)
         name, params = str(self.architecture["name"]), self.architecture["params"]
         assert isinstance(params, int)
-        return reference(name, job.task.inputs, job.task.classes, params, seed=seed)
+        return build_reference(name, job.task.inputs, job.task.classes, params, seed=seed)
 
 
 @final
 class Retrain(Estimator):
-    """Trains what was ordered, and measures it once on the test examples.
+    """Retrains networks, and measures each of them once on the test examples.
 
     Args:
-        orders: by the number of their jobs.
+        trainings: the trainings by the number of their jobs.
         whole: train on training and validation examples together.
     """
 
     metrics = (*MEASURED, "params", "macs")
 
-    def __init__(self, orders: Mapping[int, RetrainJob], whole: bool) -> None:
-        self.orders = dict(orders)
+    def __init__(self, trainings: Mapping[int, RetrainJob], whole: bool) -> None:
+        self.trainings = dict(trainings)
         self.whole = whole
 
     def estimate(self, job: Job) -> Mapping[str, float]:
-        order, task = self.orders[job.number], job.task
+        training, task = self.trainings[job.number], job.task
         if task.test is None:
             raise EstimateError(f"the data {task.name!r} have no test examples")
-        model = order.build(job)
+        model = training.build(job)
         cost = count(model, task.inputs)
         cache = None if job.context.files is None else job.context.files.tasks
         fitted = fit(
             model,
             joined(task, cache) if self.whole else task,
-            order.recipe,
-            seed=mix(order.seed, "finish", "fit"),
+            training.recipe,
+            seed=mix(training.seed, "finish", "fit"),
             numerics=job.context.numerics,
             checkpoint=job.checkpoint,
         )

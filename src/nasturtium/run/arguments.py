@@ -1,7 +1,7 @@
 """Arguments as text: ``population=50,sample=10``, one grammar for every option.
 
 A value is a number, ``True``, ``False``, ``None``, a text with or without quotation marks, a tuple,
-a list or a dict of these, or the name of a part with arguments of its own.
+a list or a dict of these, or the name of a part with its own arguments.
 """
 
 from __future__ import annotations
@@ -15,41 +15,41 @@ from typing import Any
 from nasturtium.errors import EstimateError, NasturtiumError, StrategyError
 from nasturtium.study.objective import Objective
 
-__all__ = ["arguments_of", "goals_in", "plain_text"]
+__all__ = ["check_objectives", "format_arguments", "parse_arguments"]
 
 PAIRS = {"(": ")", "[": "]", "{": "}"}
-# Signs of texts without quotation marks: names, paths, devices such as cuda:1, 0.1.2.
+# Characters of texts without quotation marks: names, paths, devices such as cuda:1, 0.1.2.
 BARE = re.compile(r"[^\s'\"(){}\[\],=]+")
 CALL = re.compile(r"[^\s'\"(){}\[\],=]+\(.*\)", re.DOTALL)
 EXPECTED = "expected a number, True, False, None, a text, or a tuple or dict of these"
 
 
-def arguments_of(
+def parse_arguments(
     option: str,
     text: str,
     error: type[NasturtiumError] = EstimateError,
     example: str = "name=value,name=value",
 ) -> dict[str, Any]:
-    """The arguments that a text gives.
+    """Parse the arguments in a text.
 
     Args:
-        option: what the text is given for, named in messages.
-        text: ``name=value`` pairs with commas between.
-        error: the class of what is raised.
-        example: a text of the right form, for messages.
+        option: the name of the option in messages.
+        text: ``name=value`` pairs, separated by commas.
+        error: the class of the errors.
+        example: a text of the right form for messages.
 
     Raises:
-        NasturtiumError: the text has another form; the message points at the word.
+        NasturtiumError: the text has another form; the message quotes the part that is wrong.
 
     Example:
-        >>> arguments_of("recipe", "epochs=5, optimizer=adamw, augment={flip: True}")
+        >>> parse_arguments("recipe", "epochs=5, optimizer=adamw, augment={flip: True}")
         {'epochs': 5, 'optimizer': 'adamw', 'augment': {'flip': True}}
     """
     found: dict[str, Any] = {}
-    parameter_specs = _pieces(text)
-    if isinstance(parameter_specs, str):
-        raise error(f"{option} {_cut(text)} is not understood: {parameter_specs}")
-    for piece in parameter_specs:
+    pieces = _pieces(text)
+    if isinstance(pieces, str):
+        raise error(f"{option} {_cut(text)} is not understood: {pieces}")
+    for piece in pieces:
         name, sign, value = (part.strip() for part in piece.partition("="))
         if not sign:
             raise error(
@@ -72,8 +72,10 @@ def arguments_of(
     return found
 
 
-def goals_in(argument: str, given: Iterable[Objective | str]) -> tuple[Objective | str, ...]:
-    """The objectives or bounds of a call, each a text or a :class:`nasturtium.Objective`.
+def check_objectives(
+    argument: str, given: Iterable[Objective | str]
+) -> tuple[Objective | str, ...]:
+    """Check that objectives or constraints are texts or :class:`nasturtium.Objective`.
 
     Raises:
         StrategyError: one of them is something else.
@@ -83,16 +85,16 @@ def goals_in(argument: str, given: Iterable[Objective | str]) -> tuple[Objective
         if not isinstance(one, (Objective, str)):
             raise StrategyError(
                 f"{argument} holds {one!r}; expected a metric's name such as accuracy, or a "
-                "nas.Objective; an estimator of your own gives metrics of your own"
+                "nas.Objective; your own estimator gives your own metrics"
             )
     return found
 
 
-def plain_text(arguments: Mapping[str, Any]) -> str:
-    """The text that gives some arguments, with as few quotation marks as it can.
+def format_arguments(arguments: Mapping[str, Any]) -> str:
+    """Return arguments as a text, with as few quotation marks as possible.
 
     Example:
-        >>> plain_text({"epochs": 5, "optimizer": "adamw", "name": "a b"})
+        >>> format_arguments({"epochs": 5, "optimizer": "adamw", "name": "a b"})
         "epochs=5,optimizer=adamw,name='a b'"
     """
     return ",".join(f"{name}={_shown(value)}" for name, value in arguments.items())
@@ -114,8 +116,8 @@ def _shown(value: Any) -> str:
 
 
 def _pieces(text: str) -> list[str] | str:
-    """The text divided at its outer commas, or what is wrong with it."""
-    parameter_specs, start = [], 0
+    """Split a text at its outer commas; return a message if it is malformed."""
+    pieces, start = [], 0
     open_: list[str] = []
     quote = ""
     place = 0
@@ -134,28 +136,28 @@ def _pieces(text: str) -> list[str] | str:
             if not open_ or open_.pop() != sign:
                 return f"{sign!r} at {_cut(text[start : place + 1])} closes nothing"
         elif sign == "," and not open_:
-            parameter_specs.append(text[start:place])
+            pieces.append(text[start:place])
             start = place + 1
         place += 1
     if quote or open_:
         return f"{quote or open_[-1]!r} is missing after {_cut(text[start:])}"
-    parameter_specs.append(text[start:])
-    if not parameter_specs[-1].strip():
-        parameter_specs.pop()  # a comma at the end, or nothing
-    return parameter_specs
+    pieces.append(text[start:])
+    if not pieces[-1].strip():
+        pieces.pop()  # a comma at the end, or nothing
+    return pieces
 
 
 def _value(text: str) -> Any:
-    """The value that a text stands for.
+    """Return the value that a text means.
 
     Raises:
-        ValueError: it stands for none.
+        ValueError: it means none.
     """
     if not text or len(text) > 100_000:
         raise ValueError(text)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of an escape that Python does not know
+            warnings.simplefilter("ignore")  # about an escape that Python does not know
             tree = ast.parse(text, mode="eval").body
         return _literal(tree)
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
@@ -165,7 +167,7 @@ def _value(text: str) -> Any:
 
 
 def _literal(node: ast.expr) -> Any:
-    """A node's value, where names stand for texts."""
+    """Return the value of a node of the syntax tree, in which names mean texts."""
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Tuple):

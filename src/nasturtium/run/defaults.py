@@ -1,7 +1,7 @@
-"""What a strategy leaves to the search: what depends on how long trainings are.
+"""Defaults of strategies that depend on the task and on the length of trainings.
 
-Rungs that train equally long are merged, and a portfolio is given its evidence. A fidelity is taken
-for what is really trained: whole epochs, examples and pixels.
+Rungs that train for equally many epochs are merged, and it is decided whether a portfolio computes
+zero-cost proxies. Fidelities are rounded to whole epochs, examples and pixels, as they are trained.
 """
 
 from __future__ import annotations
@@ -36,31 +36,31 @@ from nasturtium.task.task import Task
 from nasturtium.train.epochs import whole_epochs
 from nasturtium.train.recipe import Recipe
 
-__all__ = ["LONG", "merged", "resolve_defaults", "trained"]
+__all__ = ["LONG", "merge_rungs", "resolve_defaults", "round_fidelities"]
 
-# Scoring 150 candidates runs some 20,000 examples through networks, here, on a processor; a
-# training may run on something that is a hundred times as fast, while the next proposal is made.
-LONG = 5_000_000  # examples that a training sees, from which on scores hardly count beside it
-EXAMPLES = 32  # that scores look at
-SAMPLES = 20  # architectures drawn to see the fewest epochs that a space of recipes decides
+# Proxies of 150 candidates run about 20,000 examples through networks, on the processor of the
+# driver; a training may run on a device that is a hundred times as fast, at the same time.
+LONG = 5_000_000  # examples that a training sees, from which on proxies cost little beside it
+EXAMPLES = 32  # that proxies are computed on
+SAMPLES = 20  # architectures drawn to find the fewest epochs that a space of recipes decides
 RUNGS = (ASHA, BOHB, Hyperband, SuccessiveHalving)
 
 
 def resolve_defaults(
     strategy: Strategy, space: Space, task: Task, estimator: Estimator, recipe: Recipe
 ) -> Strategy:
-    """The strategy with what it left open decided; by the data and the settings, not by a clock.
+    """Return the strategy with its defaults decided by the data and the settings, not by a clock.
 
-    A portfolio whose evidence is ``auto`` looks at zero-cost scores of examples of the task where
-    trainings are long, so that scoring candidates hardly counts beside them. Rungs that mean
-    equally many epochs are merged.
+    A portfolio whose evidence is ``auto`` computes zero-cost proxies on examples of the task if
+    trainings are long, so that the proxies cost little beside them. Rungs of equally many epochs
+    are merged.
 
     Raises:
         StrategyError: all rungs mean equally many epochs.
     """
     epochs = _epochs(space, estimator)
     if epochs is not None:
-        strategy = merged(strategy, epochs)
+        strategy = merge_rungs(strategy, epochs)
     if not isinstance(strategy, Portfolio) or strategy.evidence != "auto":
         return strategy
     parts = estimator.parts if isinstance(estimator, Combined) else (estimator,)
@@ -70,15 +70,15 @@ def resolve_defaults(
     return Portfolio(**{**vars(strategy), "evidence": evidence})
 
 
-def merged(strategy: Strategy, epochs: int) -> Strategy:
-    """The strategy with rungs that are different numbers of epochs, also inside another one.
+def merge_rungs(strategy: Strategy, epochs: int) -> Strategy:
+    """Return the strategy with rungs of different numbers of epochs, also inside another one.
 
     Raises:
         StrategyError: all rungs mean equally many epochs.
     """
     changes: dict[str, Any] = {}
     inner = getattr(strategy, "strategy", None)
-    if isinstance(inner, Strategy) and (mended := merged(inner, epochs)) is not inner:
+    if isinstance(inner, Strategy) and (mended := merge_rungs(inner, epochs)) is not inner:
         changes["strategy"] = mended
     if isinstance(strategy, RUNGS) and strategy.epochs is None:
         changes["epochs"] = epochs
@@ -89,13 +89,13 @@ def merged(strategy: Strategy, epochs: int) -> Strategy:
     return type(strategy)(**{**kept, **changes})
 
 
-def trained(
+def round_fidelities(
     space: Space, task: Task, estimator: Estimator
 ) -> Callable[[Proposal], tuple[Fidelity, float | None]] | None:
-    """Gives the fidelity that a proposal is really trained at, and its epochs.
+    """Return a function that gives the fidelity at which a proposal is trained, and its epochs.
 
     Returns:
-        ``None`` where the estimator trains in no epochs.
+        ``None`` if the estimator does not train in epochs.
     """
     full = estimator.full_epochs()
     if full is None:
@@ -123,7 +123,7 @@ def trained(
 
 
 def _epochs(space: Space, estimator: Estimator) -> int | None:
-    """Epochs of a full training; the fewest, where recipes are searched that decide them."""
+    """Return the epochs of a full training; the fewest ones if a space of recipes decides them."""
     full, own = estimator.full_epochs(), getattr(space, "recipe", None)
     if full is None or own is None:
         return full
@@ -132,7 +132,7 @@ def _epochs(space: Space, estimator: Estimator) -> int | None:
 
 
 def _examples(task: Task) -> tuple[torch.Tensor, torch.Tensor]:
-    """Training examples as networks are given them, and their labels."""
+    """Return normalised training examples and their labels."""
     train = task.train
     chosen = sorted(Random(0).sample(range(len(train)), min(EXAMPLES, len(train))))
     drawn = np.stack([np.asarray(train.inputs[place]) for place in chosen]).astype(np.float32)

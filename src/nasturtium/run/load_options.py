@@ -7,22 +7,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from nasturtium.errors import TaskError
-from nasturtium.run.arguments import arguments_of
+from nasturtium.run.arguments import parse_arguments
 
-__all__ = ["load_options", "said"]
+__all__ = ["format_load_options", "parse_load_options"]
 
 _OPTIONS = ("fractions", "layout", "missing", "size", "skip_unreadable")
 EXAMPLE = "skip_unreadable=True,layout=NHWC,size=(32, 48)"
 
 
-def load_options(given: Mapping[str, Any] | str | None) -> dict[str, Any]:
-    """Return options of ``load`` by name; texts need no quotes.
+def parse_load_options(given: Mapping[str, Any] | str | None) -> dict[str, Any]:
+    """Parse options of ``load`` into a mapping; texts need no quotation marks.
 
     Raises:
         TaskError: the text is of another form, or an option is unknown.
 
     Example:
-        >>> load_options("layout=NHWC, size=(32, 48), skip_unreadable=True")
+        >>> parse_load_options("layout=NHWC, size=(32, 48), skip_unreadable=True")
         {'layout': 'NHWC', 'size': (32, 48), 'skip_unreadable': True}
     """
     if given is not None and not isinstance(given, str | Mapping):
@@ -31,7 +31,7 @@ def load_options(given: Mapping[str, Any] | str | None) -> dict[str, Any]:
             "skip_unreadable=True,layout=NHWC"
         )
     options = (
-        arguments_of("load", given, TaskError, EXAMPLE)
+        parse_arguments("load", given, TaskError, EXAMPLE)
         if isinstance(given, str)
         else dict(given or {})
     )
@@ -49,8 +49,8 @@ def load_options(given: Mapping[str, Any] | str | None) -> dict[str, Any]:
     return options
 
 
-def said(options: Mapping[str, Any]) -> str | None:
-    """Return options as the text that ``load_options`` reads; ``None`` where there are none."""
+def format_load_options(options: Mapping[str, Any]) -> str | None:
+    """Return options as the text that :func:`parse_load_options` reads; ``None`` without any."""
     return ", ".join(f"{name}={value!r}" for name, value in options.items()) or None
 
 

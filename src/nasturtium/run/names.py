@@ -1,4 +1,4 @@
-"""Names for the command line and for manifests: one readable table, and ``file.py:name``.
+"""Names of parts for the command line and for manifests: one table, and ``file.py:name``.
 
 A text names a part, optionally with arguments: ``evolution``, ``evolution(population=50)``,
 ``my_space.py:net``, ``my_space.py:net(layers=8)``, ``package.module:net``.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from difflib import get_close_matches
 from hashlib import sha256
 from importlib import import_module
@@ -23,18 +23,24 @@ from nasturtium.errors import (
     EstimateError,
     NasturtiumError,
     SpaceError,
-    StoreError,
     StrategyError,
 )
-from nasturtium.run.arguments import arguments_of
-from nasturtium.run.trust import Source
+from nasturtium.run.arguments import parse_arguments
+from nasturtium.run.user_code import UserCode
 from nasturtium.space.zoo import SPACES
 from nasturtium.train.fields import check_types, hints_of
 
 if TYPE_CHECKING:
     from nasturtium.space.recipe_space import RecipeSpace
 
-__all__ = ["NAMES", "admit", "foreign", "made", "parsed", "recipe_space", "resolve"]
+__all__ = [
+    "NAMES",
+    "SETTINGS",
+    "build_part",
+    "find_recipe_space",
+    "look_up",
+    "parse_part",
+]
 
 NAMES: Mapping[str, Mapping[str, str]] = {
     "space": {name: f"nasturtium.space.zoo.{module}:{name}" for name, module in SPACES.items()},
@@ -73,8 +79,8 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         for name in ("autoaugment", "randaugment", "training")
     },
     "executor": {
-        "here": "nasturtium.execute.executor:Here",
-        "processes": "nasturtium.execute.executor:Processes",
+        "here": "nasturtium.execute.here:Here",
+        "processes": "nasturtium.execute.processes:Processes",
     },
 }
 
@@ -88,29 +94,29 @@ ERRORS: Mapping[str, type[NasturtiumError]] = {
 }
 
 
-# What a name of each kind has to stand for.
+# The class that a part of each kind belongs to.
 BASES: Mapping[str, str] = {
     "space": "nasturtium.space.base:Space",
     "strategy": "nasturtium.study.strategy:Strategy",
     "benchmark": "nasturtium.bench.base:Benchmark",
     "estimator": "nasturtium.study.estimator:Estimator",
     "recipe": "nasturtium.space.recipe_space:RecipeSpace",
-    "executor": "nasturtium.execute.executor:Executor",
+    "executor": "nasturtium.execute.base:Executor",
 }
-SETTINGS = re.compile(r"\s*[\w.]+\s*=")  # epochs=5, and no name
+SETTINGS = re.compile(r"\s*[\w.]+\s*=")  # epochs=5, which sets a recipe and names nothing
 
 
-def parsed(kind: str, text: str) -> tuple[str, dict[str, Any]]:
-    """A name and its arguments.
+def parse_part(kind: str, text: str) -> tuple[str, dict[str, Any]]:
+    """Return the name and the arguments in a text.
 
     Raises:
-        NasturtiumError: the text has another form (of the kind's own error class).
+        NasturtiumError: the text has another form (of the error class of the kind).
 
     Example:
-        >>> parsed("strategy", "evolution(population=50, sample=10)")
+        >>> parse_part("strategy", "evolution(population=50, sample=10)")
         ('evolution', {'population': 50, 'sample': 10})
     """
-    # A folder's name may hold a bracket, so what comes before ".py:" is passed over.
+    # A folder's name may have a bracket, so the search for one starts after ".py:".
     start = text.find("(", max(0, text.find(".py:")))
     if start < 0:
         return text.strip(), {}
@@ -123,7 +129,7 @@ def parsed(kind: str, text: str) -> tuple[str, dict[str, Any]]:
         )
     inside = inside[:-1]
     try:
-        return name, arguments_of(f"{kind} {name!r}", inside, error)
+        return name, parse_arguments(f"{kind} {name!r}", inside, error)
     except NasturtiumError as refused:
         first = _first_argument(kind, name)
         if first and "=" not in inside and "," not in inside and inside.strip():
@@ -135,10 +141,10 @@ def parsed(kind: str, text: str) -> tuple[str, dict[str, Any]]:
 
 
 def _first_argument(kind: str, name: str) -> str | None:
-    """The first argument that a name of the table takes."""
+    """Return the first argument of a part in the table; ``None`` for any other."""
     if name not in NAMES[kind]:
         return None
-    found = resolve(kind, name)
+    found = look_up(kind, name)
     found = getattr(found, "builder", found)
     names = [
         one.name
@@ -148,13 +154,14 @@ def _first_argument(kind: str, name: str) -> str | None:
     return names[0] if names else None
 
 
-def resolve(kind: str, name: str) -> Any:
-    """What a name of the table, ``file.py:name`` or ``package.module:name`` stands for.
+def look_up(kind: str, name: str) -> Any:
+    """Return the object of a name: of the table, ``file.py:name`` or ``package.module:name``.
 
-    Code of the user's runs here, so a name that a store gave has to be admitted first.
+    Code of the user runs here. A name that comes from a store has to pass
+    :func:`~nasturtium.run.trust.check_trust` first.
 
     Raises:
-        NasturtiumError: nothing is called that; the nearest name is suggested.
+        NasturtiumError: there is no such name; the nearest one is suggested.
     """
     table = NAMES[kind]
     error = ERRORS[kind]
@@ -169,7 +176,7 @@ def resolve(kind: str, name: str) -> Any:
     if name in table:
         module = import_module(where)
     else:
-        module = _file(kind, Path(where)) if where.endswith(".py") else _module(kind, where)
+        module = _load_file(kind, Path(where)) if where.endswith(".py") else _import(kind, where)
     found = module
     for part in attribute.split("."):
         if not hasattr(found, part):
@@ -180,24 +187,28 @@ def resolve(kind: str, name: str) -> Any:
     return found
 
 
-def made(kind: str, text: str) -> Any:
-    """The part that a text names: an instance of a class, or a space under its arguments.
+def build_part(kind: str, text: str) -> Any:
+    """Build the part that a text names: an instance of a class, or a space with its arguments.
 
-    What the name stands for is looked at before it is called: a class of the kind, or a part.
+    Nothing is called unless it is a class of the kind or a part.
 
     Raises:
-        NasturtiumError: nothing is called that, it is of another kind, or it does not take these
+        NasturtiumError: there is no such name, it is of another kind, or it does not take these
             arguments.
+
+    Example:
+        >>> build_part("strategy", "evolution(population=50)").population
+        50
     """
-    name, arguments = parsed(kind, text)
+    name, arguments = parse_part(kind, text)
     error = ERRORS[kind]
-    found = resolve(kind, name)
+    found = look_up(kind, name)
     home, _, title = BASES[kind].partition(":")
     base: Any = getattr(import_module(home), title)
     maker: Any
     if kind in ("space", "recipe"):
         if not isinstance(found, base):
-            raise error(_other(kind, text, found))
+            raise error(_wrong_kind(kind, text, found))
         maker = found.bind if arguments else (lambda: found)
         builder = getattr(found, "builder", None)
     elif isinstance(found, type) and issubclass(found, base):
@@ -207,10 +218,10 @@ def made(kind: str, text: str) -> Any:
     elif kind == "benchmark" and inspect.isfunction(found):
         maker = builder = found
     else:
-        raise error(_other(kind, text, found))
+        raise error(_wrong_kind(kind, text, found))
     inner = arguments.get("strategy")
     if kind == "strategy" and isinstance(inner, str):
-        arguments["strategy"] = made("strategy", inner)  # asha(strategy=evolution)
+        arguments["strategy"] = build_part("strategy", inner)  # asha(strategy=evolution)
     check_types(f"{kind} {name!r}", arguments, hints_of(builder), error)
     try:
         part = maker(**arguments)
@@ -222,12 +233,12 @@ def made(kind: str, text: str) -> Any:
         )
         raise error(f"{kind} {text!r}: {cause}") from failed
     if not isinstance(part, base):
-        raise error(_other(kind, text, part))
+        raise error(_wrong_kind(kind, text, part))
     return part
 
 
-def _other(kind: str, text: str, found: object) -> str:
-    """That a name stands for something of another kind."""
+def _wrong_kind(kind: str, text: str, found: object) -> str:
+    """Return the message for a name of another kind."""
     if kind == "recipe":
         return (
             f"recipe {text!r} is {type(found).__name__}; expected settings such as "
@@ -241,61 +252,20 @@ def _other(kind: str, text: str, found: object) -> str:
     return f"{kind} {text!r} is {what}; expected {hint}"
 
 
-def admit(parts: Mapping[str, str], trust: bool) -> None:
-    """Let the names of parts pass that a store gave, or refuse what may not run.
-
-    Names of the table pass. Files and modules pass if the user has named them before, with the
-    content that they have now, or says so.
-
-    Args:
-        parts: the texts by kind.
-        trust: whether the user lets files and modules of the store's choice run.
-
-    Raises:
-        StoreError: a file or a module may not run; the message says which, and what to do.
-    """
-    for kind, text in parts.items():
-        for where in _own(kind, text):
-            if trust:
-                continue
-            file = where.endswith(".py")
-            source = Source.of_file(Path(where)) if file else Source.of_module(where)
-            if (reason := source.refusal()) is not None:
-                raise StoreError(reason)
-
-
-def foreign(parts: Mapping[str, str]) -> bool:
-    """Whether some of the parts, texts by kind, are not of the table."""
-    return any(True for kind, text in parts.items() for _ in _own(kind, text))
-
-
-def _own(kind: str, text: str) -> Iterator[str]:
-    """The files and modules that a text names, also within its arguments."""
-    if kind == "recipe" and (not text.strip() or SETTINGS.match(text)):
-        return
-    name, arguments = parsed(kind, text)
-    where, colon, _ = name.rpartition(":")
-    if colon and name not in NAMES[kind]:
-        yield where
-    inner = arguments.get("strategy")
-    if kind == "strategy" and isinstance(inner, str):
-        yield from _own(kind, inner)
-
-
-def recipe_space(text: str) -> RecipeSpace | None:
-    """The space of recipes that a text names; ``None`` where it sets a recipe (``epochs=5``).
+def find_recipe_space(text: str) -> RecipeSpace | None:
+    """Return the space of recipes that a text names; ``None`` if it sets a recipe (``epochs=5``).
 
     Raises:
         NasturtiumError: it does neither.
     """
     if not text.strip() or SETTINGS.match(text):
         return None
-    found: RecipeSpace = made("recipe", text)
+    found: RecipeSpace = build_part("recipe", text)
     return found
 
 
-def _module(kind: str, name: str) -> ModuleType:
-    source = Source.of_module(name)
+def _import(kind: str, name: str) -> ModuleType:
+    source = UserCode.of_module(name)
     try:
         module = import_module(name)
     except Exception as error:
@@ -304,10 +274,10 @@ def _module(kind: str, name: str) -> ModuleType:
     return module
 
 
-def _file(kind: str, path: Path) -> ModuleType:
-    """The module in a user's file, loaded once as long as it stays the same.
+def _load_file(kind: str, path: Path) -> ModuleType:
+    """Load a file of the user as a module; again only if it or its imports have changed.
 
-    It is sent to workers by value.
+    The module is sent to workers by value.
     """
     import cloudpickle
 
@@ -315,7 +285,7 @@ def _file(kind: str, path: Path) -> ModuleType:
         raise ERRORS[kind](f"{kind}: there is no file {str(path)!r} (looked in {Path.cwd()})")
     full = path.resolve()
     name = f"nasturtium_user_{path.stem}_{sha256(str(full).encode()).hexdigest()[:8]}"
-    source = Source.of_file(path)
+    source = UserCode.of_file(path)
     known = sys.modules.get(name)
     if known is not None and known.__dict__.get("__files__") == source.files:
         return known
@@ -327,7 +297,7 @@ def _file(kind: str, path: Path) -> ModuleType:
     if str(full.parent) not in sys.path:
         sys.path.append(str(full.parent))
     try:
-        # What was looked at is what runs: no file of __pycache__ stands in for it.
+        # The file itself is run, and not a compiled one in __pycache__ that may differ from it.
         exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)
     except (Exception, SystemExit) as error:
         del sys.modules[name]

@@ -1,22 +1,23 @@
-"""Whether a manifest is one that this version wrote: every entry, and its type.
+"""Validation of manifests: every entry, and its type.
 
-A store may be damaged, or written by anybody, so nothing reads a manifest that did not pass here.
+A store may be damaged, or written by anybody, so that a manifest is read only after this check.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
 from nasturtium.errors import NasturtiumError, StoreError
-from nasturtium.run.manifest import FORMAT, UNSAID
+from nasturtium.run.call import NO_TEXT, RECORDED
 from nasturtium.study.event_schema import describe_value, is_count, is_finite, is_natural
 from nasturtium.study.objective import Objective
 from nasturtium.train.fields import check_types
 
-__all__ = ["checked"]
+__all__ = ["FORMAT", "validate_manifest"]
+
+FORMAT = 3  # of manifests; those of format 2 are read under their new names
 
 ENTRIES: Mapping[str, Any] = {
     "name": str,
@@ -45,7 +46,7 @@ DATA: Mapping[str, Any] = {
     "examples": dict,
     "notes": list,
 }
-# The types of a call's arguments that are no names of parts; others are texts.
+# The types of a call's arguments that are numbers; others are texts.
 CALL: Mapping[str, Any] = {
     "trials": int,
     "hours": float | None,
@@ -54,30 +55,23 @@ CALL: Mapping[str, Any] = {
     "time_limit": float | None,
     "ordered": bool,
 }
-GOAL = {field.name for field in dataclasses.fields(Objective)}
-OUTSIDE = (
-    "progress",
-    "watch",
-    "store",
-    "name",
-    "executor",
-    "numerics",
-)  # never in a manifest's call
+OBJECTIVE = {field.name for field in dataclasses.fields(Objective)}
+PARTS = ("data", "space", "strategy", "estimator")  # which a call always has
 
 
-def checked(data: object, name: str, *, whole: bool = True) -> dict[str, Any]:
-    """A manifest as it was read from a log, if this version can read it.
+def validate_manifest(data: object, name: str, *, whole: bool = True) -> dict[str, Any]:
+    """Return a manifest that was read from a log, after the check that this version can use it.
 
     Args:
         data: the body of a study's first event.
         name: the study's name in the store.
-        whole: also check the recipe, the numerics and the call, whose classes import torch.
+        whole: whether to check the recipe, the numerics and the call too, which imports torch.
 
     Raises:
-        StoreError: it is of another version, or something in it is not what was written.
+        StoreError: it is of another version, or it was damaged.
     """
     if not isinstance(data, Mapping):
-        raise StoreError(f"study {name!r}: its manifest is {describe_value(data)}, and no mapping")
+        raise StoreError(f"study {name!r}: its manifest is {describe_value(data)}, not a mapping")
     missing = [entry for entry in (*ENTRIES, "strategy", "estimator") if entry not in data]
     if data.get("format") != FORMAT or missing:
         versions = data.get("versions")
@@ -86,8 +80,8 @@ def checked(data: object, name: str, *, whole: bool = True) -> dict[str, Any]:
             f"study {name!r} was written by another version: its manifest has format "
             f"{describe_value(data.get('format'))}"
             + (f" and lacks {', '.join(missing)}" if missing else "")
-            + f"; this one reads format {FORMAT}; open it with nasturtium "
-            f"{version if isinstance(version, str) else 'of its time'}"
+            + f"; this one reads formats 2 and {FORMAT}; open it with nasturtium "
+            f"{version if isinstance(version, str) else 'of that version'}"
         )
     try:
         _check(data, name, whole)
@@ -106,7 +100,7 @@ def _check(data: Mapping[str, Any], name: str, whole: bool) -> None:
     _require(not missing, f"data lacks {', '.join(missing)}")
     _require(data["name"] == name, f"its name is {describe_value(data['name'])}")
     _require(isinstance(data["space"].get("name"), str), "space has no name")
-    _require(isinstance(data["space"].get("mutations", []), list), "space: mutations is no list")
+    _require(isinstance(data["space"].get("mutations", []), list), "space: mutations is not a list")
     notes = data["data"]["notes"]
     _require(all(isinstance(one, str) for one in notes), f"data: notes={describe_value(notes)}")
     inputs = data["data"]["inputs"]
@@ -123,17 +117,17 @@ def _check(data: Mapping[str, Any], name: str, whole: bool) -> None:
     _require(is_finite(data["control"]), f"control={describe_value(data['control'])}")
     for entry in ("objectives", "constraints"):
         for one in data[entry]:
-            good = isinstance(one, Mapping) and set(one) == GOAL
+            good = isinstance(one, Mapping) and set(one) == OBJECTIVE
             good = good and isinstance(one["metric"], str) and one["goal"] in ("max", "min")
             good = good and (
                 is_finite(one["bound"]) if entry == "constraints" else one["bound"] is None
             )
             _require(good, f"{entry} holds {describe_value(one)}")
-    told = data.get("decisions")
-    good = told is None or (
-        isinstance(told, Mapping) and all(isinstance(v, str) for v in told.values())
+    decisions = data.get("decisions")
+    good = decisions is None or (
+        isinstance(decisions, Mapping) and all(isinstance(v, str) for v in decisions.values())
     )
-    _require(good, "decisions are no texts")
+    _require(good, "decisions are not texts")
     _require(bool(data["objectives"]), "objectives is empty")
     _check_counts(data)
     for part in ("strategy", "estimator"):
@@ -152,7 +146,7 @@ def _check(data: Mapping[str, Any], name: str, whole: bool) -> None:
 
 
 def _check_counts(data: Mapping[str, Any]) -> None:
-    """Check what is counted of the data and the machine, which older manifests may lack."""
+    """Check the counts of the data and the machine, which older manifests may lack."""
     examples, copies = data["data"]["examples"], data.get("duplicates", {})
     for entry, counts in (("data: examples", examples), ("duplicates", copies)):
         good = isinstance(counts, Mapping) and all(map(is_natural, counts.values()))
@@ -165,7 +159,7 @@ def _check_counts(data: Mapping[str, Any]) -> None:
 
 
 def _check_lists(estimator: Any) -> None:
-    """Check what an estimator and its parts list."""
+    """Check the lists of an estimator and its parts."""
     if not isinstance(estimator, Mapping):
         return
     for entry in ("wanted", "metrics", "parts"):
@@ -178,15 +172,13 @@ def _check_lists(estimator: Any) -> None:
 
 
 def _check_call(call: Mapping[str, Any]) -> None:
-    from nasturtium.run.search import search
-
-    known = set(inspect.signature(search).parameters) - set(OUTSIDE)
-    unknown = sorted(set(call) - known)
+    """Check the texts and numbers of a call."""
+    unknown = sorted(set(call) - set(RECORDED))
     _require(not unknown, f"call has {', '.join(unknown)}, which search does not take")
-    lost = [one for one in ("data", "space", "strategy", "estimator", "trials") if one not in call]
-    _require(not lost, f"call lacks {', '.join(lost)}")
+    missing = [name for name in (*PARTS, "trials") if name not in call]
+    _require(not missing, f"call lacks {', '.join(missing)}")
     for argument, value in call.items():
-        if value == UNSAID and argument not in CALL:
+        if value == NO_TEXT and argument not in CALL:
             continue
         if argument in CALL:
             check_types("call", {argument: value}, CALL, StoreError)
@@ -195,7 +187,7 @@ def _check_call(call: Mapping[str, Any]) -> None:
         elif argument in ("objectives", "constraints"):
             good = isinstance(value, list) and all(isinstance(one, str) for one in value)
             _require(good, f"call: {argument}={describe_value(value)}")
-        elif argument in ("data", "space", "strategy", "estimator"):
+        elif argument in PARTS:
             _require(isinstance(value, str), f"call: {argument}={describe_value(value)}")
         else:
             good = value is None or isinstance(value, (str, bool)) or is_finite(value)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Mapping
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from nasturtium import renamed
 from nasturtium.architecture import Architecture
 
 if TYPE_CHECKING:
@@ -58,6 +59,12 @@ class Space(ABC):
 
     name: str
     graph: Callable[[Architecture], Graph] | None = None
+
+    if not TYPE_CHECKING:
+        __getattr__ = renamed.missing_attribute
+
+    def __init_subclass__(cls) -> None:
+        renamed.refuse_hooks("Space", vars(cls), cls.__name__)
 
     @abstractmethod
     def sample(self, rng: Random) -> Architecture:

@@ -23,6 +23,7 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
+from nasturtium import renamed
 from nasturtium.architecture import Architecture
 from nasturtium.errors import NasturtiumError, StoreError
 from nasturtium.study.event_schema import (
@@ -179,6 +180,8 @@ def decode(
     """
     try:
         data, times = _parse_texts(body, measured)
+        if kind == "manifest":
+            data = renamed.manifest(data)
         check_event(kind, data)
         if kind in TRIALS:
             return Event(kind, _decode_trial(kind, data, known))

@@ -7,6 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
+from nasturtium import renamed
 from nasturtium.architecture import Architecture
 from nasturtium.errors import EstimateError
 from nasturtium.study.context import StudyContext
@@ -68,6 +69,9 @@ class Job:
         >>> job.build().training, job.report({"accuracy": 0.5}), job.curve
         (True, True, [{'accuracy': 0.5}])
     """
+
+    if not TYPE_CHECKING:
+        __getattr__ = renamed.missing_attribute
 
     def __init__(
         self,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
+from nasturtium import renamed
 from nasturtium.errors import EstimateError
 from nasturtium.study.context import StudyContext
 
@@ -19,6 +20,9 @@ class Preparation:
     Attributes:
         context: what all jobs of the study share.
     """
+
+    if not TYPE_CHECKING:
+        __getattr__ = renamed.missing_attribute
 
     def __init__(self, context: StudyContext, part: str, log: Callable[[Any], None]) -> None:
         self.context = context

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from nasturtium import renamed
 from nasturtium.study.history import History
 from nasturtium.study.trial import Proposal, Trial
 
@@ -53,6 +54,9 @@ class Strategy(ABC):
         >>> study.state.number
         0
     """
+
+    def __init_subclass__(cls) -> None:
+        renamed.refuse_hooks("Strategy", vars(cls), cls.__name__)
 
     def prepare(self, preparation: Preparation) -> None:  # noqa: B027 - optional hook
         """Do lengthy work once, before the first proposal; files go through ``preparation``."""

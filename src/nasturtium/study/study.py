@@ -10,8 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
+from nasturtium import renamed
 from nasturtium.architecture import Architecture
 from nasturtium.display.notebook import render_lines
+from nasturtium.display.printable import to_one_line
 from nasturtium.errors import StoreError, StrategyError
 from nasturtium.study.confirmation import ANSWER_ARMS, answer, explain_no_answer, next_candidate
 from nasturtium.study.event import Event
@@ -28,7 +30,6 @@ from nasturtium.study.strategy import Strategy
 from nasturtium.study.trial import Arm, Outcome, Proposal, Trial
 from nasturtium.study.trial_counts import TrialCounts
 from nasturtium.study.validate import (
-    printable_line,
     unwrap_scalars,
     validate_curve,
     validate_metrics,
@@ -70,6 +71,10 @@ class Study:
         0
     """
 
+    if not TYPE_CHECKING:
+        __getattr__ = renamed.missing_attribute
+
+    @renamed.with_new_arguments("Study")
     def __init__(
         self,
         space: Space,
@@ -277,7 +282,7 @@ class Study:
         """
         numbers, times = unwrap_scalars(metrics or {}), (seconds, cpu_seconds)
         points = validate_curve(curve)[0]
-        line = printable_line(reason)
+        line = to_one_line(reason)
         self._record(Outcome(trial.number, numbers, points, {}, line, *times, epochs))
 
     def _record(self, outcome: Outcome) -> None:

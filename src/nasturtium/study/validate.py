@@ -6,12 +6,12 @@ import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from nasturtium.display.printable import to_one_line
 from nasturtium.errors import EstimateError
 from nasturtium.study.objective import Objective
 
 __all__ = [
     "parse_metrics",
-    "printable_line",
     "unwrap_scalars",
     "validate_curve",
     "validate_metrics",
@@ -111,23 +111,6 @@ def validate_curve(
     return tuple(plain), None
 
 
-def printable_line(text: str) -> str:
-    r"""Return a text as one line that can be stored and printed, of at most 2,000 characters.
-
-    Example:
-        >>> print(printable_line("no such file: caf\udce9.png"))
-        no such file: caf\udce9.png
-    """
-    if len(text) > LONGEST:
-        text = text[: LONGEST - 1] + "…"
-    if text.isprintable():
-        return text
-    return "".join(
-        letter if letter.isprintable() else " " if letter.isspace() else ascii(letter)[1:-1]
-        for letter in text
-    )
-
-
 def _is_plain(metrics: Mapping[Any, Any]) -> bool:
     return FLOAT.issuperset(map(type, metrics.values())) and _name_problem(metrics) is None
 
@@ -163,6 +146,6 @@ def _not_a_number(name: str, value: object) -> str:
 def _shown(value: object) -> str:
     """Return a short representation of a value, even where its ``repr`` fails."""
     try:
-        return printable_line(reprlib.repr(value))
+        return to_one_line(reprlib.repr(value))
     except Exception:
         return f"an object of type {type(value).__name__}"

@@ -16,9 +16,10 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from nasturtium.display.printable import escape_unprintable
 from nasturtium.errors import TaskError
 from nasturtium.task.storage import Kept, Storage
-from nasturtium.task.wording import reason, visible
+from nasturtium.task.wording import reason
 
 __all__ = ["read_archive"]
 
@@ -49,7 +50,7 @@ def read_archive(path: Path, storage: Storage) -> dict[str, tuple[Array, Array]]
     Raises:
         TaskError: the file cannot be read, or holds other arrays.
     """
-    where = visible(str(path))
+    where = escape_unprintable(str(path))
     if path.stat().st_size == 0:  # also a link to a file of the system, which may wait
         raise TaskError(_unreadable(where, "it is empty"))
     try:
@@ -61,7 +62,7 @@ def read_archive(path: Path, storage: Storage) -> dict[str, tuple[Array, Array]]
             if {"X", "y"} <= entries.keys():
                 pairs.setdefault("train", ("X", "y"))
             if "train" not in pairs:
-                shown = ", ".join(map(visible, list(entries)[:10]))
+                shown = ", ".join(map(escape_unprintable, list(entries)[:10]))
                 raise TaskError(
                     f"{where} holds {shown or 'nothing'}; expected x_train, y_train, x_test and "
                     "y_test, or X and y"
@@ -115,13 +116,15 @@ def _claim(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> int:
     most = {zipfile.ZIP_STORED: 1, zipfile.ZIP_DEFLATED: _DEFLATE}.get(info.compress_type)
     packed = min(info.compress_size, path.stat().st_size)
     if most is not None and info.file_size > most * packed + _CHUNK:
-        raise ValueError(f"{visible(info.filename)} claims more bytes than the file can hold")
+        raise ValueError(
+            f"{escape_unprintable(info.filename)} claims more bytes than the file can hold"
+        )
     with archive.open(info) as file:
         header = _header(file)
     size = math.prod(header.shape) * header.dtype.itemsize
     if size > info.file_size:
         raise ValueError(
-            f"the array {visible(info.filename)} claims {size:,} bytes, its entry has "
+            f"the array {escape_unprintable(info.filename)} claims {size:,} bytes, its entry has "
             f"{info.file_size:,}"
         )
     return size

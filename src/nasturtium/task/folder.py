@@ -21,11 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from nasturtium.display.printable import escape_unprintable
 from nasturtium.errors import TaskError
 from nasturtium.task.listing import Listing, list_folder
 from nasturtium.task.picture import Look, formats, look, pixels, resizing
 from nasturtium.task.storage import Storage, spans
-from nasturtium.task.wording import option, reason, visible
+from nasturtium.task.wording import option, reason
 
 __all__ = ["Folder", "Pictures", "read_folder"]
 
@@ -80,7 +81,7 @@ def read_folder(
     """
     storage = storage or Storage()
     listing = listing or list_folder(folder)
-    names, where = tuple(listing.classes["train"]), visible(str(folder))
+    names, where = tuple(listing.classes["train"]), escape_unprintable(str(folder))
     for part, classes in listing.classes.items():
         for name in classes:
             if name not in names:
@@ -169,9 +170,10 @@ def _one_depth(looks: dict[Path, Look], folder: Path) -> bool:
     plain = {path: "" for path in looks if path not in deep}
     if deep and plain:
         raise TaskError(
-            f"{len(deep)} of the images in {visible(str(folder))} have more than 8 bits a pixel "
-            f"({_some(deep, folder, 1)}) and {len(plain)} have 8 ({_some(plain, folder, 1)}), so "
-            "their values are of different scales; convert all to one depth"
+            f"{len(deep)} of the images in {escape_unprintable(str(folder))} have more than 8 bits "
+            f"a pixel ({_some(deep, folder, 1)}) and {len(plain)} have 8 "
+            f"({_some(plain, folder, 1)}), so their values are of different scales; convert all "
+            "to one depth"
         )
     return bool(deep)
 
@@ -211,13 +213,15 @@ def _why(error: Exception) -> str:
 def _check_readable(bad: dict[Path, str], folder: Path, skip: bool) -> None:
     if bad and not skip:
         raise TaskError(
-            f"{len(bad)} of the images in {visible(str(folder))} cannot be read: "
+            f"{len(bad)} of the images in {escape_unprintable(str(folder))} cannot be read: "
             f"{_some(bad, folder)}; remove them, or leave them out: pass "
             f"{option('skip_unreadable=True')}"
         )
 
 
 def _some(paths: dict[Path, str], folder: Path, most: int = 3) -> str:
-    names = sorted((visible(p.relative_to(folder).as_posix()), why) for p, why in paths.items())
+    names = sorted(
+        (escape_unprintable(p.relative_to(folder).as_posix()), why) for p, why in paths.items()
+    )
     shown = [f"{name} ({why})" if why else name for name, why in names[:most]]
     return ", ".join(shown) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from nasturtium.display.printable import escape_unprintable
 from nasturtium.errors import TaskError
 from nasturtium.task.encoding import is_missing
 from nasturtium.task.layout import as_array
-from nasturtium.task.wording import visible
 
 __all__ = ["as_labels", "as_values", "class_table", "doubtful"]
 
@@ -113,12 +113,12 @@ def class_table(
     """
     if class_names is None:
         found = np.unique(values).tolist()
-        names = tuple(visible(str(value)) for value in found)
+        names = tuple(escape_unprintable(str(value)) for value in found)
         table = {value: number for number, value in enumerate(found)}
     else:
         by_number = values.dtype.kind != "U"
         table = {(k if by_number else name): k for k, name in enumerate(class_names)}
-        names = tuple(map(visible, class_names))
+        names = tuple(map(escape_unprintable, class_names))
     if len(set(names)) < len(names):
         raise TaskError(f"class_names={names} names a class twice; expected one name per class")
     if len(names) < 2:

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from nasturtium.display.printable import escape_unprintable
 from nasturtium.errors import TaskError
 from nasturtium.task.picture import SUFFIXES
-from nasturtium.task.wording import reason, visible
+from nasturtium.task.wording import reason
 
 __all__ = ["Listing", "list_folder"]
 
@@ -52,7 +53,7 @@ def list_folder(folder: Path) -> Listing:
             extra = [p.name for p in _folders(folder) if p not in roots.values()]
     except OSError as error:
         raise TaskError(
-            f"the folder {visible(str(error.filename or folder))} cannot be read "
+            f"the folder {escape_unprintable(str(error.filename or folder))} cannot be read "
             f"({reason(error)}); give yourself the right to read it, or leave it out"
         ) from error
     notes = []
@@ -60,7 +61,9 @@ def list_folder(folder: Path) -> Listing:
         kinds = ", ".join(f"{kind} ({count})" for kind, count in others.most_common(5))
         notes.append(f"{others.total()} files were left out: {kinds}")
     if extra:
-        notes.append(f"folders beside train were left out: {', '.join(map(visible, extra[:5]))}")
+        notes.append(
+            f"folders beside train were left out: {', '.join(map(escape_unprintable, extra[:5]))}"
+        )
     return Listing(classes, tuple(notes))
 
 
@@ -84,23 +87,25 @@ def _folders(folder: Path) -> Iterator[Path]:
 def _list_classes(root: Path, others: Counter[str]) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
     for folder in _folders(root):
-        name = visible(folder.name)
+        name = escape_unprintable(folder.name)
         if root.resolve().is_relative_to(folder.resolve()):
             raise TaskError(
-                f"{visible(str(folder))} is a link to a folder that holds it; remove the link"
+                f"{escape_unprintable(str(folder))} is a link to a folder that holds it; remove "
+                "the link"
             )
         if name in found:
-            raise TaskError(f"{visible(str(root))} has two folders {name!r}; rename one")
+            raise TaskError(f"{escape_unprintable(str(root))} has two folders {name!r}; rename one")
         found[name] = sorted(_images(folder, others))
         if not found[name]:
             raise TaskError(
-                f"{visible(str(folder))} has no images; expected {', '.join(SUFFIXES)} files of "
-                f"the class {name!r}: add some or remove the folder"
+                f"{escape_unprintable(str(folder))} has no images; expected {', '.join(SUFFIXES)} "
+                f"files of the class {name!r}: add some or remove the folder"
             )
     if not found:
+        name = escape_unprintable(root.name)
         raise TaskError(
-            f"{visible(str(root))} has no classes; expected one folder of images per class, such "
-            f"as {visible(root.name)}/cat/1.png and {visible(root.name)}/dog/1.png"
+            f"{escape_unprintable(str(root))} has no classes; expected one folder of images per "
+            f"class, such as {name}/cat/1.png and {name}/dog/1.png"
         )
     if beside := sum(_is_image(path) for path in root.iterdir() if not path.is_dir()):
         others["images outside the folders of the classes"] += beside
@@ -118,7 +123,7 @@ def _images(folder: Path, others: Counter[str]) -> Iterator[Path]:
         elif entry.is_dir():
             others["links to folders"] += 1
         elif not _is_image(path) or (os.path.exists(path) and not entry.is_file()):
-            others[visible(path.suffix.lower()) or "no suffix"] += 1
+            others[escape_unprintable(path.suffix.lower()) or "no suffix"] += 1
         else:
             yield path
 

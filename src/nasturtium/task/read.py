@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from nasturtium.display.printable import escape_unprintable
 from nasturtium.errors import TaskError
 from nasturtium.task.archive import read_archive
 from nasturtium.task.dataset import class_names_of, is_dataset, read_dataset
@@ -18,7 +19,7 @@ from nasturtium.task.folder import read_folder
 from nasturtium.task.frame import divided, is_frame
 from nasturtium.task.listing import Listing, list_folder
 from nasturtium.task.storage import Storage
-from nasturtium.task.wording import reason, visible
+from nasturtium.task.wording import reason
 
 __all__ = ["BUNDLED", "Given", "Reader", "listed", "path_of", "titled"]
 
@@ -71,8 +72,8 @@ def path_of(data: str | Path) -> Path:
         path.exists()
     except (OSError, RuntimeError, ValueError) as error:
         raise TaskError(
-            f"{visible(str(data)[:80])!r} cannot be the name of data ({reason(error)}); expected a "
-            "folder of images, an .npz file, or a name such as digits"
+            f"{escape_unprintable(str(data)[:80])!r} cannot be the name of data ({reason(error)}); "
+            "expected a folder of images, an .npz file, or a name such as digits"
         ) from error
     return path
 
@@ -80,7 +81,9 @@ def path_of(data: str | Path) -> Path:
 def titled(path: Path) -> str:
     """What a task of this path is called: a study is named after it, and its files."""
     path = path.resolve()
-    name = visible(path.name if path.is_dir() else path.stem).replace("\\", "_").lstrip(".")
+    name = (
+        escape_unprintable(path.name if path.is_dir() else path.stem).replace("\\", "_").lstrip(".")
+    )
     return name[:_LONGEST] or "data"
 
 
@@ -182,12 +185,13 @@ class Reader:
                 return Given(titled(path), read_archive(path, self.storage))
             way = _WAYS.get(path.suffix.lower(), "")
             raise TaskError(
-                f"{visible(str(path))} is a file of an unknown type; expected an .npz file or a "
-                f"folder of images{way}"
+                f"{escape_unprintable(str(path))} is a file of an unknown type; expected an .npz "
+                f"file or a folder of images{way}"
             )
         if isinstance(data, Path) or path.suffix or len(path.parts) > 1:
             raise TaskError(
-                f"{visible(str(path))} does not exist; expected a folder of images or an .npz file"
+                f"{escape_unprintable(str(path))} does not exist; expected a folder of images or "
+                "an .npz file"
             )
         near = difflib.get_close_matches(path.name.lower(), BUNDLED, 1, 0.5)
         hint = f"did you mean {near[0]!r}? " if near else ""

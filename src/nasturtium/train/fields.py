@@ -58,6 +58,7 @@ def _hints(kind: Hashable) -> Mapping[str, Any]:
 def hints_of(part: Any) -> Mapping[str, Any]:
     """The types that a class or a function says its arguments have, as far as they are known."""
     function = inspect.getattr_static(part, "__init__") if isinstance(part, type) else part
+    function = inspect.unwrap(function)
     known = getattr(function, "__globals__", {})
     hints = {}
     for name, hint in getattr(function, "__annotations__", {}).items():

@@ -10,9 +10,10 @@ import pytest
 
 import nasturtium as nas
 from nasturtium.retraining.retrain import retrain
-from nasturtium.run.names import made
-from nasturtium.run.open_study import found, reopen
-from nasturtium.run.search import told_recipe
+from nasturtium.run.names import build_part
+from nasturtium.run.open_study import open_study
+from nasturtium.run.resolve import parse_recipe
+from nasturtium.run.store_address import find_store
 from nasturtium.task.policy import OPS
 from nasturtium.train.recipe import Recipe
 
@@ -20,7 +21,7 @@ SMALL = "nasbench201(cells=1, channels=4)"
 
 
 def joint(text):
-    return made("space", SMALL).joined(made("recipe", text))
+    return build_part("space", SMALL).joined(build_part("recipe", text))
 
 
 @pytest.mark.parametrize("name", ["training", "randaugment", "autoaugment"])
@@ -37,7 +38,7 @@ def test_every_answer_is_a_recipe(name):
 
 
 def test_sizes():
-    networks = made("space", SMALL).size().value
+    networks = build_part("space", SMALL).size().value
     assert joint("autoaugment").size().value == networks * (14 * 11 * 10) ** 10
     assert joint("randaugment").size().value == networks * 3 * 10
 
@@ -79,7 +80,7 @@ def test_a_joint_search_is_reopened_and_finished(name, tmp_path):
     done = study.history.finished
     assert len(done) == 3
     assert len({trial.architecture.recipe.key for trial in done}) > 1
-    opened = reopen(*found(str(tmp_path / "study.db")), with_space=True)
+    opened = open_study(*find_store(str(tmp_path / "study.db")), with_space=True)
     finished = retrain(opened, recipe="epochs=1")
     assert finished.architecture == study.best.architecture
     again = nas.resume(tmp_path / "study.db", trials=4)
@@ -90,7 +91,7 @@ def test_where_settings_have_to_be_given_a_space_of_them_is_refused():
     with pytest.raises(
         nas.EstimateError, match="'training' asks for settings, which only a search"
     ):
-        told_recipe("training", Recipe())
-    assert told_recipe("epochs=3", Recipe()).epochs == 3
+        parse_recipe("training", Recipe())
+    assert parse_recipe("epochs=3", Recipe()).epochs == 3
     with pytest.raises(nas.SpaceError, match="cannot be joined with recipe 'training'"):
         nas.search("digits", space="evonet", recipe="training", store=None, trials=1)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from nasturtium.report.boxes import Box
 from nasturtium.report.draw import SIGNS, shape
 from nasturtium.report.graph import ENDS, Frame, Graph
-from nasturtium.status.summary import in_words
+from nasturtium.status.study_summary import format_metric
 
 __all__ = ["draw_branches", "draw_lanes"]
 
@@ -165,8 +165,8 @@ def _row(box: Box, outside: bool, name: str, copies: int) -> tuple[str, str, str
         label or (box.type if box.kind == "block" else box.kind),
         kind + (f" ×{box.copies // copies}" if box.copies > copies else ""),
         shape(box.shape),
-        f"{in_words('params', box.params)} params" if box.params else "",
-        f"{in_words('macs', box.macs)} MACs" if box.macs else "",
+        f"{format_metric('params', box.params)} params" if box.params else "",
+        f"{format_metric('macs', box.macs)} MACs" if box.macs else "",
     )
 
 

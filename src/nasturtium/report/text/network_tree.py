@@ -15,7 +15,7 @@ from rich.tree import Tree
 
 from nasturtium.report.draw import shape
 from nasturtium.report.operations import Flow, Operation
-from nasturtium.status.summary import in_words
+from nasturtium.status.study_summary import format_metric
 
 __all__ = ["draw_tree"]
 
@@ -115,8 +115,8 @@ def _cells(part: _Part) -> tuple[str, str, str, str]:
     return (
         part.type,
         shape(part.shape) if part.shape else "",
-        f"{in_words('params', part.params)} params" if part.params else "",
-        f"{in_words('macs', part.macs)} MACs" if part.macs else "",
+        f"{format_metric('params', part.params)} params" if part.params else "",
+        f"{format_metric('macs', part.macs)} MACs" if part.macs else "",
     )
 
 

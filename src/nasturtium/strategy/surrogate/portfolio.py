@@ -37,6 +37,7 @@ from typing import TYPE_CHECKING, Literal, final
 import numpy as np
 
 from nasturtium.errors import StrategyError
+from nasturtium.renamed import with_new_arguments
 from nasturtium.strategy.arguments import require_at_least
 from nasturtium.strategy.evolution.regularized_evolution import RegularizedEvolution
 from nasturtium.strategy.surrogate.acquisition import argmax, expected_improvement
@@ -115,6 +116,7 @@ class Portfolio(Strategy):
         12
     """
 
+    @with_new_arguments("Portfolio")
     def __init__(
         self,
         start_with: int = 5,
