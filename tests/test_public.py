@@ -54,7 +54,7 @@ def test_importing_does_not_import_torch() -> None:
 
 def test_the_package_that_the_decorator_hides_is_imported_in_both_forms() -> None:
     code = (
-        "import nasturtium.space.zoo as zoo, nasturtium.space.choice as choice; "
+        "import nasturtium.space.zoo as zoo, nasturtium.space.decorator as choice; "
         "from nasturtium.space import zoo as same; import nasturtium; "
         "print(zoo is same is nasturtium.zoo, choice.space is nasturtium.space)"
     )

@@ -41,7 +41,7 @@ def warm() -> None:
         "nasturtium.study.stores.repair",
         "nasturtium.comparison.race",
         "nasturtium.run.progress",
-        "nasturtium.space.zoo.recipes",
+        "nasturtium.space.zoo.training_recipes",
         "sqlalchemy.dialects.postgresql.psycopg",
         "sqlalchemy.dialects.sqlite",
         "sklearn.datasets",

@@ -18,7 +18,7 @@ import torch
 import nasturtium as nas
 from nasturtium.errors import SpaceError
 from nasturtium.run.names import NAMES
-from nasturtium.space.choice import ChoiceSpace
+from nasturtium.space.choice_space import ChoiceSpace
 
 HEAD = "| space | pixels | options | networks | seconds |\n|---|---|---|---|---|"
 

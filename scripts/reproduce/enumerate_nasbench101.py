@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from nasturtium.space.zoo.nasbench101 import OPS, PAIRS, Graph, canonical, module_hash
-from nasturtium.space.zoo.nasbench101_cells import distinct, number
+from nasturtium.space.zoo.nasbench101_enumeration import distinct, number
 
 PUBLISHED = 423_624
 

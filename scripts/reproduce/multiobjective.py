@@ -32,7 +32,7 @@ from scipy.stats import t, ttest_ind
 from nasturtium.bench.accelnasbench import accelnasbench
 from nasturtium.bench.nasbench201 import NASBench201
 from nasturtium.comparison.replay import simulate
-from nasturtium.space.choice import space
+from nasturtium.space.decorator import space
 from nasturtium.strategy.multiobjective.lemonade import LEMONADE
 from nasturtium.strategy.multiobjective.nsga2 import NSGA2
 from nasturtium.strategy.random_search import RandomSearch

@@ -28,7 +28,7 @@ import nasturtium as nas
 from nasturtium.cost.count import count
 from nasturtium.cost.plan import Counter
 from nasturtium.run.names import NAMES
-from nasturtium.space.choice import ChoiceSpace
+from nasturtium.space.choice_space import ChoiceSpace
 
 HEAD = (
     "| space | architectures | decisions | parameters: least, median, most | sampling | mutation "

@@ -16,7 +16,7 @@ from nasturtium import renamed
 
 # Imported at once: the decorator shares its name with a package, which would hide it if that
 # package were loaded first. It needs no torch.
-from nasturtium.space.choice import space as space
+from nasturtium.space.decorator import space as space
 
 # "import nasturtium.space.zoo as zoo" looks for zoo in what nasturtium.space is, the decorator, and
 # then among the imported modules, under the name that it finds there.

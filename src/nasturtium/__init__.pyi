@@ -46,13 +46,13 @@ from nasturtium.run.search import search as search
 from nasturtium.sklearn import NasturtiumClassifier as NasturtiumClassifier
 from nasturtium.space import zoo as zoo
 from nasturtium.space.base import Space as Space
-from nasturtium.space.choice import ChoiceSpace as ChoiceSpace
-from nasturtium.space.choice import space as space
+from nasturtium.space.choice_space import ChoiceSpace as ChoiceSpace
 from nasturtium.space.choose import Reading as Reading
-from nasturtium.space.graph import GraphSpace as GraphSpace
-from nasturtium.space.ops import Classifier as Classifier
-from nasturtium.space.pool import PoolSpace as PoolSpace
-from nasturtium.space.recipe import recipe as recipe
+from nasturtium.space.decorator import space as space
+from nasturtium.space.graph_space import GraphSpace as GraphSpace
+from nasturtium.space.operations import Classifier as Classifier
+from nasturtium.space.pool_space import PoolSpace as PoolSpace
+from nasturtium.space.recipe_space import recipe as recipe
 from nasturtium.strategy.evolution.regularized_evolution import (
     RegularizedEvolution as RegularizedEvolution,
 )
@@ -90,9 +90,9 @@ from nasturtium.study.strategy import Strategy as Strategy
 from nasturtium.study.study import Study as Study
 from nasturtium.study.trial import Proposal as Proposal
 from nasturtium.study.trial import Trial as Trial
-from nasturtium.supernet.relax import relax as relax
 from nasturtium.supernet.relaxation import Relaxation as Relaxation
 from nasturtium.supernet.relaxation import Softmax as Softmax
+from nasturtium.supernet.relaxed_network import relax as relax
 from nasturtium.supernet.supernet import Supernet as Supernet
 from nasturtium.task.augment import Augment as Augment
 from nasturtium.task.sources import load as load

@@ -1,4 +1,4 @@
-"""An architecture is the record of what a builder asked and was answered, and nothing else."""
+"""Architecture: the record of a builder's decisions, and the plain values that it holds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RECIPE = "recipe."
 
 
 def plain(value: object) -> Value:
-    """``value`` as plain Python: NumPy scalars become numbers, lists become tuples.
+    """Convert a value to plain Python: NumPy scalars to numbers, lists to tuples.
 
     Raises:
         SpaceError: it is neither None, a bool, int, float (finite), str, nor a tuple of such.
@@ -47,7 +47,7 @@ def plain(value: object) -> Value:
 
 
 def same(one: object, other: object) -> bool:
-    """Whether two plain values are equal and of equal types: 1, 1.0 and True are three values."""
+    """Return whether two values are equal and of equal types: 1, 1.0 and True are three values."""
     if type(one) is not type(other) or one != other:
         return False
     if not isinstance(one, tuple) or not isinstance(other, tuple):
@@ -59,11 +59,11 @@ def same(one: object, other: object) -> bool:
 class Architecture(Mapping[str, Value]):
     """A frozen mapping from decision names to plain values.
 
-    Two architectures are equal when their space's name and all their decisions are, types
-    included: where and only where their keys are.
+    Two architectures are equal if and only if their keys are: if the names of their spaces and all
+    their decisions are equal, types included.
 
     Attributes:
-        space: name of the space that asked.
+        space: name of the space.
         decisions: read-only view of the answers, in the order in which they were asked.
 
     Example:
@@ -87,7 +87,7 @@ class Architecture(Mapping[str, Value]):
 
     @classmethod
     def recorded(cls, space: str, decisions: dict[str, Value]) -> Architecture:
-        """Wrap answers that are plain already, without a copy; the caller lets go of them."""
+        """Wrap plain answers without a copy; the caller must not change them afterwards."""
         made = cls.__new__(cls)
         put = object.__setattr__
         put(made, "space", space)
@@ -101,7 +101,7 @@ class Architecture(Mapping[str, Value]):
 
     @property
     def key(self) -> str:
-        """A stable hash of the record: 16 hexadecimal digits, the same on every machine."""
+        """A hash of the record, the same on every machine: 16 hexadecimal digits."""
         if self._key is None:
             text = json.dumps([self.space, sorted(self._decisions.items())])
             object.__setattr__(self, "_key", sha256(text.encode()).hexdigest()[:16])
@@ -110,12 +110,12 @@ class Architecture(Mapping[str, Value]):
 
     @property
     def network(self) -> Architecture:
-        """The part that a network is built from: all but the recipe's decisions."""
+        """The decisions of the network: all but those of the recipe."""
         return self._part(lambda name: not name.startswith(RECIPE))
 
     @property
     def recipe(self) -> Architecture:
-        """The part that training is set from: decisions of a joint ``recipe`` space."""
+        """The decisions of the recipe in a space that was joined with one."""
         return self._part(lambda name: name.startswith(RECIPE))
 
     def _part(self, wanted: Any) -> Architecture:
@@ -123,15 +123,15 @@ class Architecture(Mapping[str, Value]):
         return self if len(kept) == len(self) else Architecture.recorded(self.space, kept)
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON; ``from_json`` gives an equal architecture back."""
+        """Return the architecture as plain JSON, which ``from_json`` reads."""
         return {"space": self.space, "decisions": self._decisions}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Architecture:
-        """The architecture that ``to_json`` wrote.
+        """Read an architecture that ``to_json`` wrote.
 
         Raises:
-            SpaceError: the text is not such a record.
+            SpaceError: the data is not the record of an architecture.
         """
         try:
             space, decisions = data["space"], data["decisions"]
@@ -185,16 +185,16 @@ class Architecture(Mapping[str, Value]):
         return f"Architecture({self.space}: {inside})"
 
     def __str__(self) -> str:
-        """The name of the space, and the answers of each scope on a line."""
+        """Return the name of the space, and a line for each scope with its answers."""
         return "\n".join([self.space, *(f"  {line}" for line in self._lines())])
 
     def _lines(self) -> list[str]:
         return architecture_lines(self)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        """What IPython shows."""
+        """Print the architecture in IPython."""
         printer.text(str(self))
 
     def _repr_html_(self) -> str:
-        """What a notebook shows."""
+        """Return the architecture as HTML for a notebook."""
         return render_lines(self.space, self._lines())

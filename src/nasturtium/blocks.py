@@ -1,7 +1,7 @@
 """Blocks: hashable factories of modules, so that a builder can decide first and build later.
 
-A builder answers its questions without touching a tensor; what it hands on is a :class:`Block`, a
-class with its arguments. Equal blocks compare equal, so a cost can be counted once for each.
+A builder asks its decisions without creating a tensor. It returns a :class:`Block`: a class with
+its arguments. Equal blocks compare equal, so the cost of each is counted once.
 """
 
 from __future__ import annotations
@@ -30,6 +30,15 @@ class Block:
         make: the class or function that builds the module.
         args: positional arguments; hashable.
         kwargs: keyword arguments as sorted ``(name, value)`` pairs; hashable.
+
+    Example:
+        >>> import nasturtium as nas
+        >>> from torch import nn
+        >>> conv = nas.block(nn.Conv2d, 3, 16, kernel_size=3)
+        >>> conv == nas.Block(nn.Conv2d, (3, 16), (("kernel_size", 3),))
+        True
+        >>> conv()
+        Conv2d(3, 16, kernel_size=(3, 3), stride=(1, 1))
     """
 
     __slots__ = ("_hash", "args", "kwargs", "make")
@@ -50,7 +59,7 @@ class Block:
         return self.make(*self.args, *late, **dict(self.kwargs), **named)
 
     def given(self, *late: Any, **named: Any) -> Block:
-        """The block to which these arguments were given as well."""
+        """Return the block with more arguments appended."""
         kwargs = tuple(sorted({**dict(self.kwargs), **named}.items())) if named else self.kwargs
         return Block(self.make, (*self.args, *late), kwargs)
 
@@ -72,7 +81,7 @@ class Block:
 
 
 def block(make: Callable[..., nn.Module], /, *args: Any, **kwargs: Any) -> Block:
-    """A hashable factory for ``make(*args, **kwargs)``.
+    """Return a hashable factory for ``make(*args, **kwargs)``.
 
     Args:
         make: an ``nn.Module`` class, or a function that returns a module.
@@ -107,7 +116,7 @@ def block(make: Callable[..., nn.Module], /, *args: Any, **kwargs: Any) -> Block
 def chain(
     parts: Mapping[str, Block] | Iterable[tuple[str, Block]] = (), /, **named: Block
 ) -> Block:
-    """A block that applies named blocks one after the other (a ``nn.Sequential`` with names).
+    """Return a block that applies named blocks in sequence (a ``nn.Sequential`` with names).
 
     Names become parts of the parameters' paths, by which weights are shared and inherited.
 
@@ -132,13 +141,13 @@ def chain(
 
 
 def like(equal: Callable[..., Block]) -> Callable[[Make], Make]:
-    """Say which block costs the same as what a function builds (a decorator).
+    """Declare the block that costs the same as the module a function builds (a decorator).
 
-    For functions that only wrap or forward: where a module's class says its cost in closed form,
-    the function then has one too (see :mod:`nasturtium.cost.plan`).
+    It is for functions that only wrap or forward: the function then has a cost in closed form if
+    the block has one (see :mod:`nasturtium.cost.plan`).
 
     Args:
-        equal: takes what the function takes, and gives that block.
+        equal: takes the function's arguments and returns that block.
 
     Example:
         >>> from nasturtium.blocks import block, like
@@ -161,7 +170,7 @@ def like(equal: Callable[..., Block]) -> Callable[[Make], Make]:
 
 
 def parts_of(block: Block) -> tuple[tuple[str, Block], ...] | None:
-    """The named parts of a :func:`chain`; ``None`` for any other block."""
+    """Return the named parts of a :func:`chain`; ``None`` for any other block."""
     return block.args if block.make is sequential else None
 
 

@@ -15,7 +15,7 @@ from nasturtium.cost.count import count
 from nasturtium.errors import SpaceError, StoreError
 from nasturtium.report.flow import trace_flow
 from nasturtium.report.text.network_tree import draw_tree
-from nasturtium.space.ops import ConvBN
+from nasturtium.space.operations import ConvBN
 
 BARE = """
 import nasturtium as nas

@@ -15,7 +15,7 @@ from nasturtium.comparison.race import Race, race
 from nasturtium.comparison.replay import Run, simulate
 from nasturtium.comparison.statistics import correct_by_holm
 from nasturtium.errors import EstimateError, StrategyError
-from nasturtium.space.pool import PoolSpace
+from nasturtium.space.pool_space import PoolSpace
 from nasturtium.strategy.evolution.regularized_evolution import RegularizedEvolution
 from nasturtium.strategy.local_search import LocalSearch
 from nasturtium.strategy.multifidelity.asha import ASHA

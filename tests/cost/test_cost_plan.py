@@ -13,7 +13,7 @@ import nasturtium as nas
 from nasturtium.blocks import like
 from nasturtium.cost.count import count, forward_meta
 from nasturtium.cost.plan import Counter, conv, total
-from nasturtium.space.ops import MBConv, SepConv, SqueezeExcite
+from nasturtium.space.operations import MBConv, SepConv, SqueezeExcite
 from nasturtium.space.zoo import SPACES
 from nasturtium.space.zoo.anynet import Bottleneck
 from nasturtium.space.zoo.chain import Basic

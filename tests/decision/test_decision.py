@@ -65,15 +65,15 @@ def test_what_is_drawn_and_varied_is_allowed(decision: Decision, seed: int) -> N
     assert all(decision.allows(other) and other != value for other in near)
     assert len(set(near)) == len(near)
     if decision.count > 1:
-        other = decision.vary(value, rng)
+        other = decision.mutate(value, rng)
         assert decision.allows(other)
         assert other != value
         if isinstance(decision, Subset):
             assert other in near
     else:
         assert near == []
-        with pytest.raises(SpaceError, match="nothing to vary"):
-            decision.vary(value, rng)
+        with pytest.raises(SpaceError, match="nothing to mutate"):
+            decision.mutate(value, rng)
 
 
 @given(FINITE)

@@ -7,7 +7,7 @@ import pytest
 import nasturtium as nas
 from nasturtium.execute.processes import Processes
 from nasturtium.run.names import NAMES, build_part, find_recipe_space, look_up, parse_part
-from nasturtium.space.recipe import RecipeSpace
+from nasturtium.space.recipe_space import RecipeSpace
 
 SOURCE = """
 import nasturtium as nas

@@ -26,10 +26,10 @@ from nasturtium.decision.one_of import OneOf
 from nasturtium.decision.range import Range
 from nasturtium.decision.subset import Subset
 from nasturtium.errors import Rejected, SpaceError
-from nasturtium.space.answers import first
-from nasturtium.space.limits import Limits
-from nasturtium.supernet.relax import relax
+from nasturtium.space.answer_sources import first_answer
+from nasturtium.space.restrictions import Limits
 from nasturtium.supernet.relaxation import Softmax
+from nasturtium.supernet.relaxed_network import relax
 from nasturtium.supernet.supernet import Supernet
 
 # Shrinking a program takes minutes, so only a failure that is looked into is shrunk: SHRINK=1.
@@ -190,7 +190,7 @@ def test_supernets_compute_what_extracted_networks_do(space: nas.ChoiceSpace) ->
         try:
             out = supernet(x, architecture)
         except SpaceError as error:
-            expect(error, "never met them")
+            expect(error, "did not find them")
             supernet.grow(architecture)
             out = supernet(x, architecture)
         assert torch.equal(out, supernet.extract(architecture)(x))
@@ -217,4 +217,4 @@ def test_relaxations_run_and_are_derived(space: nas.ChoiceSpace) -> None:
     "kind", [OneOf("d", (1, None)), Subset("d", (1, 2), 1, 1), Range("d", 8, 30, 8)]
 )
 def test_the_first_answer_is_allowed(kind: Any) -> None:
-    assert kind.allows(first(kind))
+    assert kind.allows(first_answer(kind))

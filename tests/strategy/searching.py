@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
-from nasturtium.space.choice import ChoiceSpace, space
+from nasturtium.space.choice_space import ChoiceSpace
+from nasturtium.space.decorator import space
 from nasturtium.strategy.surrogate.observations import Observations
 from nasturtium.study.study import Study
 

@@ -13,7 +13,7 @@ from nasturtium.contracts.strategies import check_strategy
 from nasturtium.decision.one_of import OneOf
 from nasturtium.decision.range import Range
 from nasturtium.errors import StrategyError
-from nasturtium.space.pool import PoolSpace
+from nasturtium.space.pool_space import PoolSpace
 from nasturtium.strategy.multifidelity.bohb import BOHB
 from nasturtium.strategy.multifidelity.hyperband import Hyperband
 from nasturtium.strategy.surrogate.kernel_density import KDE, Density

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nasturtium.errors import StrategyError
-from nasturtium.space.choice import space
+from nasturtium.space.decorator import space
 from nasturtium.strategy.evolution.regularized_evolution import RegularizedEvolution
 from nasturtium.strategy.multifidelity.asha import ASHA
 from nasturtium.strategy.multifidelity.hyperband import Hyperband

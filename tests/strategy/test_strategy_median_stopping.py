@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nasturtium.errors import StrategyError
-from nasturtium.space.choice import space
+from nasturtium.space.decorator import space
 from nasturtium.strategy.multifidelity.median_stopping import MedianStop
 from nasturtium.study.fidelity import Fidelity
 from nasturtium.study.study import Study

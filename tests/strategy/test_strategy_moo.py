@@ -10,7 +10,7 @@ import pytest
 from moocore import hypervolume
 
 from nasturtium.errors import StrategyError
-from nasturtium.space.choice import space
+from nasturtium.space.decorator import space
 from nasturtium.strategy.multiobjective.lemonade import LEMONADE, Terrain, density
 from nasturtium.strategy.multiobjective.nsga2 import NSGA2
 from nasturtium.strategy.random_search import RandomSearch

@@ -8,7 +8,7 @@ from searching import layered, mean_best, searched, worth
 import nasturtium as nas
 from nasturtium.contracts.strategies import check_strategy
 from nasturtium.errors import StrategyError
-from nasturtium.space.choice import space
+from nasturtium.space.decorator import space
 from nasturtium.strategy.optuna_samplers import Optuna, _parameters
 from nasturtium.study.study import Study
 

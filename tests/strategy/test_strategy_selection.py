@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from moocore import hypervolume
 
-from nasturtium.space.choice import space
+from nasturtium.space.decorator import space
 from nasturtium.strategy.multiobjective.pareto import contributions, crowding, fronts, largest
 from nasturtium.strategy.multiobjective.reference_directions import (
     Scale,

@@ -16,8 +16,8 @@ from nasturtium.decision.one_of import OneOf
 from nasturtium.decision.range import Range
 from nasturtium.decision.subset import Subset
 from nasturtium.errors import StrategyError
-from nasturtium.space.choice import space
-from nasturtium.space.pool import PoolSpace
+from nasturtium.space.decorator import space
+from nasturtium.space.pool_space import PoolSpace
 from nasturtium.strategy.evolution.regularized_evolution import RegularizedEvolution
 from nasturtium.strategy.evolution.tournament_evolution import TournamentEvolution
 from nasturtium.strategy.local_search import LocalSearch

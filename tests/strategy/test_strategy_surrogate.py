@@ -14,9 +14,10 @@ import nasturtium as nas
 from nasturtium.errors import StrategyError
 from nasturtium.predict.cell import vertex_cell
 from nasturtium.predict.graph import Graph, paths
-from nasturtium.space.choice import ChoiceSpace, space
-from nasturtium.space.pool import PoolSpace
-from nasturtium.space.zoo.recipes import training
+from nasturtium.space.choice_space import ChoiceSpace
+from nasturtium.space.decorator import space
+from nasturtium.space.pool_space import PoolSpace
+from nasturtium.space.zoo.training_recipes import training
 from nasturtium.strategy.random_search import RandomSearch
 from nasturtium.strategy.surrogate.acquisition import expected_improvement
 from nasturtium.strategy.surrogate.bananas import BANANAS
@@ -237,7 +238,7 @@ def test_a_space_says_how_its_architectures_become_graphs():
         asked.append(architecture)
         return chain_graph(architecture)
 
-    listening = ops_in_a_row._with(graph=heard)
+    listening = ops_in_a_row.derived(graph=heard)
     for strategy in (
         BANANAS(start_with=5, every=5),
         NPENAS(start_with=5, every=5),

@@ -14,9 +14,9 @@ from torch.nn import functional
 
 import nasturtium as nas
 from nasturtium.errors import EstimateError
-from nasturtium.space.ops import ConvBNReLU
-from nasturtium.supernet.slicing import parameter_specs
+from nasturtium.space.operations import ConvBNReLU
 from nasturtium.supernet.supernet import Supernet
+from nasturtium.supernet.weight_slicing import parameter_specs
 
 
 class Gain(nn.Module):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from nasturtium.space.ops import DropPath
+from nasturtium.space.drop_path import DropPath
 from nasturtium.task.augment import Augment
 from nasturtium.task.make import make_task
 from nasturtium.task.sources import load

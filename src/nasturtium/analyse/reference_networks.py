@@ -26,9 +26,9 @@ from torch import nn
 
 from nasturtium.architecture import Architecture
 from nasturtium.errors import SpaceError
-from nasturtium.space.ops import Classifier, ConvBN, ConvBNReLU, Residual
+from nasturtium.space.operations import Classifier, ConvBN, ConvBNReLU, Residual
+from nasturtium.space.zoo.image_skeleton import fitting
 from nasturtium.space.zoo.mobilenet import MOBILENETV2, mobilenet
-from nasturtium.space.zoo.skeleton import fitting
 
 __all__ = ["LEAST", "REFERENCES", "build_reference"]
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from nasturtium.bench.base import choice, table
 from nasturtium.bench.pool import PoolBenchmark, distinct
-from nasturtium.space.pool import PoolSpace
+from nasturtium.space.pool_space import PoolSpace
 
 __all__ = ["DEVICES", "accelnasbench"]
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from nasturtium.bench.base import choice, table
 from nasturtium.bench.pool import PoolBenchmark
-from nasturtium.space.pool import PoolSpace
+from nasturtium.space.pool_space import PoolSpace
 
 __all__ = ["PROXIES", "dartscells"]
 

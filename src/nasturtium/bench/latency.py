@@ -24,7 +24,7 @@ import numpy as np
 from nasturtium.bench.base import choice, columns, locate, table
 from nasturtium.bench.pool import PoolBenchmark, distinct
 from nasturtium.errors import EstimateError
-from nasturtium.space.pool import PoolSpace
+from nasturtium.space.pool_space import PoolSpace
 
 __all__ = ["fbnet_latency", "ofa_latency", "pixel_blocks", "tfnas_blocks"]
 

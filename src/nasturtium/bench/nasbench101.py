@@ -6,8 +6,8 @@ by the benchmark's own hash, and so a random sample of the space.
 Implemented: the validation accuracy of one run after 4, 12, 36 and 108 epochs (each a complete
 schedule), training seconds, parameters. Deviations: the sample has one of the three runs and no
 test accuracy, so the truth is the validation accuracy after 108 epochs; it is not closed under
-mutation, so moves go to near rows (:class:`~nasturtium.space.pool.PoolSpace`). Seconds of shorter
-schedules are in proportion to their epochs.
+mutation, so moves go to near rows (:class:`~nasturtium.space.pool_space.PoolSpace`). Seconds of
+shorter schedules are in proportion to their epochs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy as np
 from nasturtium.architecture import Architecture
 from nasturtium.bench.base import Benchmark, meta, table
 from nasturtium.predict.cell import vertex_cell
-from nasturtium.space.pool import PoolSpace
+from nasturtium.space.pool_space import PoolSpace
 from nasturtium.study.fidelity import FULL, Fidelity
 
 __all__ = ["EPOCHS", "NASBench101"]

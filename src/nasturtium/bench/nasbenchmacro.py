@@ -20,7 +20,7 @@ import numpy as np
 from nasturtium.architecture import Architecture
 from nasturtium.bench.base import Benchmark, table
 from nasturtium.errors import EstimateError, SpaceError
-from nasturtium.space.choice import space
+from nasturtium.space.decorator import space
 from nasturtium.study.fidelity import FULL, Fidelity
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import numpy as np
 from nasturtium.architecture import Architecture
 from nasturtium.bench.base import Benchmark
 from nasturtium.errors import EstimateError
-from nasturtium.space.pool import PoolSpace
+from nasturtium.space.pool_space import PoolSpace
 from nasturtium.study.fidelity import FULL, Fidelity
 
 __all__ = ["PoolBenchmark"]

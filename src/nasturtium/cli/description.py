@@ -18,8 +18,8 @@ from nasturtium.run.call import NO_TEXT
 from nasturtium.run.names import NAMES, build_part
 from nasturtium.run.store_address import split_address
 from nasturtium.space.base import Space
-from nasturtium.space.choice import ChoiceSpace
-from nasturtium.space.graph import GraphSpace
+from nasturtium.space.choice_space import ChoiceSpace
+from nasturtium.space.graph_space import GraphSpace
 
 if TYPE_CHECKING:
     from torch import nn
@@ -110,7 +110,7 @@ def describe_space(
     body["its parameters"] = f"{sum(one.numel() for one in network.parameters()):,}"
     if own is not None and inputs is not None:
         body["check"] = str(own.check(inputs, classes))
-    shape = inputs if inputs is not None or own is None else own.facts.get("inputs")
+    shape = inputs if inputs is not None or own is None else own.builder_arguments.get("inputs")
     if shape is not None:
         body |= _draw(network, tuple(shape), svg)
     elif svg is not None:

@@ -77,7 +77,7 @@ def race(
     Example:
         >>> from nasturtium.bench.pool import PoolBenchmark
         >>> from nasturtium.comparison.race import race
-        >>> from nasturtium.space.pool import PoolSpace
+        >>> from nasturtium.space.pool_space import PoolSpace
         >>> pool = PoolSpace("line", [{"x": x} for x in range(50)], [[x] for x in range(50)])
         >>> line = PoolBenchmark("line", pool, {"accuracy": [x / 50 for x in range(50)]})
         >>> raced = race(["random"], line, trials=20, repeats=4, workers=1)

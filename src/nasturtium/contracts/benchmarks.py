@@ -43,7 +43,7 @@ def check_benchmark(benchmark: Benchmark, *, samples: int = 20, seed: int = 0) -
     Example:
         >>> from nasturtium.bench.pool import PoolBenchmark
         >>> from nasturtium.contracts import check_benchmark
-        >>> from nasturtium.space.pool import PoolSpace
+        >>> from nasturtium.space.pool_space import PoolSpace
         >>> pool = PoolSpace("line", [{"x": x} for x in range(50)], [[x] for x in range(50)])
         >>> check_benchmark(PoolBenchmark("line", pool, {"accuracy": [x / 50 for x in range(50)]}))
     """

@@ -13,7 +13,7 @@ from nasturtium.architecture import Architecture
 from nasturtium.contracts.assertions import leaves_randomness_alone, require
 from nasturtium.errors import NasturtiumError, SpaceError
 from nasturtium.space.base import Space
-from nasturtium.space.choice import ChoiceSpace
+from nasturtium.space.choice_space import ChoiceSpace
 
 __all__ = ["check_space"]
 

@@ -13,7 +13,7 @@ from nasturtium.contracts.assertions import alike, leaves_randomness_alone, requ
 from nasturtium.contracts.spaces import check_member
 from nasturtium.contracts.watched_strategy import WatchedStrategy, first_difference
 from nasturtium.space.base import Space
-from nasturtium.space.choice import ChoiceSpace
+from nasturtium.space.choice_space import ChoiceSpace
 from nasturtium.study.event import decode, encode
 from nasturtium.study.objective import Objective, parse_objective
 from nasturtium.study.stores.memory import MemoryStore

@@ -14,10 +14,18 @@ __all__ = ["Decision", "checked_options"]
 
 
 class Decision(ABC):
-    """One named question and the answers that it allows.
+    """A named decision of a builder and the answers that it allows.
 
     Attributes:
         name: full name, scopes included, e.g. ``block2.kernel``.
+
+    Example:
+        >>> import nasturtium as nas
+        >>> from random import Random
+        >>> for decision in nas.zoo.nasbench201.discover()[:2]:
+        ...     decision.name, decision.count, decision.draw(Random(0))
+        ('edge0_1', 5, 'avg_pool_3x3')
+        ('edge0_2', 5, 'avg_pool_3x3')
     """
 
     __slots__ = ("name",)
@@ -26,11 +34,11 @@ class Decision(ABC):
 
     @abstractmethod
     def draw(self, rng: Random) -> Value:
-        """A random answer; uniform unless the decision says otherwise."""
+        """Draw a random answer; all are equally likely unless the decision has weights."""
 
     @abstractmethod
-    def vary(self, value: Value, rng: Random) -> Value:
-        """A random answer other than ``value``; a :class:`Subset` moves to a neighbour.
+    def mutate(self, value: Value, rng: Random) -> Value:
+        """Draw another answer than ``value``; a :class:`Subset` moves to a neighbour.
 
         Raises:
             SpaceError: there is no other answer.
@@ -38,36 +46,36 @@ class Decision(ABC):
 
     @abstractmethod
     def neighbours(self, value: Value) -> Iterator[Value]:
-        """Every answer one move away from ``value``."""
+        """Yield every answer that is one move away from ``value``."""
 
     @abstractmethod
     def allows(self, value: object) -> bool:
-        """Whether ``value`` is an answer, its type included."""
+        """Return whether ``value`` is an answer, its type included."""
 
     @abstractmethod
     def nearest(self, value: Value) -> Value:
-        """The allowed answer closest to ``value``: how an old record is repaired."""
+        """Return the allowed answer closest to ``value``, to repair an old record."""
 
     @abstractmethod
     def encode(self, value: Value) -> tuple[float, ...]:
-        """``value`` as numbers."""
+        """Encode ``value`` as numbers."""
 
     @property
     @abstractmethod
     def count(self) -> float:
-        """How many answers there are; ``inf`` for a continuous range."""
+        """The number of answers; ``inf`` for a continuous range."""
 
     @abstractmethod
     def chance(self, value: Value) -> Fraction:
-        """The probability that :meth:`draw` gives ``value`` (exact; 1 for a continuous range)."""
+        """Return the exact probability that :meth:`draw` returns ``value``; 1 if continuous."""
 
     @abstractmethod
     def options_text(self) -> str:
-        """The allowed answers, for messages."""
+        """Return the allowed answers as text, for messages."""
 
 
 def checked_options(name: object, options: Iterable[Value]) -> tuple[Value, ...]:
-    """Options as plain values.
+    """Convert options to plain values, and check them.
 
     Raises:
         SpaceError: none, equal ones, one that is not plain, or a text or set in their place.
@@ -77,9 +85,9 @@ def checked_options(name: object, options: Iterable[Value]) -> tuple[Value, ...]
     if isinstance(options, (str, set, frozenset)):
         kind = "text" if isinstance(options, str) else "set"
         raise SpaceError(f"decision {name!r} got the {kind} {options!r} as options; give a tuple")
-    made = tuple(plain(option) for option in options)
-    if not made:
+    values = tuple(plain(option) for option in options)
+    if not values:
         raise SpaceError(f"decision {name!r} got no options; give at least one")
-    if len(set(made)) != len(made):
-        raise SpaceError(f"decision {name!r} got equal options: {made!r}")
-    return made
+    if len(set(values)) != len(values):
+        raise SpaceError(f"decision {name!r} got equal options: {values!r}")
+    return values

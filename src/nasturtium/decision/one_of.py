@@ -25,10 +25,16 @@ class OneOf(Decision):
     Args:
         name: full name.
         options: distinct plain values.
-        weights: relative integer chances for :meth:`draw`; uniform where ``None``.
+        weights: integer weights for :meth:`draw`; by default all options are equally likely.
 
     Raises:
         SpaceError: no options, equal options, or an option that is not plain.
+
+    Example:
+        >>> import nasturtium as nas
+        >>> kernel = nas.OneOf("kernel", (3, 5, 7))
+        >>> kernel.allows(5), kernel.encode(5), kernel.nearest(6)
+        (True, (0.0, 1.0, 0.0), 5)
     """
 
     __slots__ = ("_bounds", "_count", "_kinds", "options", "weights")
@@ -48,9 +54,9 @@ class OneOf(Decision):
             return self.options[int(rng.random() * self._count)]
         return self.options[bisect_right(self._bounds, rng.randrange(self._bounds[-1]))]
 
-    def vary(self, value: Value, rng: Random) -> Value:
+    def mutate(self, value: Value, rng: Random) -> Value:
         if self._count == 1:
-            raise SpaceError(f"decision {self.name!r} has one option only; nothing to vary")
+            raise SpaceError(f"decision {self.name!r} has one option only; nothing to mutate")
         place = self.options.index(value)
         other = int(rng.random() * (self._count - 1))
         return self.options[other + (other >= place)]

@@ -23,9 +23,9 @@ WIDE = 1e150  # floats up to this size have finite products and quotients
 class Range(Decision):
     """A number between two ends, both included; on a grid where ``step`` is given.
 
-    Two integers with no step make an integer range of step 1. The grid begins at ``low``; a
-    ``high`` that is not on it is moved down to the last point that is. ``log`` draws evenly in the
-    logarithm. A neighbour is one step away, or a twentieth of the range where it is continuous.
+    Two integers without a step make an integer range of step 1. The grid begins at ``low``; a
+    ``high`` between two points moves down to the lower one. With ``log``, draws are even in the
+    logarithm. A neighbour is one step away, or a twentieth of a continuous range.
 
     Attributes:
         low: the lowest answer.
@@ -35,7 +35,13 @@ class Range(Decision):
 
     Raises:
         SpaceError: ends that are not finite numbers in order, a step that is not positive or too
-            small for floats to tell its points apart, or ``log`` over a range that reaches zero.
+            small for distinct floats, or ``log`` over a range that reaches zero.
+
+    Example:
+        >>> import nasturtium as nas
+        >>> width = nas.Range("width", 16, 64, step=16)
+        >>> width.count, list(width.neighbours(32)), width.nearest(50)
+        (4, [16, 48], 48)
     """
 
     __slots__ = ("_digits", "_from", "_origin", "_steps", "high", "log", "low", "step")
@@ -85,7 +91,7 @@ class Range(Decision):
             self.low, self.high = self.at(0), self.at(self._steps)
 
     def within(self, low: float, high: float) -> Range | None:
-        """The part of this range between two ends, on the same grid; ``None`` if it is empty."""
+        """Return the part of this range between two ends, on the same grid; ``None`` if empty."""
         if self._steps is None or self.step is None:
             bottom, top = max(float(low), self.low), min(float(high), self.high)
             return None if bottom > top else Range(self.name, bottom, top, log=self.log)
@@ -103,13 +109,13 @@ class Range(Decision):
         return part
 
     def _on_grid(self, place: float) -> float:
-        """The grid point nearest to ``place``."""
+        """Return the grid point nearest to ``place``."""
         assert self._steps is not None and self.step is not None
         index = min(max(round((place - self.low) / self.step), 0), self._steps)
         return self.at(index)
 
     def at(self, index: int) -> float:
-        """The grid point of that index, from 0."""
+        """Return the grid point of an index that counts from 0."""
         assert self.step is not None
         value = self._origin + (self._from + index) * self.step
         if isinstance(value, int):
@@ -127,9 +133,9 @@ class Range(Decision):
         value = min(max(value, self.low), self.high)
         return value if self._steps is None else self._on_grid(value)
 
-    def vary(self, value: Value, rng: Random) -> Value:
+    def mutate(self, value: Value, rng: Random) -> Value:
         if self.count == 1:
-            raise SpaceError(f"range {self.name!r} has one value only; nothing to vary")
+            raise SpaceError(f"range {self.name!r} has one value only; nothing to mutate")
         if self._steps is not None and not self.log:
             assert isinstance(value, (int, float)) and self.step is not None
             place = round((value - self.low) / self.step)

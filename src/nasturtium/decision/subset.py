@@ -21,10 +21,16 @@ __all__ = ["Subset"]
 class Subset(Decision):
     """Between ``least`` and ``most`` of the options; an answer is a tuple in the options' order.
 
-    Draws are uniform over all allowed subsets. A neighbour adds, removes or exchanges one member.
+    All allowed subsets are equally likely. A neighbour adds, removes or exchanges one member.
 
     Raises:
-        SpaceError: no options, equal options, or bounds that no subset meets.
+        SpaceError: no options, equal options, or numbers of members that no subset has.
+
+    Example:
+        >>> import nasturtium as nas
+        >>> inputs = nas.Subset("inputs", ("a", "b", "c"), least=1, most=2)
+        >>> inputs.count, list(inputs.neighbours(("a",)))
+        (6, [('a', 'b'), ('a', 'c'), ('b',), ('c',)])
     """
 
     __slots__ = ("_places", "_sizes", "least", "most", "options", "texts")
@@ -50,10 +56,10 @@ class Subset(Decision):
         places = sorted(rng.sample(range(total), size))
         return tuple(self.options[place] for place in places)
 
-    def vary(self, value: Value, rng: Random) -> Value:
+    def mutate(self, value: Value, rng: Random) -> Value:
         others = list(self.neighbours(value))
         if not others:
-            raise SpaceError(f"decision {self.name!r} has one subset only; nothing to vary")
+            raise SpaceError(f"decision {self.name!r} has one subset only; nothing to mutate")
         return others[int(rng.random() * len(others))]
 
     def neighbours(self, value: Value) -> Iterator[Value]:
@@ -102,7 +108,7 @@ class Subset(Decision):
         return Fraction(1, self._sizes[-1])
 
     def every(self) -> Iterator[Value]:
-        """All allowed subsets."""
+        """Yield all allowed subsets."""
         for size in range(self.least, self.most + 1):
             yield from combinations(self.options, size)
 

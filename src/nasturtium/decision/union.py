@@ -13,9 +13,9 @@ __all__ = ["union"]
 
 
 def union(one: Decision, other: Decision) -> Decision | None:
-    """One decision with the answers of two of the same name; ``None`` if they differ in kind.
+    """Return a decision with the answers of two; ``None`` if they differ in kind.
 
-    Of two ranges it is their hull, on a grid that has the points of both where there is one.
+    The union of two ranges is their hull, on a grid with the points of both if there is one.
     """
     name = one.name
     if one == other:

@@ -7,8 +7,8 @@ from typing import Any, final
 
 import cloudpickle
 
-from nasturtium.space.choice import ChoiceSpace
-from nasturtium.space.recipe import RecipeSpace
+from nasturtium.space.choice_space import ChoiceSpace
+from nasturtium.space.recipe_space import RecipeSpace
 
 __all__ = ["dumps"]
 

@@ -18,7 +18,7 @@ from nasturtium.train.fields import check_types, hints_of
 
 if TYPE_CHECKING:  # these import torch, which reading a study does not need
     from nasturtium.execute.base import Executor
-    from nasturtium.space.recipe import RecipeSpace
+    from nasturtium.space.recipe_space import RecipeSpace
     from nasturtium.study.estimator import Estimator
     from nasturtium.train.numerics import Numerics
     from nasturtium.train.recipe import Recipe

@@ -20,7 +20,7 @@ import torch
 from nasturtium.estimate.combined import Combined
 from nasturtium.estimate.train import Train
 from nasturtium.space.base import Space
-from nasturtium.space.choice import ChoiceSpace
+from nasturtium.space.choice_space import ChoiceSpace
 from nasturtium.strategy.multifidelity.asha import ASHA
 from nasturtium.strategy.multifidelity.bohb import BOHB
 from nasturtium.strategy.multifidelity.hyperband import Hyperband

@@ -31,7 +31,7 @@ from nasturtium.space.zoo import SPACES
 from nasturtium.train.fields import check_types, hints_of
 
 if TYPE_CHECKING:
-    from nasturtium.space.recipe import RecipeSpace
+    from nasturtium.space.recipe_space import RecipeSpace
 
 __all__ = [
     "NAMES",
@@ -75,7 +75,7 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "train": "nasturtium.estimate.train:Train",
     },
     "recipe": {
-        name: f"nasturtium.space.zoo.recipes:{name}"
+        name: f"nasturtium.space.zoo.training_recipes:{name}"
         for name in ("autoaugment", "randaugment", "training")
     },
     "executor": {
@@ -100,7 +100,7 @@ BASES: Mapping[str, str] = {
     "strategy": "nasturtium.study.strategy:Strategy",
     "benchmark": "nasturtium.bench.base:Benchmark",
     "estimator": "nasturtium.study.estimator:Estimator",
-    "recipe": "nasturtium.space.recipe:RecipeSpace",
+    "recipe": "nasturtium.space.recipe_space:RecipeSpace",
     "executor": "nasturtium.execute.base:Executor",
 }
 SETTINGS = re.compile(r"\s*[\w.]+\s*=")  # epochs=5, which sets a recipe and names nothing

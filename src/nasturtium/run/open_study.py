@@ -14,7 +14,7 @@ from nasturtium.run.names import build_part, find_recipe_space
 from nasturtium.run.trust import check_trust, names_user_code
 from nasturtium.run.validate_manifest import validate_manifest
 from nasturtium.space.base import Space
-from nasturtium.space.choice import ChoiceSpace
+from nasturtium.space.choice_space import ChoiceSpace
 from nasturtium.strategy.random_search import RandomSearch
 from nasturtium.study.objective import Objective
 from nasturtium.study.stores.base import Store

@@ -16,8 +16,8 @@ from nasturtium.estimate.combined import Combined
 from nasturtium.estimate.hardware import COUNTS, Hardware
 from nasturtium.run.call import NO_TEXT
 from nasturtium.run.plan import SearchPlan
-from nasturtium.space.choice import ChoiceSpace
-from nasturtium.space.graph import GraphSpace
+from nasturtium.space.choice_space import ChoiceSpace
+from nasturtium.space.graph_space import GraphSpace
 from nasturtium.strategy.local_search import LocalSearch
 from nasturtium.strategy.multifidelity.asha import ASHA
 from nasturtium.strategy.multifidelity.bohb import BOHB

@@ -18,8 +18,8 @@ from nasturtium.run.load_options import format_load_options, parse_load_options
 from nasturtium.run.names import build_part, find_recipe_space, parse_part
 from nasturtium.run.plan import SearchPlan
 from nasturtium.space.base import Space
-from nasturtium.space.choice import ChoiceSpace
-from nasturtium.space.recipe import RecipeSpace
+from nasturtium.space.choice_space import ChoiceSpace
+from nasturtium.space.recipe_space import RecipeSpace
 from nasturtium.study.confirmation import default_count
 from nasturtium.study.estimator import Estimator
 from nasturtium.study.files import Files

@@ -18,7 +18,7 @@ from nasturtium.run.resolve import resolve
 from nasturtium.run.stages import Watch
 from nasturtium.run.start_study import prepare, start_study
 from nasturtium.space.base import Space
-from nasturtium.space.recipe import RecipeSpace
+from nasturtium.space.recipe_space import RecipeSpace
 from nasturtium.study.estimator import Estimator
 from nasturtium.study.objective import Objective
 from nasturtium.study.stores.base import Store

@@ -1,4 +1,4 @@
-"""What spaces that are made of a builder have in common: its arguments, its facts, its network."""
+"""Builder functions: their keyword arguments, and the networks that they build."""
 
 from __future__ import annotations
 
@@ -13,30 +13,45 @@ from nasturtium.errors import SpaceError
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["built", "check_arguments", "facts_of", "keywords"]
+__all__ = [
+    "build_module",
+    "check_arguments",
+    "complete_arguments",
+    "plan_network",
+    "select_arguments",
+    "select_unbound",
+]
 
-FACTS: Mapping[str, Any] = {"inputs": (3, 32, 32), "classes": 10}
+DEFAULT_SHAPES: Mapping[str, Any] = {"inputs": (3, 32, 32), "classes": 10}
 
 
-def keywords(builder: Callable[..., Any]) -> list[inspect.Parameter]:
-    """The builder's parameters behind the first one."""
+def keyword_parameters(builder: Callable[..., Any]) -> list[inspect.Parameter]:
+    """Return the builder's keyword parameters: all parameters after the handle."""
     parameters = list(inspect.signature(builder).parameters.values())[1:]
     return [p for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
 
 
-def asked_of(builder: Callable[..., Any], **facts: Any) -> dict[str, Any]:
-    """Those of the facts that are known (not ``None``) and that the builder asks for."""
-    names = {parameter.name for parameter in keywords(builder)}
-    return {n: value for n, value in facts.items() if value is not None and n in names}
+def select_arguments(builder: Callable[..., Any], **values: Any) -> dict[str, Any]:
+    """Return the values that are not ``None`` and that the builder has an argument for."""
+    names = {parameter.name for parameter in keyword_parameters(builder)}
+    return {n: value for n, value in values.items() if value is not None and n in names}
+
+
+def select_unbound(
+    builder: Callable[..., Any], bound: Mapping[str, Any], values: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the values for arguments of the builder that are not bound yet."""
+    names = {parameter.name for parameter in keyword_parameters(builder)} - set(bound)
+    return {name: value for name, value in values.items() if name in names}
 
 
 def check_arguments(what: str, builder: Callable[..., Any], names: Iterable[str]) -> None:
-    """Refuse names that the builder has no argument for.
+    """Check that the builder has an argument for each name.
 
     Raises:
-        SpaceError: there is one; the nearest argument is suggested.
+        SpaceError: there is none; the message suggests the nearest argument.
     """
-    known = [parameter.name for parameter in keywords(builder)]
+    known = [parameter.name for parameter in keyword_parameters(builder)]
     for name in names:
         if name not in known:
             near = get_close_matches(name, known, n=1)
@@ -46,28 +61,47 @@ def check_arguments(what: str, builder: Callable[..., Any], names: Iterable[str]
             )
 
 
-def facts_of(
+def complete_arguments(
     what: str, builder: Callable[..., Any], arguments: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The builder's keyword arguments; unbound ``inputs`` and ``classes`` are CIFAR-10's.
+    """Return the builder's arguments; unbound ``inputs`` and ``classes`` are CIFAR-10's.
 
     Raises:
         SpaceError: another argument without a default is not bound.
     """
-    facts = dict(arguments)
-    for parameter in keywords(builder):
-        if parameter.name in facts or parameter.default is not parameter.empty:
+    complete = dict(arguments)
+    for parameter in keyword_parameters(builder):
+        if parameter.name in complete or parameter.default is not parameter.empty:
             continue
-        if parameter.name not in FACTS:
+        if parameter.name not in DEFAULT_SHAPES:
             raise SpaceError(
                 f"{what} needs {parameter.name!r}; give it with space.bind({parameter.name}=...)"
             )
-        facts[parameter.name] = FACTS[parameter.name]
-    return facts
+        complete[parameter.name] = DEFAULT_SHAPES[parameter.name]
+    return complete
 
 
-def built(what: str, build: object, seed: int | None = None) -> nn.Module:
-    """The module that a builder's ``build`` makes.
+def plan_network(build: Callable[[], Any], planned: bool) -> Block | None:
+    """Return the block that a builder's ``build`` returns or is; ``None`` if it builds a module.
+
+    Args:
+        build: what the builder returned.
+        planned: whether it is known to return blocks, so that it needs no meta device.
+    """
+    if isinstance(build, Block):
+        return build
+    if planned:
+        found = build()
+    else:
+        import torch
+
+        with torch.device("meta"):  # entering it costs more time than counting a plan
+            found = build()
+    return found if isinstance(found, Block) else None
+
+
+def build_module(what: str, build: object, seed: int | None = None) -> nn.Module:
+    """Build the module of a builder's ``build``, and check it.
 
     Args:
         what: whose builder it is, for messages.
@@ -76,7 +110,7 @@ def built(what: str, build: object, seed: int | None = None) -> nn.Module:
             without one, torch's global generator is used.
 
     Raises:
-        SpaceError: it makes no module, or one with lazy layers.
+        SpaceError: it does not build a module, or it builds lazy layers.
     """
     import torch
     from torch import nn
@@ -93,7 +127,7 @@ def built(what: str, build: object, seed: int | None = None) -> nn.Module:
     if seed is not None:
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
-            return built(what, build)
+            return build_module(what, build)
     module = build()
     if isinstance(module, Block):
         module = module()

@@ -1,4 +1,4 @@
-"""A space that grows is tried out before any work starts: every mutation, then random networks."""
+"""Check of a graph space before a search: networks from every mutation, and random networks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from nasturtium.architecture import Architecture
 from nasturtium.cost.count import forward_meta
 from nasturtium.errors import NasturtiumError, Rejected, SpaceError
-from nasturtium.space.nodes import Facts, Graph, Mutation
+from nasturtium.space.node_graph import BuilderArguments, Graph, Mutation
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,7 +24,7 @@ TIMES = 5  # networks that each mutation makes, if it applies to any
 
 
 class GrowingSpace(Protocol):
-    """The part of :class:`~nasturtium.space.graph.GraphSpace` that its check uses."""
+    """The part of :class:`~nasturtium.space.graph_space.GraphSpace` that its check uses."""
 
     name: str
     seed: Graph
@@ -32,7 +32,7 @@ class GrowingSpace(Protocol):
     builder: Callable[..., Callable[[], Any]]
 
     @property
-    def facts(self) -> Facts:
+    def builder_arguments(self) -> BuilderArguments:
         """The builder's keyword arguments."""
 
     def sample(self, rng: Random) -> Architecture:
@@ -45,15 +45,15 @@ class GrowingSpace(Protocol):
 @final
 @dataclass(frozen=True)
 class GrowthReport:
-    """What :meth:`GraphSpace.check` tried, and what it found.
+    """The result of :meth:`GraphSpace.check`.
 
     Attributes:
         space: the space's name.
-        applied: by mutation, how many networks it made that were built and run; 0 says that it
-            applied to no graph that was drawn.
+        applied: by mutation, the number of its networks that were built and run; 0 if it applied
+            to none of the drawn graphs.
         networks: networks that were built and run.
         parameters: fewest, median and most parameters among the random networks.
-        seconds: what the check took.
+        seconds: duration of the check.
     """
 
     space: str
@@ -109,11 +109,11 @@ def check(
 def _child(
     space: GrowingSpace, mutation: Mutation, graphs: Sequence[Graph], rng: Random
 ) -> Graph | None:
-    """What a mutation makes of the first graph that it applies to."""
+    """Apply a mutation to the first graph that it applies to."""
     for graph in graphs:
         try:
-            child = mutation(graph, rng, space.facts)
-            space.builder(child, **space.facts)
+            child = mutation(graph, rng, space.builder_arguments)
+            space.builder(child, **space.builder_arguments)
         except Rejected:
             continue
         if child != graph:
@@ -124,7 +124,7 @@ def _child(
 def _tried(
     space: GrowingSpace, graph: Graph, where: str, inputs: tuple[int, ...], classes: int | None
 ) -> int:
-    """The number of parameters of a graph's network, after it was run."""
+    """Build and run a graph's network on meta, and return its number of parameters."""
     try:
         with torch.device("meta"):
             network = space.build(graph.architecture(space.name))

@@ -1,4 +1,4 @@
-"""The handle through which a builder asks: all that the code of a search space sees."""
+"""Choose: the handle through which a builder asks its decisions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nasturtium.decision.subset import Subset
 from nasturtium.errors import Rejected, SpaceError
 
 if TYPE_CHECKING:
-    from nasturtium.space.limits import Limit
+    from nasturtium.space.restrictions import Limit
 
 __all__ = ["Choose", "Reading"]
 
@@ -24,26 +24,39 @@ Answer = Callable[[Decision], Value]
 
 
 class Reading(ABC):
-    """A source of answers, and what becomes of a choice between modules.
+    """A source of answers that also decides which block a module decision or a join becomes.
 
-    Sampling, building and mutating only answer. A relaxation also overrides what a chosen module
-    or a join is made of: a mixture of all options instead of one of them.
+    Sampling, building and mutation only answer. A relaxation also overrides the blocks: a mixture
+    of all options takes the place of the chosen one.
+
+    Example:
+        A reading that takes the first option of every decision:
+
+        >>> import nasturtium as nas
+        >>> class First(nas.Reading):
+        ...     def answer(self, decision):
+        ...         return decision.options[0]
+        >>> architecture, build = nas.zoo.nasbench201.ask(First())
+        >>> set(architecture.values())
+        {'none'}
+        >>> sum(weights.numel() for weights in build().parameters())
+        73306
     """
 
     @abstractmethod
     def answer(self, decision: Decision) -> Value:
-        """The answer to one question."""
+        """Answer one decision."""
 
-    def told(self, name: str) -> None:
-        """The builder was told the answer as a value, and may ask and build accordingly."""
+    def use_value(self, name: str) -> None:
+        """Note that the builder gets this answer as a value, and may depend on it."""
         return None
 
     def module(self, decision: OneOf, options: Mapping[str, Block], label: str) -> Block:
-        """The block for a module question that was answered with ``label``."""
+        """Return the block for a module decision that was answered with ``label``."""
         return Block(chosen, (label, options[label]))
 
     def join(self, decision: Subset, inputs: Mapping[str, Block], kept: tuple[str, ...]) -> Block:
-        """The block for a join whose kept inputs are ``kept``."""
+        """Return the block for a join of the inputs ``kept``."""
         return Block(joined, (tuple(inputs), kept, tuple(inputs[label] for label in kept)))
 
 
@@ -62,7 +75,7 @@ def joined(
     *late: Any,
     **named: Any,
 ) -> Any:
-    """Build the kept inputs' blocks as one module that adds up what they make of their inputs."""
+    """Build the kept inputs' blocks as one module, which returns the sum of their outputs."""
     from nasturtium.space.joins import Join
 
     made = {label: block(*late, **named) for label, block in zip(kept, blocks, strict=True)}
@@ -92,10 +105,10 @@ class _Scope:
 
 @final
 class Choose:
-    """Asks for decisions by name; the same name gives the same answer within one reading.
+    """Asks decisions by name; within one run, the same name has the same answer.
 
-    A builder receives one as its first argument. Names are kept by position in ``scope``:
-    ``with choose.scope("block3")`` turns ``kernel`` into ``block3.kernel``.
+    It is the first argument of a builder. A scope prefixes names: within
+    ``with choose.scope("block3")``, ``kernel`` is ``block3.kernel``.
     """
 
     __slots__ = ("_answer", "_known", "_limits", "_prefix", "_reading", "asked", "made")
@@ -116,7 +129,7 @@ class Choose:
         self.asked: dict[str, Decision] = {}
 
     def __call__(self, name: str, options: Sequence[Value]) -> Any:
-        """One of ``options``, which are distinct plain values.
+        """Choose one of ``options``, which are distinct plain values.
 
         Example:
             ``width = choose("width", (32, 48, 64))``
@@ -127,13 +140,13 @@ class Choose:
         if known is None or known[0] is not options:
             known = self._declare(name, options, known)
         if self._reading is not None:
-            self._reading.told(name)
+            self._reading.use_value(name)
         return self._decide(name, known[1])
 
     def range(
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
     ) -> Any:
-        """A number from ``low`` to ``high``, both included.
+        """Choose a number from ``low`` to ``high``, both included.
 
         Two integers make an integer range (of step 1 unless ``step`` is given). The grid begins
         at ``low``: of 8 to 30 in steps of 8 the highest is 24.
@@ -148,7 +161,7 @@ class Choose:
     def subset(
         self, name: str, options: Sequence[Value], *, least: int = 0, most: int | None = None
     ) -> tuple[Any, ...]:
-        """Between ``least`` and ``most`` of ``options``, as a tuple in their order."""
+        """Choose between ``least`` and ``most`` of ``options``, as a tuple in their order."""
         name = self._prefix + name
         values = options if isinstance(options, str) else tuple(options)  # a text is refused
         most = len(values) if most is None else most
@@ -159,15 +172,15 @@ class Choose:
         ):
             known = self._new(name, key, Subset(name, values, least, most))
         if self._reading is not None:
-            self._reading.told(name)
+            self._reading.use_value(name)
         value = self._decide(name, known[1])
         assert isinstance(value, tuple)
         return value
 
     def module(self, name: str, options: Mapping[str, Block]) -> Block:
-        """A choice between modules: returns the block of the option that was answered.
+        """Choose between modules, and return the block of the chosen option.
 
-        The answer is the option's label. A relaxation answers with a mixture of all options.
+        The answer is the option's label. A relaxation returns a mixture of all options.
         Arguments given when the returned block is called are appended to the option's own.
         """
         if self._prefix:
@@ -191,7 +204,7 @@ class Choose:
     def join(
         self, name: str, inputs: Mapping[str, Block], *, least: int = 1, most: int | None = None
     ) -> Block:
-        """A choice of inputs: returns the block that adds up the chosen ones.
+        """Choose inputs, and return the block that adds up the chosen ones.
 
         Its module takes one tensor for each of ``inputs``, in their order, or one sequence of
         them, applies each chosen input's block to its tensor, and returns the sum.
@@ -219,17 +232,17 @@ class Choose:
         return self._reading.join(cast(Subset, decision), inputs, labels)
 
     def scope(self, name: str) -> _Scope:
-        """A context in which every name begins with ``name`` and a dot."""
+        """Return a context in which every name begins with ``name`` and a dot."""
         return _Scope(self, f"{self._prefix}{name}.")
 
     def reject(self, reason: str) -> NoReturn:
-        """Say that this combination of answers is not in the space; samplers draw again."""
+        """Reject this combination of answers; samplers draw again."""
         raise Rejected(reason)
 
     def _declare(
         self, name: str, options: Any, known: tuple[Any, Decision] | None
     ) -> tuple[Any, Decision]:
-        """The decision for ``options``, the known one if it asks for the same."""
+        """Return the decision for ``options``, the known one if its options are the same."""
         values = options if isinstance(options, str) else tuple(options)  # a text is refused
         if known is not None:
             before = known[1]
@@ -246,7 +259,7 @@ class Choose:
         return made
 
     def _new(self, name: str, key: object, decision: Decision) -> tuple[Any, Decision]:
-        """Remember a decision under what it was asked with; refused if it was asked otherwise."""
+        """Remember a decision; refuse it if the name was asked with other options."""
         if name in self.made and (before := self._known[name][1]) != decision:
             raise SpaceError(
                 f"decision {name!r} was asked twice, for {before.options_text()} and then for "
@@ -271,7 +284,7 @@ class Choose:
 
 
 def _alike(decision: Decision, values: Sequence[Value]) -> bool:
-    """Whether values that equal the options of a decision have the same types."""
+    """Return whether values that equal the options of a decision have the same types."""
     assert isinstance(decision, (OneOf, Subset))
     kinds = tuple(map(type, values))
     if kinds != tuple(map(type, decision.options)):

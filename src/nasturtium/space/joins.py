@@ -55,7 +55,7 @@ class Join(nn.Module):
 
 
 def given(inputs: tuple[Tensor | Sequence[Tensor], ...]) -> Sequence[Tensor]:
-    """The tensors, whether they came one by one or as one sequence."""
+    """Return the tensors, given one by one or as one sequence."""
     if len(inputs) == 1 and not isinstance(inputs[0], Tensor):
         return inputs[0]
     return inputs  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""How large a space is: exactly where that can be known, else estimated without bias.
+"""Size of a space: exact by enumeration where possible, else an unbiased estimate.
 
 Knuth (1975), "Estimating the efficiency of backtrack programs", section 2: the product of the
 branching factors along a random path, more generally one over the path's probability, has the
@@ -21,12 +21,12 @@ from nasturtium.decision.one_of import OneOf
 from nasturtium.decision.range import Range
 from nasturtium.decision.subset import Subset
 from nasturtium.errors import Rejected, SpaceError
-from nasturtium.space.asking import AskingSpace
+from nasturtium.space.decision_space import DecisionSpace
 
-__all__ = ["Size", "classes_of", "every", "size_of", "walk"]
+__all__ = ["Size", "count_canonical_forms", "estimate_size", "every", "walk"]
 
 SMALL = 50_000
-LARGE = 10**300  # numbers below are said as floats
+LARGE = 10**300  # smaller numbers are floats
 
 
 @final
@@ -80,7 +80,7 @@ class _Endless(SpaceError):
 
 
 def every(decision: Decision) -> tuple[Value, ...]:
-    """All answers of a decision.
+    """Return all answers of a decision.
 
     Raises:
         SpaceError: it is a continuous range.
@@ -129,8 +129,8 @@ class _Odometer:
         return False
 
 
-def walk(space: AskingSpace) -> Iterator[Architecture]:
-    """Every architecture of a space, depth first."""
+def walk(space: DecisionSpace) -> Iterator[Architecture]:
+    """Yield every architecture of a space, depth first."""
     odometer = _Odometer()
     more = True
     while more:
@@ -157,7 +157,7 @@ class _Path:
         return value
 
 
-def size_of(space: AskingSpace, paths: int, seed: int) -> Size:
+def estimate_size(space: DecisionSpace, paths: int, seed: int) -> Size:
     """Count, or estimate from ``paths`` random paths (see :class:`Size`)."""
     rng = Random(seed)
     leaves: list[Fraction] = []
@@ -187,12 +187,12 @@ def size_of(space: AskingSpace, paths: int, seed: int) -> Size:
 
 
 def _number(value: Fraction) -> float:
-    """A float where it can be one, else an integer."""
+    """Return a float if the number is small enough, else an integer."""
     return float(value) if value < LARGE else int(value)
 
 
 def _interval(leaves: list[float]) -> tuple[Fraction, Fraction]:
-    """A 95 % interval of the mean that minds long tails.
+    """Return a 95 % interval of the mean that also covers long tails.
 
     Few paths carry most of the sum where depths vary, and the normal interval of their mean is
     then too narrow. It is joined with the one of a log-normal law (Cox's method; Zhou & Gao 1997)
@@ -218,8 +218,8 @@ def _exp(power: float) -> Fraction:
     return Fraction(exp(power)) if abs(power) < 600 else Fraction(Decimal(power).exp())
 
 
-def _count(space: AskingSpace, limit: int) -> float | None:
-    """The number of records if at most ``limit`` paths have to be walked."""
+def _count(space: DecisionSpace, limit: int) -> float | None:
+    """Return the number of records if at most ``limit`` paths have to be walked."""
     odometer = _Odometer()
     number = 0
     for _ in range(limit):
@@ -235,8 +235,8 @@ def _count(space: AskingSpace, limit: int) -> float | None:
     return None
 
 
-def classes_of(space: AskingSpace, limit: int) -> int:
-    """The number of distinct canonical forms."""
+def count_canonical_forms(space: DecisionSpace, limit: int) -> int:
+    """Return the number of distinct canonical forms."""
     forms = set()
     for number, architecture in enumerate(walk(space), 1):
         if number > limit:

@@ -156,7 +156,7 @@ class Job:
     def cost(self) -> Cost:
         """Return the cost of the network, counted from its blocks where the space has them."""
         from nasturtium.cost.count import count
-        from nasturtium.space.choice import ChoiceSpace
+        from nasturtium.space.choice_space import ChoiceSpace
 
         inputs = self.context.inputs
         if isinstance(self.space, ChoiceSpace):

@@ -1,11 +1,11 @@
-"""Architecture parameters: the weights of options and inputs, and what is derived from them.
+"""Relaxation: architecture parameters, the weights of options and inputs, and derivation.
 
 A method of the DARTS family (Liu et al. 2019, "DARTS", section 2.2) is a subclass of
-:class:`Relaxation`: it says what the weights are, and may change how options are built, mixed and
-joined, what is drawn before a forward pass, and what is derived.
+:class:`Relaxation`: it defines the weights, and may change how options are built, mixed and joined,
+the samples before a forward pass, and the derived architecture.
 
-Deviation of :class:`Softmax` from DARTS' code: no option is treated apart; a space that has a
-"none" is derived without it by ``relaxation.derive(space.restrict({"*": labels}))``.
+Deviation of :class:`Softmax` from DARTS' code: all options are treated alike; to derive without the
+option "none", restrict the space: ``relaxation.derive(space.restrict({"*": labels}))``.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from nasturtium.decision.base import Decision
 from nasturtium.decision.one_of import OneOf
 from nasturtium.decision.subset import Subset
 from nasturtium.errors import SpaceError
-from nasturtium.space.answers import MISSING, first
-from nasturtium.space.choice import ChoiceSpace
+from nasturtium.space.answer_sources import MISSING, first_answer
+from nasturtium.space.choice_space import ChoiceSpace
 
 __all__ = ["Labels", "Relaxation", "Softmax", "labels_of", "value_of"]
 
@@ -32,15 +32,25 @@ Labels = tuple[str, ...]
 
 
 class Relaxation(nn.Module, ABC):
-    """The architecture parameters alpha of a space's module questions and joins, and no weights.
+    """The architecture parameters alpha of a space's module decisions and joins.
 
-    Parameters are made when ``relax`` first meets a decision, so an optimiser of alpha is
-    made after it. Cells that ask the same decision share its alpha.
+    The network's weights are not part of it. ``relax`` creates the parameters, so an optimiser of
+    alpha is created after it. Cells that ask the same decision share its alpha.
 
     Attributes:
         alpha: by decision name, with ``/`` for its dots, a parameter of shape (options,).
         seed: draws the initial values.
         scale: their standard deviation.
+
+    Example:
+        >>> import nasturtium as nas
+        >>> class Sigmoid(nas.Relaxation):
+        ...     def weights(self, decision):
+        ...         return self.logits(decision).sigmoid()
+        >>> alpha = Sigmoid()
+        >>> network = nas.relax(nas.zoo.nasbench201.bind(channels=4, cells=1), alpha)
+        >>> len(list(alpha.parameters()))
+        6
     """
 
     def __init__(self, *, seed: int = 0, scale: float = 1e-3) -> None:
@@ -50,32 +60,32 @@ class Relaxation(nn.Module, ABC):
         self.scale = scale
         self._labels: dict[str, Labels] = {}
 
-    # -- what a method says --------------------------------------------------------------------
+    # -- a method defines these ------------------------------------------------------------------
 
     @abstractmethod
     def weights(self, decision: OneOf | Subset) -> Tensor:
-        """The weight of each of the decision's options or inputs, shape (options,)."""
+        """Return the weight of each of the decision's options or inputs, shape (options,)."""
 
     def option(
         self, decision: OneOf, label: str, block: Block, *late: Any, **named: Any
     ) -> nn.Module:
-        """Build one option of a mixture; the arguments are those that the space gives late.
+        """Build one option of a mixture, with the space's late arguments.
 
-        The place for fewer channels (PC-DARTS) or for a normalisation after pooling (DARTS).
+        Override it for fewer channels (PC-DARTS) or a normalisation after pooling (DARTS).
         """
         return block(*late, **named)
 
     def mix(self, decision: OneOf, ops: Mapping[str, nn.Module], *inputs: Tensor) -> Tensor:
-        """What a choice between modules computes: the weighted sum of all options."""
+        """Compute the weighted sum of all options of a choice between modules."""
         terms = zip(self.weights(decision), ops.values(), strict=True)
         return _total([weight * op(*inputs) for weight, op in terms])
 
     def join(
         self, decision: Subset, ops: Mapping[str, nn.Module], tensors: Sequence[Tensor]
     ) -> Tensor:
-        """What a join computes: the gated sum of what the modules make of their tensors.
+        """Compute the gated sum of the modules' outputs for a join.
 
-        A join that leaves nothing to choose has no gates.
+        A join without alternatives has no gates.
         """
         outputs = [op(tensor) for op, tensor in zip(ops.values(), tensors, strict=True)]
         if decision.count == 1:
@@ -84,19 +94,20 @@ class Relaxation(nn.Module, ABC):
         return _total([gate * out for gate, out in zip(gates, outputs, strict=True)])
 
     def begin(self) -> None:
-        """Called before each forward pass: methods that sample draw here, once for all cells."""
+        """Prepare a forward pass: methods that sample draw here, once for all cells."""
 
     def penalty(self) -> Tensor:
-        """A term for the loss of alpha; zero unless a method adds one."""
+        """Return a term for the loss of alpha; by default zero."""
         return torch.zeros(())
 
     def advance(self, progress: float) -> None:
-        """Told from 0 to 1 how far the search is: temperatures and thresholds follow it."""
+        """Set temperatures and thresholds for the progress of the search, from 0 to 1."""
 
     def kept(self, decision: Subset) -> Labels:
-        """The inputs of a join to derive, in any order.
+        """Return the derived inputs of a join, in any order.
 
-        The strongest ``least`` of them, and more, up to ``most``, that carry an even share.
+        These are the strongest ``least`` inputs, and up to ``most`` whose weight is not below the
+        mean.
         """
         strengths = self._strengths(decision)
         even = sum(strengths.values()) / len(strengths)
@@ -104,13 +115,13 @@ class Relaxation(nn.Module, ABC):
         more = [label for label in ranked[decision.least :] if strengths[label] >= even]
         return tuple([*ranked[: decision.least], *more][: decision.most])
 
-    # -- what is the same for all of them ------------------------------------------------------
+    # -- the same for all methods ----------------------------------------------------------------
 
     def logits(self, decision: OneOf | Subset) -> nn.Parameter:
-        """Alpha of one decision.
+        """Return alpha of one decision.
 
         Raises:
-            SpaceError: ``relax`` did not meet it.
+            SpaceError: ``relax`` did not create it.
         """
         key = _key(decision.name)
         if key not in self.alpha:
@@ -122,10 +133,10 @@ class Relaxation(nn.Module, ABC):
         return found
 
     def register(self, decision: OneOf | Subset) -> None:
-        """Make alpha for a decision, unless it is there.
+        """Create alpha for a decision, unless it exists.
 
         Raises:
-            SpaceError: it is there for other options.
+            SpaceError: it exists for other options.
         """
         name, labels = decision.name, labels_of(decision)
         known = self._labels.setdefault(name, labels)
@@ -141,14 +152,14 @@ class Relaxation(nn.Module, ABC):
             self.alpha[key] = nn.Parameter(drawn.to(next(self.parameters(), drawn).device))
 
     def derive(self, space: ChoiceSpace, base: Architecture | None = None) -> Architecture:
-        """The architecture of the strongest options and inputs.
+        """Return the architecture of the strongest options and inputs.
 
         Args:
             space: the relaxed space, or one that restricts its options further.
-            base: answers to the value questions (widths, depths), as given to ``relax``.
+            base: answers to the value decisions (widths, depths), as given to ``relax``.
 
         Raises:
-            SpaceError: a value question that ``base`` does not answer; a derived combination that
+            SpaceError: ``base`` does not answer a value decision; a derived combination that
                 the space rejects.
         """
 
@@ -165,7 +176,7 @@ class Relaxation(nn.Module, ABC):
         return space.decide(answer)
 
     def _strengths(self, decision: OneOf | Subset) -> dict[str, float]:
-        """Weights by label, of those options that the decision still has."""
+        """Return the weights of the options that the decision still has, by label."""
         labels = self._labels[decision.name]
         kind: OneOf | Subset
         if isinstance(decision, Subset):
@@ -177,44 +188,54 @@ class Relaxation(nn.Module, ABC):
         known = dict(zip(labels, weights, strict=True))
         if unknown := [label for label in labels_of(decision) if label not in known]:
             raise SpaceError(
-                f"decision {decision.name!r} was relaxed over {labels!r}; nothing is known of "
-                f"{unknown!r}: derive from the relaxed space, or from one that restricts it"
+                f"decision {decision.name!r} was relaxed over {labels!r}, without {unknown!r}; "
+                "derive from the relaxed space, or from one that restricts it"
             )
         return {label: known[label] for label in labels_of(decision)}
 
 
 @final
 class Softmax(Relaxation):
-    """Weights that add up to one: ``softmax(alpha)`` over options, and over a join's inputs."""
+    """Weights that add up to one: ``softmax(alpha)`` over options, and over a join's inputs.
+
+    Example:
+        >>> import nasturtium as nas
+        >>> alpha = nas.Softmax()
+        >>> space = nas.zoo.nasbench201.bind(channels=4, cells=1)
+        >>> network = nas.relax(space, alpha)
+        >>> edge = space.discover()[0]
+        >>> round(float(alpha.weights(edge).sum().detach()), 4), edge.name in alpha.derive(space)
+        (1.0, True)
+    """
 
     def weights(self, decision: OneOf | Subset) -> Tensor:
         return self.logits(decision).softmax(0)
 
 
 def value_of(space: ChoiceSpace, decision: Decision, base: Architecture | None) -> Value:
-    """The base's answer to a value question; what allows one answer needs no base."""
+    """Return the base's answer to a value decision; a decision with one answer needs no base."""
     value: Value = MISSING if base is None else base.get(decision.name, MISSING)
     if value is MISSING and decision.count == 1:
-        return first(decision)
+        return first_answer(decision)
     if not decision.allows(value):
-        said = "no base architecture was given"
+        given = "no base architecture was given"
         if base is not None:
-            said = f"the base says {'nothing' if value is MISSING else repr(value)}"
+            given = f"the base says {'nothing' if value is MISSING else repr(value)}"
         raise SpaceError(
             f"decision {decision.name!r} of space {space.name!r} asks for a value "
-            f"({decision.options_text()}), which cannot be mixed, and {said}; give an "
+            f"({decision.options_text()}), which cannot be mixed, and {given}; give an "
             "architecture that answers it as base=..."
         )
     return value
 
 
 def labels_of(decision: OneOf | Subset) -> Labels:
-    """The labels of a module question's options, or of a join's inputs."""
+    """Return the labels of a module decision's options, or of a join's inputs."""
     return tuple(str(option) for option in decision.options)
 
 
 def _key(name: str) -> str:
-    """A decision's name as that of a parameter, which may not hold dots."""
+    """Return a decision's name as the name of a parameter, which has no dots."""
     return name.replace("/", "%2F").replace(".", "/")
 
 

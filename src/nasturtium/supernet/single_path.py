@@ -1,9 +1,9 @@
-"""Networks in which the answers to module questions are set from outside, not built in.
+"""Single-path networks: switches select the options of module decisions after construction.
 
-A network of a space is read once for each combination of its *values* (widths, depths, kernels).
-Its choices between modules and its joins become switches, which build an option when it is first
-chosen. So a space that asks only module questions needs one network for all its architectures. A
-join whose answer the builder is also told (``choose.subset`` of the same name) is a value as well.
+There is one network for each combination of *values* (widths, depths, kernels). Choices between
+modules and joins become switches, which build an option when it is first chosen. So a space that
+asks only module decisions needs one network for all its architectures. A join whose answer the
+builder also reads (``choose.subset`` of the same name) is a value as well.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from nasturtium.blocks import Block
 from nasturtium.decision.base import Decision
 from nasturtium.decision.one_of import OneOf
 from nasturtium.decision.subset import Subset
-from nasturtium.errors import SpaceError
-from nasturtium.space.choice import ChoiceSpace
+from nasturtium.space.answer_sources import check_all_asked
+from nasturtium.space.choice_space import ChoiceSpace
 from nasturtium.space.choose import Reading
 from nasturtium.space.joins import given
-from nasturtium.supernet.slicing import ParameterSlot, parameter_specs
-from nasturtium.supernet.store import Store
+from nasturtium.supernet.shared_weights import Store
+from nasturtium.supernet.weight_slicing import ParameterSlot, parameter_specs
 
 __all__ = ["Network", "Selection", "SinglePathReading", "Switch"]
 
@@ -110,20 +110,20 @@ def switch(
 
 @final
 class SinglePathReading(Reading):
-    """Answers from a record, and a switch for each choice between modules."""
+    """A reading with the answers of a record, and a switch for each choice between modules."""
 
     def __init__(self, space: ChoiceSpace, architecture: Architecture) -> None:
         self._replay = space.replay(architecture)
         self._architecture = architecture
         self._space = space
-        self._told: set[str] = set()
+        self._used_values: set[str] = set()
         self.selection = Selection()
 
     def answer(self, decision: Decision) -> Value:
         return self._replay(decision)
 
-    def told(self, name: str) -> None:
-        self._told.add(name)
+    def use_value(self, name: str) -> None:
+        self._used_values.add(name)
 
     def module(self, decision: OneOf, options: Mapping[str, Block], label: str) -> Block:
         self.selection.kept[decision.name] = (label,)
@@ -136,25 +136,21 @@ class SinglePathReading(Reading):
         return Block(switch, parts)
 
     def read(self) -> tuple[tuple[tuple[str, Value], ...], Callable[[], nn.Module]]:
-        """The values that a network is built from, and the function that builds it.
+        """Return the values that determine the network, and the function that builds it.
 
         Raises:
             SpaceError: the record does not answer exactly what the space asks.
         """
         record, make = self._space.ask(self)
-        if extra := [name for name in self._architecture if name not in record]:
-            raise SpaceError(
-                f"{self._architecture!r} answers {extra!r}, which space {self._space.name!r} does "
-                "not ask; space.repair(architecture) maps a record of another space onto this one"
-            )
-        # What only switches know of does not change how the network is built.
-        only = set(self.selection.kept) - self._told
+        check_all_asked(self._space.name, self._architecture, record)
+        # Answers that only switches use do not change how the network is built.
+        only = set(self.selection.kept) - self._used_values
         return tuple(sorted(item for item in record.items() if item[0] not in only)), make
 
 
 @final
 class Network:
-    """One network on meta with switches; what is built of it is bound to the store."""
+    """One network on meta with switches; its built tensors are bound to the store."""
 
     def __init__(self, module: nn.Module, selection: Selection) -> None:
         self.module = module
@@ -187,11 +183,11 @@ class Network:
                 self._meet(f"{path}.{label}" if path else label, option)
 
     def places(self) -> list[ParameterSlot]:
-        """Tensors met since the network was bound last."""
+        """Return the tensors that were built since the network was last bound."""
         return self._new
 
     def bind(self, store: Store, training: bool) -> None:
-        """Replace tensors by those of the store; whole ones for good, cuts before each use."""
+        """Replace tensors by the stored ones: whole tensors once, cut tensors before each use."""
         for place in self._new:
             part = store.part(place.piece)
             stored = part()

@@ -1,9 +1,9 @@
-"""A supernet: every architecture of a space with weights from one store.
+"""Supernet: every architecture of a space with weights from one store.
 
-The mechanism of single-path one-shot methods (Guo et al. 2020, SPOS; Chu et al. 2021, FairNAS) and
-of elastic ones (Cai et al. 2020, Once-for-All; Yu et al. 2020, BigNAS): which architectures a
-step trains is up to them. Deviation from Once-for-All: a smaller kernel is the centre of the
-larger one as it is, without a learned transformation.
+It is the mechanism of single-path one-shot methods (Guo et al. 2020, SPOS; Chu et al. 2021,
+FairNAS) and of elastic methods (Cai et al. 2020, Once-for-All; Yu et al. 2020, BigNAS); the method
+selects the architectures that a step trains. Deviation from Once-for-All: a smaller kernel is the
+centre of the larger one, without a learned transformation.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from nasturtium.architecture import RECIPE, Architecture, Value
 from nasturtium.errors import EstimateError, SpaceError
-from nasturtium.space.choice import ChoiceSpace
-from nasturtium.supernet.coverage import survey
+from nasturtium.space.choice_space import ChoiceSpace
+from nasturtium.supernet.shared_weights import Store
 from nasturtium.supernet.single_path import Network, SinglePathReading
-from nasturtium.supernet.slicing import ParameterSpec, is_statistic, parameter_specs
-from nasturtium.supernet.store import Store
+from nasturtium.supernet.weight_coverage import survey
+from nasturtium.supernet.weight_slicing import ParameterSpec, is_statistic, parameter_specs
 
 __all__ = ["Supernet"]
 
 Values = tuple[tuple[str, Value], ...]
 
-MUTANTS = 12  # of an architecture that needs new weights, which the survey looks at next
+MUTANTS = 12  # mutants that the survey inspects of an architecture that needs new weights
 
 
 @final
 class Supernet(nn.Module):
     """All architectures of a space, sharing weights by path.
 
-    See :mod:`nasturtium.supernet.slicing`.
+    See :mod:`nasturtium.supernet.weight_slicing`.
 
-    The store holds the largest shapes that a survey of the space met, so its parameters stay the
-    same objects and an optimiser is made once. Parameters that no architecture of a step uses
+    The store holds the largest shapes that a survey of the space finds, so its parameters stay the
+    same objects and one optimiser serves for all. Parameters that no architecture of a step uses
     keep ``grad`` None; those used in part get zeros elsewhere. Weight sharing needs stable names:
     an unnamed index of ``nn.Sequential`` that shifts un-shares what follows (:meth:`audit`).
 
@@ -50,16 +50,16 @@ class Supernet(nn.Module):
     Args:
         space: the space; its recipe decisions are refused.
         seed: draws the initial weights, and the samples of the survey.
-        samples: the survey ends once so many random architectures in a row need nothing new.
-        cached: networks kept, one for each combination of values; module choices need no other.
-        limit: parameters that the store may have, 500 million unless told otherwise.
+        samples: the survey ends when so many random architectures in a row need no new weights.
+        cached: networks in the cache, one for each combination of values.
+        limit: the most parameters of the store, by default 500 million.
 
     Attributes:
         weights: the store's tensors, named as in an ordinary network.
 
     Raises:
-        SpaceError: the space is not a builder that asks, asks for a recipe, or needs a store
-            beyond the limit.
+        SpaceError: the space has no builder that asks decisions, asks for a recipe, or needs a
+            store beyond the limit.
 
     Example:
         >>> import nasturtium as nas, random, torch
@@ -102,22 +102,22 @@ class Supernet(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the weights lie."""
+        """The device of the weights."""
         return next((p.device for p in self.parameters()), torch.device("cpu"))
 
     def forward(self, x: Tensor, architecture: Architecture) -> Any:
-        """What the network of ``architecture`` makes of ``x``, with the shared weights.
+        """Return the output of the network of ``architecture`` for ``x``, with shared weights.
 
         In train mode, batch normalisation updates the shared statistics.
 
         Raises:
             SpaceError: the architecture does not fit the space, or needs weights that the survey
-                did not meet (see :meth:`grow`).
+                did not find (see :meth:`grow`).
         """
         return self._bound(architecture).module(x)
 
     def extract(self, architecture: Architecture) -> nn.Module:
-        """An ordinary network with a copy of the shared weights and statistics.
+        """Return an ordinary network with a copy of the shared weights and statistics.
 
         It computes what :meth:`forward` computes, and is in the same mode, on the same device.
         """
@@ -128,13 +128,13 @@ class Supernet(nn.Module):
         return network.train(self.training)
 
     def recalibrate(self, architecture: Architecture, batches: Iterable[Any]) -> nn.Module:
-        """An extracted network whose normalisation statistics are averaged over ``batches``.
+        """Return an extracted network whose normalisation statistics are averaged over ``batches``.
 
         Shared statistics are those of a mixture of architectures; without this step they rank
         architectures at random (Guo et al. 2020, section 3.4; Yu & Huang 2019, section 3.2).
 
         Args:
-            architecture: what to extract.
+            architecture: the architecture to extract.
             batches: inputs, or tuples that begin with inputs; every batch counts the same.
 
         Returns:
@@ -164,13 +164,13 @@ class Supernet(nn.Module):
         return network.eval()
 
     def audit(self, samples: int = 100, *, seed: int = 0) -> Mapping[str, float]:
-        """How much of random architectures' parameters is shared, and why the rest is not.
+        """Measure the share of random architectures' parameters that is shared, and why not all is.
 
         Returns:
             mean shares of an architecture's parameters, which add up to one: ``shared`` (another
             sample uses the same elements), ``alone`` (no other sample does, though it could),
             ``conflicting`` (at one path, networks have tensors of different kinds), ``missing``
-            (the survey did not meet them). Then ``conflict at PATH: KINDS``, the part of
+            (the survey did not find them). Then ``conflict at PATH: KINDS``, the part of
             ``conflicting`` that each such path has.
         """
         rng = Random(seed)
@@ -201,11 +201,10 @@ class Supernet(nn.Module):
         return totals
 
     def grow(self, *architectures: Architecture) -> tuple[str, ...]:
-        """Add the weights of architectures that the survey did not meet; old values are kept.
+        """Add the weights of architectures that the survey did not find; old values are kept.
 
         Returns:
-            names of the tensors that are new objects. Where there are any, an optimiser has to be
-            made anew.
+            names of the tensors that are new objects. If there are any, create a new optimiser.
         """
         met: dict[ParameterSpec, Architecture] = {}
         for architecture in architectures:
@@ -214,14 +213,14 @@ class Supernet(nn.Module):
         return self._add(met)
 
     def _survey(self, samples: int) -> dict[ParameterSpec, Architecture]:
-        """Reserve room for what the space needs: by piece, an architecture that has it."""
+        """Reserve room for the space's weights; return, by piece, an architecture that has it."""
         met: dict[ParameterSpec, Architecture] = {}
         for architecture in survey(self.space):
             self._meet(architecture, met)
         self._store.reserve(met)
         rng = Random(self._seed)
         quiet = 0
-        near: list[Architecture] = []  # what needed more: what lies near it may need more still
+        near: list[Architecture] = []  # their mutants may need more
         for _ in range(40 * samples):
             random = not near
             drawn = self.space.sample(rng) if random else self._beside(near.pop(), rng)
@@ -238,7 +237,7 @@ class Supernet(nn.Module):
         return met
 
     def _beside(self, architecture: Architecture, rng: Random) -> Architecture:
-        """A mutation, or the architecture itself where the space has none."""
+        """Return a mutation, or the architecture itself where the space has none."""
         try:
             return self.space.mutate(architecture, rng)
         except SpaceError:
@@ -249,7 +248,7 @@ class Supernet(nn.Module):
             met.setdefault(place.piece, architecture)
 
     def _add(self, met: Mapping[ParameterSpec, Architecture]) -> tuple[str, ...]:
-        """Make the tensors that have room reserved, with the layers' own initial values."""
+        """Create the reserved tensors, with the layers' own initial values."""
         if (needed := self._store.numel()) > self._limit:
             raise SpaceError(
                 f"a supernet of space {self.space.name!r} needs {needed:,} parameters, as many as "
@@ -270,7 +269,7 @@ class Supernet(nn.Module):
     # -- networks on meta, bound to the store ----------------------------------------------------
 
     def _network(self, architecture: Architecture) -> Network:
-        """The network of an architecture, its switches set, its weights not bound yet."""
+        """Return the network of an architecture with its switches set, before weights are bound."""
         reading = SinglePathReading(self.space, architecture.network)
         values, make = reading.read()
         network = self._networks.get(values)
@@ -293,14 +292,14 @@ class Supernet(nn.Module):
         return network
 
     def _made(self, make: Callable[[], nn.Module]) -> nn.Module:
-        """A module on meta; a real one where its constructor computes what the store lacks."""
+        """Build a module on meta, or a real one if its constructor computes other tensors."""
         try:
             with torch.device("meta"):
                 module = make()
             if not _constants(module):
                 return module
         except (RuntimeError, NotImplementedError):
-            pass  # it reads numbers out of tensors that it makes; if it is wrong, it raises again
+            pass  # its constructor may read values of tensors; any other error is raised again
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(self._seed)
             return make().to(self.device)
@@ -319,7 +318,7 @@ class Supernet(nn.Module):
 
 
 def _constants(module: nn.Module) -> bool:
-    """Whether modules hold tensors besides parameters and statistics."""
+    """Return whether modules hold tensors besides parameters and statistics."""
     for part in module.modules():
         if any(isinstance(value, Tensor) for value in vars(part).values()):
             return True

@@ -13,10 +13,11 @@ from nasturtium.cost.plan import Counter
 from nasturtium.decision.subset import Subset
 from nasturtium.errors import SpaceError
 from nasturtium.space.choose import Reading
+from nasturtium.space.drop_path import DropPath
 from nasturtium.space.joins import Join
-from nasturtium.space.ops import DropPath, FactorizedReduction
+from nasturtium.space.operations import FactorizedReduction
 from nasturtium.space.zoo.darts import darts
-from nasturtium.space.zoo.genotype import CELLS, from_genotype, to_genotype
+from nasturtium.space.zoo.darts_genotypes import CELLS, from_genotype, to_genotype
 
 CELLS_OF_ONE_KIND = 180 * 7**8
 # Parameters at 36 channels and 20 cells, without the auxiliary head and with it, and at 48 channels
@@ -107,7 +108,8 @@ def _all(parts, *late):
 
 def test_a_reading_that_joins_all_states_is_asked_for_every_operation():
     space = darts.bind(relaxed=True, inputs=(3, 16, 16), layers=3, channels=4)
-    record, network = space.read(Everything())
+    record, make = space.ask(Everything())
+    network = make()
     assert sum(name.count(".") == 2 for name in record) == 2 * 14
     assert network(torch.randn(2, 3, 16, 16)).shape == (2, 10)
     assert "none" in space.sample(Random(0)).values() or "none" in space.sample(Random(1)).values()
@@ -127,7 +129,7 @@ def test_a_reading_that_joins_more_than_it_answered_is_refused():
             return Block(_all, (tuple(inputs.items()),))
 
     with pytest.raises(SpaceError, match="is not joined"):
-        darts.read(More())
+        darts.ask(More())[1]()
 
 
 def test_retraining():

@@ -12,7 +12,7 @@ from nasturtium.architecture import Architecture
 from nasturtium.cost.count import forward_meta
 from nasturtium.errors import SpaceError
 from nasturtium.space import zoo
-from nasturtium.space.choice import ChoiceSpace
+from nasturtium.space.choice_space import ChoiceSpace
 
 NAMES = sorted({*zoo.SPACES} - {"evonet"})  # which asks nothing
 

@@ -10,7 +10,7 @@ import torch
 import nasturtium as nas
 from nasturtium.contracts.spaces import check_space
 from nasturtium.errors import SpaceError
-from nasturtium.space.nodes import INPUT, Graph, Node
+from nasturtium.space.node_graph import INPUT, Graph, Node
 from nasturtium.space.zoo.evonet import MUTATIONS, SEED, evonet, fitted
 from nasturtium.train.weights import inherit
 
@@ -98,7 +98,7 @@ def test_the_seed_is_a_linear_classifier():
 
 
 def test_every_mutation_applies_somewhere_and_none_leaves_the_map():
-    rng, facts = Random(5), SPACE.facts
+    rng, facts = Random(5), SPACE.builder_arguments
     done = set()
     record = SPACE.sample(rng)
     for _ in range(150):

@@ -10,8 +10,8 @@ import torch
 from nasturtium.cost.count import count, forward_meta
 from nasturtium.cost.scale import rounded
 from nasturtium.errors import SpaceError
+from nasturtium.space.zoo.image_skeleton import fitting
 from nasturtium.space.zoo.mobilenet import MOBILENETV2, mobilenet
-from nasturtium.space.zoo.skeleton import fitting
 
 IMAGENET = mobilenet.bind(inputs=(3, 224, 224), classes=1000)
 

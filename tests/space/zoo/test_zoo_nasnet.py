@@ -11,7 +11,8 @@ import torch
 from nasturtium.cost.count import count
 from nasturtium.cost.plan import Counter
 from nasturtium.errors import SpaceError
-from nasturtium.space.ops import DropPath, FactorizedReduction
+from nasturtium.space.drop_path import DropPath
+from nasturtium.space.operations import FactorizedReduction
 from nasturtium.space.zoo.nasnet import NASNET_A, NETWORKS, nasnet
 
 # Parameters: what ports of the released weights have (trainable ones of Keras; Cadene's and osmr's

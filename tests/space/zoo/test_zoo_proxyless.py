@@ -9,7 +9,7 @@ import torch
 
 from nasturtium.cost.count import count
 from nasturtium.errors import SpaceError
-from nasturtium.space.ops import Residual
+from nasturtium.space.operations import Residual
 from nasturtium.space.zoo.proxyless import CPU, GPU, MOBILE, proxyless
 
 

@@ -1,4 +1,10 @@
-"""The field's known search spaces, one file each."""
+"""Published search spaces, one file each.
+
+Example:
+    >>> import nasturtium as nas
+    >>> nas.zoo.nasbench201.size().value
+    15625
+"""
 
 from __future__ import annotations
 

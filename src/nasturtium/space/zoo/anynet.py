@@ -34,9 +34,9 @@ from nasturtium.architecture import Architecture
 from nasturtium.blocks import Block, block, chain
 from nasturtium.cost.plan import Figures, conv, expect, norm, total
 from nasturtium.errors import SpaceError
-from nasturtium.space.choice import space
-from nasturtium.space.ops import Classifier, ConvBN, ConvBNReLU, SqueezeExcite
-from nasturtium.space.zoo.skeleton import fitting, image
+from nasturtium.space.decorator import space
+from nasturtium.space.operations import Classifier, ConvBN, ConvBNReLU, SqueezeExcite
+from nasturtium.space.zoo.image_skeleton import fitting, image
 
 if TYPE_CHECKING:
     from nasturtium.space.choose import Choose
@@ -61,7 +61,7 @@ NAMES = tuple(f"block{place}" for place in range(64))
 
 
 class Stage(NamedTuple):
-    """What a stage is made of: depth in blocks, width, bottleneck ratio, channels per group."""
+    """A stage: depth in blocks, width, bottleneck ratio, channels per group."""
 
     depth: int
     width: int
@@ -70,7 +70,7 @@ class Stage(NamedTuple):
 
 
 def compatible(stage: Stage) -> Stage:
-    """The stage with a width that its groups divide.
+    """Return the stage with the nearest width that its groups divide.
 
     The group width is at most the inner width, and the inner width becomes its nearest multiple.
 
@@ -131,7 +131,7 @@ class Bottleneck(nn.Module):
         stride: int,
         squeeze: int,
     ) -> Figures:
-        """In closed form, as :mod:`nasturtium.cost.plan` asks for it."""
+        """Return the cost in closed form; see :mod:`nasturtium.cost.plan`."""
         expect(shape, inputs)
         enter = norm(conv(shape, inner, 1))
         spatial = norm(conv(enter.shape, inner, 3, stride, inner // group))
@@ -155,7 +155,7 @@ class Bottleneck(nn.Module):
 def network(
     inputs: tuple[int, int, int], classes: int, stages: Sequence[Stage], squeeze: float
 ) -> Block:
-    """The network of these stages, whose widths :func:`compatible` adjusts."""
+    """Return the network of these stages, whose widths :func:`compatible` adjusts."""
     side = min(inputs[1:])
     strides = fitting((2 if side > 64 else 1, *(2 for _ in stages)), side)
     parts: list[tuple[str, Block]] = [("stem", block(ConvBNReLU, inputs[0], STEM, 3, strides[0]))]
@@ -172,7 +172,7 @@ def network(
 
 
 def canonical(architecture: Architecture) -> Hashable:
-    """The stages after adjustment: equal for records that build equal networks."""
+    """Return the stages after adjustment: equal for records that build equal networks."""
     number = sum(name.endswith(".depth") for name in architecture)
     return tuple(compatible(_stage(architecture, index)) for index in range(number))
 

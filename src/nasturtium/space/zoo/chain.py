@@ -25,9 +25,9 @@ from torch import Tensor, nn
 from nasturtium.blocks import Block, block
 from nasturtium.blocks import chain as sequence
 from nasturtium.cost.plan import Figures, conv, expect, norm, total
-from nasturtium.space.choice import space
-from nasturtium.space.ops import Classifier, ConvBN, ConvBNReLU
-from nasturtium.space.zoo.skeleton import fitting, image
+from nasturtium.space.decorator import space
+from nasturtium.space.operations import Classifier, ConvBN, ConvBNReLU
+from nasturtium.space.zoo.image_skeleton import fitting, image
 
 if TYPE_CHECKING:
     from nasturtium.space.choose import Choose
@@ -46,7 +46,7 @@ class Basic(nn.Module):
 
     @staticmethod
     def cost(shape: tuple[int, ...], inputs: int, outputs: int, stride: int) -> Figures:
-        """In closed form, as :mod:`nasturtium.cost.plan` asks for it."""
+        """Return the cost in closed form; see :mod:`nasturtium.cost.plan`."""
         expect(shape, inputs)
         first = norm(conv(shape, outputs, 3, stride))
         body = total(first, norm(conv(first.shape, outputs, 3)))
@@ -74,7 +74,7 @@ def network(
     stages: Sequence[tuple[int, int]],
     residual: bool,
 ) -> Block:
-    """The network of stages given as (depth, width)."""
+    """Return the network of stages given as (depth, width)."""
     side = min(inputs[1:])
     first, *strides = fitting((4 if side > 64 else 1, 1, *(2 for _ in stages[1:])), side)
     parts: list[tuple[str, Block]] = [("stem", block(ConvBNReLU, inputs[0], STEM, 3, first))]

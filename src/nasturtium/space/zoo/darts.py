@@ -20,7 +20,7 @@ Deviations: the auxiliary head pools to 2x2 whatever the map's size, and its sec
 normalised on ImageNet too (the authors left that out by a slip, and kept it so).
 
 The tests reproduce the size, and the published cells (:mod:`genotype
-<nasturtium.space.zoo.genotype>`):
+<nasturtium.space.zoo.darts_genotypes>`):
 
 * 36 channels, 20 cells: the papers' 3.3 M parameters of DARTS-V2, 3.4 M of P-DARTS and 3.6 M of
   PC-DARTS, without the auxiliary head, as they count. DARTS-V2's 3,349,342 stand in a copy of the
@@ -43,11 +43,11 @@ from torch import Tensor, nn
 from nasturtium.blocks import Block, block, chain
 from nasturtium.cost.plan import Figures, Measure, Shape, total
 from nasturtium.errors import SpaceError
-from nasturtium.space.choice import space
-from nasturtium.space.ops import Classifier, ConvBN, ConvBNReLU, ReLUConvBN
-from nasturtium.space.zoo.dartscell import OPTIONS, RELAXED, Cell, Node, Place, absent, edge
-from nasturtium.space.zoo.genotype import KINDS, NODES, STATES
-from nasturtium.space.zoo.skeleton import Step, image, walked
+from nasturtium.space.decorator import space
+from nasturtium.space.operations import Classifier, ConvBN, ConvBNReLU, ReLUConvBN
+from nasturtium.space.zoo.darts_cell import OPTIONS, RELAXED, Cell, Node, Place, absent, edge
+from nasturtium.space.zoo.darts_genotypes import KINDS, NODES, STATES
+from nasturtium.space.zoo.image_skeleton import Step, image, walked
 
 if TYPE_CHECKING:
     from nasturtium.space.choose import Choose
@@ -56,7 +56,7 @@ __all__ = ["darts"]
 
 
 def _auxiliary(channels: int, classes: int) -> Block:
-    """The second classifier: (N, channels, H, W) to (N, classes)."""
+    """Return the auxiliary classifier: (N, channels, H, W) to (N, classes)."""
     return chain(
         act=block(nn.ReLU),
         pool=block(nn.AdaptiveAvgPool2d, 2),
@@ -90,7 +90,7 @@ class Settings(NamedTuple):
         return self.layers // 3, 2 * self.layers // 3
 
     def stems(self) -> tuple[Block, Block]:
-        """The stem, and what is between it and the newer input of the first cell."""
+        """Return the stem, and the layers between it and the newer input of the first cell."""
         if not self.large:
             return block(ConvBN, self.inputs[0], 3 * self.channels, 3), block(nn.Identity)
         half = self.channels // 2
@@ -99,7 +99,7 @@ class Settings(NamedTuple):
         return stem, block(ReLUConvBN, 3, self.channels, self.channels, 2)
 
     def steps(self, cells: tuple[tuple[Node, ...], ...]) -> list[Step]:
-        """The cells, of a normal and a reduction one."""
+        """Return the network's cells, built from a normal and a reduction cell."""
         stem = self.channels * (1 if self.large else 3)
         before, halved, channels, steps = (stem, stem), self.large, self.channels, []
         for index in range(self.layers):
@@ -111,7 +111,7 @@ class Settings(NamedTuple):
         return steps
 
     def heads(self) -> tuple[Block, Block]:
-        """The classifier, and the auxiliary one."""
+        """Return the classifier and the auxiliary classifier."""
         channels = 4 * NODES * self.channels
         return block(Classifier, channels, self.classes), _auxiliary(channels, self.classes)
 
@@ -128,7 +128,7 @@ class Network(nn.Module):
     def composed(
         of: Measure, shape: Shape, cells: tuple[tuple[Node, ...], ...], given: Settings
     ) -> Figures:
-        """As :mod:`nasturtium.cost.plan` asks for it."""
+        """Return the cost from the parts' costs; see :mod:`nasturtium.cost.plan`."""
         stem, stem1 = given.stems()
         older = of(stem, shape)
         newer = of(stem1, older.shape)

@@ -31,9 +31,9 @@ from nasturtium.architecture import Architecture, Value
 from nasturtium.blocks import Block, block, chain, like
 from nasturtium.cost.scale import Scale
 from nasturtium.errors import SpaceError
-from nasturtium.space.choice import space
-from nasturtium.space.ops import Classifier, ConvBN, MBConv, Residual, SqueezeExcite
-from nasturtium.space.zoo.skeleton import fitting, image
+from nasturtium.space.decorator import space
+from nasturtium.space.operations import Classifier, ConvBN, MBConv, Residual, SqueezeExcite
+from nasturtium.space.zoo.image_skeleton import fitting, image
 
 if TYPE_CHECKING:
     from nasturtium.space.choose import Choose

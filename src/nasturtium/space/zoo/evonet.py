@@ -38,10 +38,10 @@ from torch import Tensor, nn
 from nasturtium.architecture import Value
 from nasturtium.blocks import Block, block, chain
 from nasturtium.errors import Rejected, SpaceError
-from nasturtium.space.graph import GraphSpace
-from nasturtium.space.nodes import INPUT, OUTPUT, Facts, Graph, Node
-from nasturtium.space.ops import Classifier, ConvBNReLU
-from nasturtium.space.zoo.skeleton import image
+from nasturtium.space.graph_space import GraphSpace
+from nasturtium.space.node_graph import INPUT, OUTPUT, BuilderArguments, Graph, Node
+from nasturtium.space.operations import Classifier, ConvBNReLU
+from nasturtium.space.zoo.image_skeleton import image
 
 __all__ = ["MUTATIONS", "SEED", "evonet"]
 
@@ -52,7 +52,7 @@ Settings = tuple[int, int, int, int, bool]  # kernel's height and width, channel
 
 
 def settings_of(name: str, node: Node) -> Settings:
-    """A convolution's settings.
+    """Return a convolution's settings.
 
     Raises:
         SpaceError: the node has others.
@@ -115,7 +115,7 @@ class Vertex(nn.Module):
 
 
 def fitted(x: Tensor, like: Tensor) -> Tensor:
-    """A skip in another tensor's shape: nearest pixels, channels cut off or padded with zeros."""
+    """Bring a skip to another tensor's shape: nearest pixels, channels cut or padded with zeros."""
     if x.shape[2:] != like.shape[2:]:
         x = nn.functional.interpolate(x, like.shape[2:], mode="nearest")
     more = like.shape[1] - x.shape[1]
@@ -216,35 +216,35 @@ def network(
 # -- mutations ------------------------------------------------------------------------------------
 
 
-def insert_convolution(graph: Graph, rng: Random, facts: Facts) -> Graph:
-    """A 3x3 convolution on a main connection: stride 1 or 2, rectified or not."""
+def insert_convolution(graph: Graph, rng: Random, arguments: BuilderArguments) -> Graph:
+    """Insert a 3x3 convolution into a main connection: stride 1 or 2, rectified or not."""
     reader = _one(rng, graph.order, "vertex")
-    channels = widths_of(graph, facts.get("stem", STEM) or facts["inputs"][0])
+    channels = widths_of(graph, arguments.get("stem", STEM) or arguments["inputs"][0])
     settings = (3, 3, channels[graph[reader].sources[0]], rng.choice((1, 2)), rng.random() < 0.5)
     return _inserted(graph, reader, CONV, settings)
 
 
-def remove_convolution(graph: Graph, rng: Random, facts: Facts) -> Graph:
-    """One convolution less; what read it reads its main source."""
+def remove_convolution(graph: Graph, rng: Random, arguments: BuilderArguments) -> Graph:
+    """Remove a convolution; its readers read its main source."""
     return graph.without(_convolution(graph, rng)[0])
 
 
-def alter_stride(graph: Graph, rng: Random, facts: Facts) -> Graph:
-    """Half or twice the stride of a convolution."""
+def alter_stride(graph: Graph, rng: Random, arguments: BuilderArguments) -> Graph:
+    """Halve or double the stride of a convolution."""
     name, (height, width, channels, stride, rectified) = _convolution(graph, rng)
     stride = stride // 2 if stride > 1 and rng.random() < 0.5 else stride * 2
     return _changed(graph, name, (height, width, channels, stride, rectified))
 
 
-def alter_channels(graph: Graph, rng: Random, facts: Facts) -> Graph:
-    """Another number of channels, from half to twice of what a convolution has."""
+def alter_channels(graph: Graph, rng: Random, arguments: BuilderArguments) -> Graph:
+    """Change the number of channels of a convolution, from half to twice of what it has."""
     name, (height, width, channels, stride, rectified) = _convolution(graph, rng)
     drawn = rng.randint(-(-channels // 2), 2 * channels)
     return _changed(graph, name, (height, width, drawn, stride, rectified))
 
 
-def alter_kernel(graph: Graph, rng: Random, facts: Facts) -> Graph:
-    """A convolution's kernel higher, lower, wider or narrower by two pixels."""
+def alter_kernel(graph: Graph, rng: Random, arguments: BuilderArguments) -> Graph:
+    """Make the kernel of a convolution higher, lower, wider or narrower by two pixels."""
     name, (height, width, channels, stride, rectified) = _convolution(graph, rng)
     step = rng.choice((-2, 2))
     if rng.random() < 0.5:
@@ -254,13 +254,13 @@ def alter_kernel(graph: Graph, rng: Random, facts: Facts) -> Graph:
     return _changed(graph, name, (height, width, channels, stride, rectified))
 
 
-def insert_identity(graph: Graph, rng: Random, facts: Facts) -> Graph:
-    """An identity on a main connection, to which skips may be added later."""
+def insert_identity(graph: Graph, rng: Random, arguments: BuilderArguments) -> Graph:
+    """Insert an identity into a main connection, to which skips may be added later."""
     return _inserted(graph, _one(rng, graph.order, "vertex"), IDENTITY, ())
 
 
-def add_skip(graph: Graph, rng: Random, facts: Facts) -> Graph:
-    """A vertex reads one more of those that do not depend on it."""
+def add_skip(graph: Graph, rng: Random, arguments: BuilderArguments) -> Graph:
+    """Let a vertex read one more of the vertices that do not depend on it."""
     reader = _one(rng, graph.order[:-1], "vertex that could read another")
     node = graph[reader]
     later = {name for name in graph if reader in graph.before(name)}
@@ -269,8 +269,8 @@ def add_skip(graph: Graph, rng: Random, facts: Facts) -> Graph:
     return graph.put(reader, node._replace(sources=(*node.sources, source)))
 
 
-def remove_skip(graph: Graph, rng: Random, facts: Facts) -> Graph:
-    """One skip less."""
+def remove_skip(graph: Graph, rng: Random, arguments: BuilderArguments) -> Graph:
+    """Remove a skip."""
     reader = _one(rng, [n for n, node in graph.items() if len(node.sources) > 1], "skip")
     node = graph[reader]
     gone = _one(rng, node.sources[1:], "skip")
@@ -289,7 +289,7 @@ def _convolution(graph: Graph, rng: Random) -> tuple[str, Settings]:
 
 
 def _inserted(graph: Graph, reader: str, op: str, settings: tuple[Value, ...]) -> Graph:
-    """The graph with a new vertex between a vertex and its main source."""
+    """Return the graph with a new vertex between a vertex and its main source."""
     name, (main, *skips) = graph.fresh("vertex"), graph[reader].sources
     grown = graph.put(name, Node(op, (main,), settings))
     return grown.put(reader, graph[reader]._replace(sources=(name, *skips)))

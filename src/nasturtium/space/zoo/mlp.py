@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from nasturtium.blocks import Block, block, chain
 from nasturtium.cost.plan import Figures, expect
-from nasturtium.space.choice import space
+from nasturtium.space.decorator import space
 
 if TYPE_CHECKING:
     from nasturtium.space.choose import Choose
@@ -39,7 +39,7 @@ class Hidden(nn.Module):
     def cost(
         shape: tuple[int, ...], width: int, act: str, norm: bool, skip: bool, dropout: float
     ) -> Figures:
-        """In closed form, as :mod:`nasturtium.cost.plan` asks for it."""
+        """Return the cost in closed form; see :mod:`nasturtium.cost.plan`."""
         expect(shape, width)
         return Figures(width * (width + (3 if norm else 1)), width * width, 0, shape)
 

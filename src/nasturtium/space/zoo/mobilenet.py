@@ -12,9 +12,9 @@ in the released code, or to the block before, as in the text), and input sizes f
 
 How it fits small images: the stem has stride 2 above 64 pixels and stride 1 up to there; a later
 stride of 2 is dropped where it would leave fewer than 4 pixels a side. So 224 pixels end in 7x7
-maps, 64 to 28 in 4x4, 8 in 4x4. Where not told otherwise, images below 16 pixels get 4 blocks of a
-quarter of the width, and images up to 64 pixels 7 blocks of half the width, so that a candidate
-trains in seconds; ``blocks=7, multiplier=1.0`` is the paper's.
+maps, 64 to 28 in 4x4, 8 in 4x4. By default, images below 16 pixels get 4 blocks of a quarter of the
+width, and images up to 64 pixels 7 blocks of half the width, so that a candidate trains in seconds;
+``blocks=7, multiplier=1.0`` is the paper's.
 
 Deviations: a separable convolution adds its skip connection like the other operations (in the
 released code it builds the shortcut and leaves it out), and ends linearly, as MobileNetV2's
@@ -41,9 +41,9 @@ from nasturtium.blocks import Block, block, chain
 from nasturtium.cost.plan import Figures, total
 from nasturtium.cost.scale import rounded
 from nasturtium.errors import SpaceError
-from nasturtium.space.choice import space
-from nasturtium.space.ops import Classifier, ConvBN, ConvBNReLU, MBConv, SepConv
-from nasturtium.space.zoo.skeleton import fitting, image
+from nasturtium.space.decorator import space
+from nasturtium.space.operations import Classifier, ConvBN, ConvBNReLU, MBConv, SepConv
+from nasturtium.space.zoo.image_skeleton import fitting, image
 
 if TYPE_CHECKING:
     from nasturtium.space.choose import Choose
@@ -65,7 +65,7 @@ SCOPES = tuple(f"block{index}" for index in range(len(WIDTHS)))
 
 
 def _record(ops: tuple[str, ...], depths: tuple[int, ...]) -> Architecture:
-    """A record with 3x3 kernels, skips and the base widths."""
+    """Return a record with 3x3 kernels, skips and the base widths."""
     record: dict[str, Value] = {}
     for scope, op, depth in zip(SCOPES, ops, depths, strict=True):
         record |= {f"{scope}.op": op, f"{scope}.kernel": 3, f"{scope}.skip": 1}
@@ -106,7 +106,7 @@ class Layer(nn.Module):
         stride: int,
         skip: str,
     ) -> Figures:
-        """In closed form, as :mod:`nasturtium.cost.plan` asks for it."""
+        """Return the cost in closed form; see :mod:`nasturtium.cost.plan`."""
         if op == "sep":
             body = SepConv.cost(shape, inputs, outputs, kernel, stride)
         else:
@@ -146,7 +146,7 @@ def _block(gene: Gene, inputs: int, outputs: int, stride: int, shortcut: str) ->
 
 
 def _scale(side: int, blocks: int | None, multiplier: float | None) -> tuple[int, float]:
-    """Number of blocks and width multiplier: as told, else what suits the images' size."""
+    """Return the number of blocks and the width multiplier; defaults depend on the images' size."""
     usual = (4, 0.25) if side < 16 else (7, 0.5) if side <= 64 else (7, 1.0)
     number = usual[0] if blocks is None else blocks
     if not 1 <= number <= len(WIDTHS):
@@ -177,7 +177,7 @@ def mobilenet(
     shortcut: str = "projection",
     dropout: float = 0.0,
 ) -> Callable[[], Any]:
-    """The MobileNet space of EAT-NAS: 288 choices for each of up to seven blocks.
+    """Ask for the blocks of EAT-NAS's MobileNet space: 288 choices for each of up to seven.
 
     Args:
         choose: the handle.

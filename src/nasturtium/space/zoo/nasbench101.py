@@ -8,14 +8,14 @@ convolution to 128 channels; between stacks the maps are halved and the channels
 A record says for each of the 21 pairs of vertices whether there is an edge, and gives the operation
 of every vertex that lies on a path from input to output. More than nine edges, or no such path, are
 rejected. Many records are one cell: :func:`module_hash`, the space's canonical form, tells the
-423,624 unequal ones apart.
+423,624 unequal cells apart.
 
 Channels follow the authors' rule (:func:`channels_of`): vertices that feed the output share its
 channels, which are concatenated there; the others are as wide as what they feed. Edges from the
 input are 1x1 convolutions, and inside the cell tensors are cut to the channels of their target.
 
 No deviations are known. The tests reproduce the number of cells, 423,624, by listing each once
-(:mod:`nasturtium.space.zoo.nasbench101_cells`), and hashes and parameters of published cells.
+(:mod:`nasturtium.space.zoo.nasbench101_enumeration`), and hashes and parameters of published cells.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from nasturtium.architecture import Architecture, Value
 from nasturtium.blocks import Block, block, chain
 from nasturtium.cost.plan import Figures, conv, expect, norm, total
 from nasturtium.errors import SpaceError
-from nasturtium.space.choice import space
-from nasturtium.space.ops import Classifier, ConvBNReLU
-from nasturtium.space.zoo.skeleton import fitting, image
+from nasturtium.space.decorator import space
+from nasturtium.space.operations import Classifier, ConvBNReLU
+from nasturtium.space.zoo.image_skeleton import fitting, image
 
 if TYPE_CHECKING:
     from nasturtium.space.choose import Choose
@@ -78,7 +78,7 @@ class Graph(NamedTuple):
 
 
 def pruned(edges: Sequence[tuple[int, int]], last: int) -> Graph | None:
-    """What lies on a path from vertex 0 to vertex ``last``; nothing where there is no path.
+    """Return the part on paths from vertex 0 to vertex ``last``; nothing where there is no path.
 
     Args:
         edges: (source, target) with source < target, in any order.
@@ -118,7 +118,7 @@ def channels_of(graph: Graph, inputs: int, outputs: int) -> tuple[int, ...]:
 
 
 def module_hash(graph: Graph, ops: Sequence[str]) -> str:
-    """The authors' hash, equal for isomorphic cells: 32 hexadecimal digits.
+    """Return the authors' hash, equal for isomorphic cells: 32 hexadecimal digits.
 
     Every vertex begins with its degrees and operation, and takes up its neighbours' hashes as
     often as there are vertices.
@@ -164,7 +164,7 @@ class Cell(nn.Module):
     def cost(
         shape: tuple[int, ...], graph: Graph, ops: Sequence[Block], inputs: int, outputs: int
     ) -> Figures:
-        """In closed form, as :mod:`nasturtium.cost.plan` asks for it."""
+        """Return the cost in closed form; see :mod:`nasturtium.cost.plan`."""
         expect(shape, inputs)
         widths = channels_of(graph, inputs, outputs)
         made = [norm(conv(shape, widths[t], 1)) for s, t in graph.edges if s == 0]
@@ -215,7 +215,7 @@ class Cell(nn.Module):
 
 
 def _edges(architecture: Architecture) -> tuple[list[tuple[int, int]], int]:
-    """The edges of a record, and the number of its output vertex."""
+    """Return the edges of a record, and the number of its output vertex."""
     edges, last = [], 0
     for name, value in architecture.items():
         if name.startswith("edge"):
@@ -227,7 +227,7 @@ def _edges(architecture: Architecture) -> tuple[list[tuple[int, int]], int]:
 
 
 def canonical(architecture: Architecture) -> str:
-    """The authors' hash of the pruned cell."""
+    """Return the authors' hash of the pruned cell."""
     graph = pruned(*_edges(architecture))
     if graph is None:
         raise SpaceError(f"no path leads from input to output in {architecture!r}")
@@ -237,7 +237,7 @@ def canonical(architecture: Architecture) -> str:
 def from_matrix(
     matrix: Sequence[Sequence[int]], ops: Sequence[str], vertices: int = VERTICES
 ) -> Architecture:
-    """The architecture of an adjacency matrix, as NAS-Bench-101 publishes cells.
+    """Return the architecture of an adjacency matrix, as NAS-Bench-101 publishes cells.
 
     Args:
         matrix: upper triangular, n x n with n up to ``vertices``; the last row is the output's.

@@ -22,8 +22,8 @@ from nasturtium.blocks import Block, block, chain
 from nasturtium.cost.plan import Figures, conv, expect, norm
 from nasturtium.errors import SpaceError
 from nasturtium.predict.cell import edge_cell
-from nasturtium.space.choice import space
-from nasturtium.space.ops import Classifier, ConvBN, ReLUConvBN, Zero
+from nasturtium.space.decorator import space
+from nasturtium.space.operations import Classifier, ConvBN, ReLUConvBN, Zero
 
 if TYPE_CHECKING:
     from nasturtium.space.choose import Choose
@@ -67,7 +67,7 @@ class Cell(nn.Module):
 
     @staticmethod
     def cost(shape: tuple[int, ...], channels: int, edges: Sequence[Block]) -> Figures:
-        """In closed form, as :mod:`nasturtium.cost.plan` asks for it."""
+        """Return the cost in closed form; see :mod:`nasturtium.cost.plan`."""
         expect(shape, channels)
         kernels = [KERNELS[edge.args[0]] for edge in edges if edge.args[0] in KERNELS]
         made = [norm(conv(shape, channels, kernel)) for kernel in kernels]
@@ -124,13 +124,13 @@ class Head(nn.Sequential):
 
 
 def to_string(architecture: Architecture) -> str:
-    """The authors' text, e.g. ``|nor_conv_3x3~0|+|none~0|skip_connect~1|+|...~0|...~1|...~2|``."""
+    """Return the text: ``|nor_conv_3x3~0|+|none~0|skip_connect~1|+|...~0|...~1|...~2|``."""
     op = [architecture[name] for name in NAMES]
     return f"|{op[0]}~0|+|{op[1]}~0|{op[2]}~1|+|{op[3]}~0|{op[4]}~1|{op[5]}~2|"
 
 
 def from_string(text: str) -> Architecture:
-    """The architecture that an authors' text names.
+    """Return the architecture that an authors' text names.
 
     Raises:
         SpaceError: the text does not have the form that :func:`to_string` gives.
@@ -148,7 +148,7 @@ def from_string(text: str) -> Architecture:
 
 
 def canonical(architecture: Architecture) -> str:
-    """The authors' rule for equal cells (6,466 forms): the expression of the last node as text.
+    """Return the authors' form of equal cells (6,466 forms): the last node's expression as text.
 
     Skips are identities, the terms of a sum are sorted, and ``#`` stands for zero. The zero of an
     edge stays as a term of its sum, and a skipped sum stays one term.
@@ -167,7 +167,7 @@ def canonical(architecture: Architecture) -> str:
 
 
 def same_graph(architecture: Architecture) -> tuple[str, ...]:
-    """A form that two cells share exactly when they compute equal graphs (4,930 forms).
+    """Return a form that two cells share exactly if they compute equal graphs (4,930 forms).
 
     As :func:`canonical`, but zeros vanish with all that depends on them alone, and a skipped sum
     is spliced into the sum that it joins.

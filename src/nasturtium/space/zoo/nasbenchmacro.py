@@ -20,9 +20,9 @@ from torch import nn
 from nasturtium.architecture import Architecture
 from nasturtium.blocks import Block, block, chain, like
 from nasturtium.errors import SpaceError
-from nasturtium.space.choice import space
-from nasturtium.space.ops import Classifier, ConvBN, ConvBNReLU, MBConv, Residual
-from nasturtium.space.zoo.skeleton import fitting, image
+from nasturtium.space.decorator import space
+from nasturtium.space.operations import Classifier, ConvBN, ConvBNReLU, MBConv, Residual
+from nasturtium.space.zoo.image_skeleton import fitting, image
 
 if TYPE_CHECKING:
     from nasturtium.space.choose import Choose
@@ -65,12 +65,12 @@ LABELS = tuple(OPS)
 
 
 def to_string(architecture: Architecture) -> str:
-    """The authors' text: one digit for each layer, e.g. ``22212220`` (their best network)."""
+    """Return the authors' text: one digit for each layer, e.g. ``22212220`` (the best network)."""
     return "".join(str(LABELS.index(str(architecture[name]))) for name in NAMES)
 
 
 def from_string(text: str) -> Architecture:
-    """The architecture that an authors' text names.
+    """Return the architecture that an authors' text names.
 
     Raises:
         SpaceError: the text is not eight of the digits 0, 1 and 2.

@@ -18,8 +18,8 @@ released code (TF-slim's ``nasnet``), which says more than the text:
   between different numbers of channels has them changed by its first convolution, and pooling and
   identity by a 1x1 convolution behind;
 * an identity of stride 2 is a strided 1x1 convolution;
-* the released NASNet-A gives on more than what no block reads: ``kept`` names the older input of
-  its normal cell, and the second block of its reduction cell;
+* the released NASNet-A concatenates more than the states that no block reads: ``kept`` names the
+  older input of its normal cell, and the second block of its reduction cell;
 * the largest network has a stem three times as wide, and the cell behind a reduction reads what
   the reduction read as its older input (``bypass``);
 * drop-path grows with a cell's place, up to the last one's probability, and with the epochs.
@@ -46,10 +46,10 @@ from nasturtium.architecture import Architecture, Value
 from nasturtium.blocks import Block, block, chain
 from nasturtium.cost.plan import Figures, Measure, Shape, total
 from nasturtium.errors import SpaceError
-from nasturtium.space.choice import space
-from nasturtium.space.ops import Classifier
-from nasturtium.space.zoo.nasnetcell import OPTIONS, Cell, Kind, Pair, Place
-from nasturtium.space.zoo.skeleton import Step, image, walked
+from nasturtium.space.decorator import space
+from nasturtium.space.operations import Classifier
+from nasturtium.space.zoo.image_skeleton import Step, image, walked
+from nasturtium.space.zoo.nasnet_cell import OPTIONS, Cell, Kind, Pair, Place
 
 if TYPE_CHECKING:
     from nasturtium.space.choose import Choose
@@ -77,7 +77,7 @@ class Settings(NamedTuple):
         return min(self.inputs[1:]) > 64
 
     def entry(self) -> Block:
-        """The stem."""
+        """Return the stem."""
         stride, padding = (2, 0) if self.large else (1, 1)
         return chain(
             conv=block(
@@ -96,7 +96,7 @@ class Settings(NamedTuple):
         return stem + cells if self.large else cells
 
     def steps(self, kinds: tuple[Kind, Kind]) -> list[Step]:
-        """The cells."""
+        """Return the network's cells."""
         steps: list[Step] = []
         before, halved = (self.stem, self.stem), False
         plan = self.plan()
@@ -111,7 +111,7 @@ class Settings(NamedTuple):
         return steps
 
     def head(self, kinds: tuple[Kind, Kind]) -> Block:
-        """The classifier, behind a normal cell of the last stage."""
+        """Return the classifier, behind a normal cell of the last stage."""
         return block(Classifier, 4 * self.channels * len(kinds[0].ends()), self.classes)
 
 
@@ -121,7 +121,7 @@ class Network(nn.Module):
 
     @staticmethod
     def composed(of: Measure, shape: Shape, kinds: tuple[Kind, Kind], given: Settings) -> Figures:
-        """As :mod:`nasturtium.cost.plan` asks for it."""
+        """Return the cost from the parts' costs; see :mod:`nasturtium.cost.plan`."""
         entry = of(given.entry(), shape)
         # Drop-path costs nothing, and without it the cells of a stage are equal.
         cells = walked(of, given._replace(drop=0.0).steps(kinds), entry.shape, entry.shape)

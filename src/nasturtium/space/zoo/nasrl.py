@@ -30,9 +30,9 @@ from nasturtium.blocks import Block, block
 from nasturtium.blocks import chain as sequence
 from nasturtium.cost.plan import Figures, expect, norm, total
 from nasturtium.errors import SpaceError
-from nasturtium.space.choice import space
-from nasturtium.space.ops import Classifier, ConvBNReLU
-from nasturtium.space.zoo.skeleton import fitting, image
+from nasturtium.space.decorator import space
+from nasturtium.space.operations import Classifier, ConvBNReLU
+from nasturtium.space.zoo.image_skeleton import fitting, image
 
 if TYPE_CHECKING:
     from nasturtium.space.choose import Choose
@@ -80,7 +80,7 @@ class Chain(nn.Module):
     def cost(
         shape: tuple[int, ...], channels: int, layers: Sequence[Layer], pools: Sequence[int]
     ) -> Figures:
-        """In closed form, as :mod:`nasturtium.cost.plan` asks for it."""
+        """Return the cost in closed form; see :mod:`nasturtium.cost.plan`."""
         expect(shape, channels)
         made: list[Figures] = []
         before, height, width = shape

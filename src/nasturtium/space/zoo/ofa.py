@@ -27,8 +27,8 @@ from torch import nn
 from nasturtium.blocks import Block, block, chain, like
 from nasturtium.cost.scale import rounded
 from nasturtium.errors import SpaceError
-from nasturtium.space.choice import space
-from nasturtium.space.ops import (
+from nasturtium.space.decorator import space
+from nasturtium.space.operations import (
     ACTIVATIONS,
     Classifier,
     ConvBN,
@@ -37,7 +37,7 @@ from nasturtium.space.ops import (
     Resize,
     SepConv,
 )
-from nasturtium.space.zoo.skeleton import fitting, image
+from nasturtium.space.zoo.image_skeleton import fitting, image
 
 if TYPE_CHECKING:
     from nasturtium.space.choose import Choose

@@ -29,9 +29,9 @@ from nasturtium.architecture import Architecture
 from nasturtium.blocks import Block, block, chain, like
 from nasturtium.cost.scale import rounded
 from nasturtium.errors import SpaceError
-from nasturtium.space.choice import space
-from nasturtium.space.ops import Classifier, ConvBNReLU, MBConv, Residual, SepConv, Zero
-from nasturtium.space.zoo.skeleton import fitting, image
+from nasturtium.space.decorator import space
+from nasturtium.space.operations import Classifier, ConvBNReLU, MBConv, Residual, SepConv, Zero
+from nasturtium.space.zoo.image_skeleton import fitting, image
 
 if TYPE_CHECKING:
     from nasturtium.space.choose import Choose
@@ -76,7 +76,7 @@ NAMES = tuple(
 
 
 def _published(text: str) -> Architecture:
-    """The record of labels without their ``mb``, in the order of the layers; ``-`` is zero."""
+    """Return the record of labels given without ``mb``, in the order of layers; ``-`` is zero."""
     labels = ["zero" if word == "-" else f"mb{word}" for word in text.split()]
     names = [name for stage in NAMES for name in stage]
     return Architecture("proxyless", dict(zip(names, labels, strict=True)))

@@ -22,7 +22,7 @@ stage, so that a record is one network. Small images as in :mod:`nasturtium.spac
 The tests reproduce what the generators promise, and the paper's size of WS(4, 0.75) networks (5.6 M
 parameters, 583 M operations): the mean of 100 is 5.62 M (standard deviation 0.08 M), and 579 M
 multiply-accumulates (5.5 M), 586 M if the weights of the sums count too. The authors published no
-code, so nothing tells which graphs and which counting the paper's means are of.
+code, so it is not known which graphs the means are of, and how the paper counts.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ from nasturtium.architecture import Architecture
 from nasturtium.blocks import Block, block, chain
 from nasturtium.cost.plan import Figures, conv, expect, norm, total
 from nasturtium.errors import SpaceError
-from nasturtium.space.choice import space
-from nasturtium.space.ops import Classifier, ConvBN, ConvBNReLU, ReLUSepConvBN
-from nasturtium.space.zoo.skeleton import fitting, image
+from nasturtium.space.decorator import space
+from nasturtium.space.operations import Classifier, ConvBN, ConvBNReLU, ReLUSepConvBN
+from nasturtium.space.zoo.image_skeleton import fitting, image
 
 if TYPE_CHECKING:
     from nasturtium.space.choose import Choose
@@ -59,7 +59,7 @@ Edges = tuple[tuple[int, int], ...]
 
 
 def wiring(generator: tuple[Any, ...], nodes: int, seed: int) -> Edges:
-    """The edges of a stage, (source, target) with source < target, sorted.
+    """Return the edges of a stage, (source, target) with source < target, sorted.
 
     Args:
         generator: one of :data:`GENERATORS`, or others of their form.
@@ -128,7 +128,7 @@ def _connected(edges: set[tuple[int, int]], nodes: int) -> bool:
 
 
 def _separable(shape: tuple[int, ...], outputs: int, stride: int) -> Figures:
-    """The cost of a node without its weights."""
+    """Return the cost of a node without its weights."""
     depthwise = conv(shape, shape[0], 3, stride, shape[0])
     return total(depthwise, norm(conv(depthwise.shape, outputs, 1)))
 
@@ -167,7 +167,7 @@ class Stage(nn.Module):
         outputs: int,
         stride: int,
     ) -> Figures:
-        """In closed form, as :mod:`nasturtium.cost.plan` asks for it."""
+        """Return the cost in closed form; see :mod:`nasturtium.cost.plan`."""
         expect(shape, inputs)
         targets = [target for _, target in wiring(generator, nodes, seed)]
         inner = _separable(_separable(shape, outputs, stride).shape, outputs, 1)
@@ -209,7 +209,7 @@ class Stage(nn.Module):
 
 
 def canonical(architecture: Architecture) -> Hashable:
-    """The generator and seeds; a ring that is not rewired has no chance in it, hence no seeds."""
+    """Return the generator and seeds; a ring that is not rewired is not random and has no seeds."""
     seeds = tuple(architecture[f"stage{stage}.seed"] for stage in range(STAGES))
     generator: Any = architecture["generator"]
     return generator if generator[0] == "ws" and generator[2] == 0 else (generator, seeds)

@@ -28,9 +28,9 @@ from typing import TYPE_CHECKING, Any
 
 from nasturtium.architecture import Architecture
 from nasturtium.errors import SpaceError
-from nasturtium.space.choice import space
+from nasturtium.space.decorator import space
 from nasturtium.space.zoo.anynet import BOTTLENECKS, Stage, compatible, network
-from nasturtium.space.zoo.skeleton import image
+from nasturtium.space.zoo.image_skeleton import image
 
 if TYPE_CHECKING:
     from nasturtium.space.choose import Choose
@@ -65,7 +65,7 @@ REGNETS: Mapping[str, Architecture] = MappingProxyType(
 
 
 def stages_of(depth: int, w0: int, wa: float, wm: float) -> tuple[list[tuple[int, int]], bool]:
-    """The quantised line.
+    """Return the stages of a quantised line.
 
     Args:
         depth: number of blocks.
@@ -87,12 +87,12 @@ def stages_of(depth: int, w0: int, wa: float, wm: float) -> tuple[list[tuple[int
 
 
 def _power(index: int, w0: int, wa: float, wm: float) -> int:
-    """The power of wm nearest to the width of one block, in the logarithm."""
+    """Return the power of wm nearest to the width of one block, in the logarithm."""
     return round(log((w0 + wa * index) / w0) / log(wm))
 
 
 def canonical(architecture: Architecture) -> Hashable:
-    """The stages after adjustment: equal for records that build equal networks."""
+    """Return the stages after adjustment: equal for records that build equal networks."""
     values: Any = architecture
     stages, _ = stages_of(values["depth"], values["w0"], values["wa"], values["wm"])
     return tuple(

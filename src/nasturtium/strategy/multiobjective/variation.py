@@ -18,7 +18,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from nasturtium.decision.range import Range
-from nasturtium.space.answers import MISSING
+from nasturtium.space.answer_sources import MISSING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence, Set
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from nasturtium.architecture import Architecture, Value
     from nasturtium.decision.base import Decision
     from nasturtium.space.base import Space
-    from nasturtium.space.choice import ChoiceSpace
+    from nasturtium.space.choice_space import ChoiceSpace
 
 __all__ = ["at", "away", "blended", "fine", "stepped", "varied"]
 
@@ -79,7 +79,7 @@ def varied(
         if chance and draw() < chance and decision.count > 1:
             if number:
                 return at(number, stepped(_place(number, value), rng))
-            return decision.vary(value, rng)
+            return decision.mutate(value, rng)
         return value
 
     return space.run(answer)[0]

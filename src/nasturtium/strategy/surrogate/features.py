@@ -21,8 +21,8 @@ import numpy as np
 from nasturtium.decision.one_of import OneOf
 from nasturtium.decision.subset import Subset
 from nasturtium.errors import EstimateError, SpaceError, StrategyError
-from nasturtium.space.choice import ChoiceSpace
-from nasturtium.space.pool import PoolSpace
+from nasturtium.space.choice_space import ChoiceSpace
+from nasturtium.space.pool_space import PoolSpace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from nasturtium.cost.plan import Counter
     from nasturtium.predict.graph import Graph
     from nasturtium.space.base import Space
-    from nasturtium.space.encode import Encoder
+    from nasturtium.space.encoder import Encoder
     from nasturtium.strategy.surrogate.zero_cost import ProxyCache
     from nasturtium.study.objective import Objective
     from nasturtium.study.trial import Trial

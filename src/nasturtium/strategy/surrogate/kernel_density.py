@@ -15,8 +15,8 @@ from nasturtium.decision.base import Decision
 from nasturtium.decision.one_of import OneOf
 from nasturtium.decision.range import Range
 from nasturtium.errors import Rejected, StrategyError
-from nasturtium.space.answers import MISSING
-from nasturtium.space.pool import PoolSpace
+from nasturtium.space.answer_sources import MISSING
+from nasturtium.space.pool_space import PoolSpace
 from nasturtium.strategy.arguments import require_at_least
 from nasturtium.strategy.multiobjective.variation import at
 from nasturtium.strategy.surrogate.acquisition import argmax
