@@ -120,7 +120,7 @@ def _called(case: Case, told: str) -> str:
             return "refused"
         code = _code(case, "search", f"./{name}", *search, "--store", "n.db")
         if code == "accepted":
-            case.command("describe", "n.db", "--replay")
+            case.command("describe", "n.db", "--command")
             case.command("report", "n.db")
         return code
     if drawn < 0.7:
@@ -138,7 +138,7 @@ def _called(case: Case, told: str) -> str:
         copy_files(case)
         name = plain if rng.random() < 0.9 else f"{plain}.pt2"
         return _code(case, "export", "s.db:s", name)
-    return _code(case, "describe", plain, *rng.choice([(), ("--json",), ("--replay",)]))
+    return _code(case, "describe", plain, *rng.choice([(), ("--json",), ("--command",)]))
 
 
 def _code(case: Case, *words: str) -> str:

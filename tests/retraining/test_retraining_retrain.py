@@ -148,7 +148,7 @@ def test_what_cannot_be_finished_is_said(tmp_path: Path) -> None:
         retrain(searched)
     with pytest.raises(nas.StrategyError, match="there is no trial 99"):
         retrain(searched, trial=99, data=data())
-    with pytest.raises(nas.StrategyError, match="has no finished network yet"):
+    with pytest.raises(nas.StrategyError, match="has no retrained network yet"):
         load_retrained(searched, data=data())
     empty = nas.Study(net, nas.RandomSearch())
     with pytest.raises(nas.StrategyError, match="no finished trial yet"):
