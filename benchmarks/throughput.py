@@ -24,7 +24,7 @@ import torch
 from torch import nn
 
 import nasturtium as nas
-from nasturtium.train.seeds import mix
+from nasturtium.train.seeds import derive_seed
 
 
 def fashion(examples: int) -> nas.Task | None:
@@ -54,7 +54,7 @@ def plain(task: nas.Task, space: nas.Space, networks, recipe: nas.Recipe, seed: 
     (x, y), (x_valid, y_valid) = tensors(task.train), tensors(task.valid)
     accuracies = []
     for number, architecture in networks:
-        model = space.build(architecture, seed=mix(seed, number, "init"))
+        model = space.build(architecture, seed=derive_seed(seed, number, "init"))
         decayed = [p for p in model.parameters() if p.ndim > 1]
         rest = [p for p in model.parameters() if p.ndim <= 1]
         groups = [
@@ -136,7 +136,7 @@ def main() -> None:
         name = "fashion 28x28 x 2,000, nasbench201 (1 cell), 2 epochs"
         workloads.append((name, images, cells, 2))
     rows = [
-        compare(name, task, space.bind(**task.facts), options.trials, epochs, seed)
+        compare(name, task, space.bind(**task.data_shapes), options.trials, epochs, seed)
         for seed in range(options.repeats)
         for name, task, space, epochs in workloads
     ]

@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 
 from nasturtium.cost.latency import measure_onnx
-from nasturtium.deploy.runtime import predict_onnx
+from nasturtium.deploy.onnx_runtime import predict_onnx
 from nasturtium.run.open_study import open_study
 from nasturtium.run.store_address import find_store
 from nasturtium.status.study_summary import format_metric, summary
-from nasturtium.task.sources import load
+from nasturtium.task.load import load
 
 LEAST = 0.98  # of the test digits; what the demonstration promises
 

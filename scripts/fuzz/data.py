@@ -20,7 +20,7 @@ import numpy as np
 from fuzz.arrays import anything, array, arrays, csv, frame, labels
 from fuzz.hostile import Payload, alter_bytes, alter_json
 from fuzz.watch import REFUSED, Case
-from nasturtium.task.sources import load
+from nasturtium.task.load import load
 
 __all__ = ["run"]
 
@@ -238,7 +238,7 @@ def _renamed_classes(rng: Random, root: Path) -> None:
 
 def kept_task(case: Case) -> str:
     """Load a saved task with an altered header whose digest is right."""
-    from nasturtium.task.task import _digest_of_header
+    from nasturtium.task.task import _digest_header
 
     shutil.copytree(case.material / "task", "task")
     path = Path("task", "task.json")
@@ -247,7 +247,7 @@ def kept_task(case: Case) -> str:
     case.note(told)
     try:
         header = json.loads(altered)
-        header["digest"] = _digest_of_header(header)
+        header["digest"] = _digest_header(header)
         altered = json.dumps(header)
     except (ValueError, TypeError, AttributeError, RecursionError):
         pass

@@ -173,7 +173,7 @@ def run_checkpoints(case: Case) -> str:
 
 @cache
 def _sound(path: Path) -> tuple[Checkpoint, bytes]:
-    found = Checkpoint._whole(path)
+    found = Checkpoint._read_any(path)
     assert found is not None
     return found, path.read_bytes()
 

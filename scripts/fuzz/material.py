@@ -20,7 +20,7 @@ from torch import nn
 from fuzz.watch import Case, Guard
 from nasturtium.run.names import NAMES, look_up
 from nasturtium.study.stores import lease
-from nasturtium.task.sources import load
+from nasturtium.task.load import load
 from nasturtium.task.task import Task
 from nasturtium.train.fit import Fitted, fit
 from nasturtium.train.recipe import Recipe

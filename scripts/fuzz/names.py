@@ -17,7 +17,7 @@ from nasturtium.run.store_address import split_address
 from nasturtium.study.objective import parse_constraint, parse_objective
 from nasturtium.study.stores.redact import redact
 from nasturtium.study.stores.sql import SqlStore
-from nasturtium.task.sources import load
+from nasturtium.task.load import load
 from nasturtium.train.recipe import Recipe
 
 __all__ = ["run_names"]

@@ -22,7 +22,7 @@ import numpy as np
 from scipy.stats import t
 
 from nasturtium.architecture import Architecture
-from nasturtium.bench.base import Benchmark
+from nasturtium.bench.benchmark import Benchmark
 from nasturtium.bench.nasbench101 import NASBench101
 from nasturtium.bench.nasbench201 import NASBench201
 from nasturtium.bench.nasbenchmacro import NASBenchMacro
@@ -32,7 +32,7 @@ from nasturtium.strategy.random_search import RandomSearch
 from nasturtium.strategy.surrogate.portfolio import Portfolio
 from nasturtium.study.confirmation import default_count
 from nasturtium.study.study import Study
-from nasturtium.train.seeds import mix
+from nasturtium.train.seeds import derive_seed
 
 IMAGES = 1000  # of the validation set that noise is added for
 
@@ -73,7 +73,7 @@ def tables() -> list[Benchmark]:
 def confirmed(study: Study, bench: Benchmark, count: int, seed: int) -> None:
     """Estimate the best candidates of a study again."""
     while (trial := study.confirm(count)) is not None:
-        run = Random(mix(seed, trial.number, "run")) if bench.noisy else None
+        run = Random(derive_seed(seed, trial.number, "run")) if bench.noisy else None
         study.tell(trial, bench.query(trial.architecture, fidelity=trial.fidelity, run=run))
 
 
@@ -104,7 +104,7 @@ def main() -> None:
                 count = default_count(trials, objectives=1)
                 found = []
                 for run in range(given.runs):
-                    seed = mix(given.seed, run)
+                    seed = derive_seed(given.seed, run)
                     _, study = simulate(strategy, bench, seed=seed, trials=trials)
                     raw = bench.truth(study.best.architecture)
                     confirmed(study, bench, count, seed)

@@ -28,7 +28,7 @@ from nasturtium.strategy.local_search import LocalSearch
 from nasturtium.strategy.random_search import RandomSearch
 from nasturtium.strategy.reinforce import REINFORCE
 from nasturtium.study.strategy import Strategy
-from nasturtium.train.seeds import mix
+from nasturtium.train.seeds import derive_seed
 
 STRATEGIES: dict[str, Strategy] = {
     "RS": RandomSearch(),
@@ -136,7 +136,9 @@ def published(runs: int, workers: int, seed: int) -> list[dict]:
     for name, (simulated, paper) in PUBLISHED.items():
         found = np.empty((runs, 3))
         for run in range(runs):
-            _, study = simulate(STRATEGIES[name], bench, seed=mix(seed, run), seconds=12_000)
+            _, study = simulate(
+                STRATEGIES[name], bench, seed=derive_seed(seed, run), seconds=12_000
+            )
             best = study.best.architecture
             found[run] = [100 * bench.truth(best, data) for data in VALIDATION]
         for place, dataset in enumerate(VALIDATION):

@@ -20,12 +20,12 @@ import numpy as np
 from scipy.stats import t
 
 from nasturtium.bench.accelnasbench import accelnasbench
-from nasturtium.bench.base import Benchmark
+from nasturtium.bench.benchmark import Benchmark
 from nasturtium.bench.nasbench101 import NASBench101
 from nasturtium.bench.nasbench201 import NASBench201
 from nasturtium.bench.nasbenchmacro import NASBenchMacro
 from nasturtium.comparison.race import race
-from nasturtium.proxy.scores import LABEL_FREE, NAMES
+from nasturtium.proxy.zero_cost_scores import LABEL_FREE, NAMES
 from nasturtium.strategy.evolution.regularized_evolution import RegularizedEvolution
 from nasturtium.strategy.local_search import LocalSearch
 from nasturtium.strategy.random_search import RandomSearch

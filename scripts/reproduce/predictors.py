@@ -23,7 +23,7 @@ from nasturtium.predict.boosting import Boosting
 from nasturtium.predict.forest import Forest
 from nasturtium.predict.gcn import GCN
 from nasturtium.predict.gp import GP
-from nasturtium.predict.graph import dense, paths
+from nasturtium.predict.graph_encodings import encode_dense, find_paths
 from nasturtium.predict.mlp import MLPEnsemble
 from nasturtium.strategy.evolution.regularized_evolution import RegularizedEvolution
 from nasturtium.strategy.local_search import LocalSearch
@@ -62,11 +62,11 @@ def fit(runs: int, seed: int) -> None:
     values = np.array([100 * bench.query(cell)["accuracy"] for cell in cells])
     graphs = [bench.space.graph(cell) for cell in cells]
     labels = sorted({label for graph in graphs for label in graph.labels})
-    every = sorted({path for graph in graphs for path in paths(graph)})
+    every = sorted({path for graph in graphs for path in find_paths(graph)})
     places = {path: place for place, path in enumerate(every)}
     by_path = np.zeros((len(cells), len(every)), np.float32)
     for row, graph in enumerate(graphs):
-        by_path[row, [places[path] for path in paths(graph)]] = 1.0
+        by_path[row, [places[path] for path in find_paths(graph)]] = 1.0
     hot = bench.space.encoder().encode_all(cells)
     predictors = {
         "extra trees": (Forest(), hot),
@@ -77,7 +77,7 @@ def fit(runs: int, seed: int) -> None:
         "MLP ensemble, paths": (MLPEnsemble(), by_path),
         "MLP ensemble, paths, percentage": (MLPEnsemble(loss="mape"), by_path),
         "GCN, one-hot": (GCN(), hot),
-        "GCN, graphs": (GCN(nodes=8), dense(graphs, labels, 8)),
+        "GCN, graphs": (GCN(nodes=8), encode_dense(graphs, labels, 8)),
     }
     print("| predictor |" + "".join(f" {n} points | ms |" for n in POINTS))
     print("|---|" + "---|---|" * len(POINTS))

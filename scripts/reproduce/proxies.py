@@ -1,8 +1,8 @@
 """Compute zero-cost proxies of all 15,625 networks of NAS-Bench-201, and correlate them.
 
-*fill*: every score of ``nasturtium.proxy.scores`` for each of the 6,466 distinct cells. naswot also
-depends on operations whose output is not used, so it is computed for each cell. Networks are those
-of the benchmark (16 channels, five cells a stage), one draw of weights, 32 training images of
+*fill*: every score of ``nasturtium.proxy.zero_cost_scores`` for each of the 6,466 distinct cells.
+naswot also depends on operations whose output is not used, so it is computed for each cell.
+Networks are those of the benchmark (16 channels, five cells a stage), one draw of weights, 32 training images of
 CIFAR-10. An interrupted run resumes; about 0.5 s of one core a network, an hour in all.
 *correlate*: Spearman's correlation with the test accuracies of the table, the same for parameters
 and multiply-accumulates, and the correlation with the published scores of the same name for 725 of
@@ -29,10 +29,10 @@ from scipy.stats import spearmanr
 
 import nasturtium as nas
 from nasturtium.atomic_write import replace_file
-from nasturtium.bench.base import table
 from nasturtium.bench.nasbench201 import NAMES as EDGES
 from nasturtium.bench.nasbench201 import PROXIES, ROWS
-from nasturtium.proxy.scores import NAMES
+from nasturtium.bench.table_files import load_table
+from nasturtium.proxy.zero_cost_scores import NAMES
 from nasturtium.space.zoo.nasbench201 import OPS
 from nasturtium.strategy.surrogate.zero_cost import ZeroCostProxies
 
@@ -56,7 +56,7 @@ def batch() -> tuple[torch.Tensor, torch.Tensor]:
 
 def cells() -> list[nas.Architecture]:
     """Return all cells in the order of the table."""
-    held = table("nb201/nasbench201_tss.npz", None, {"ops": (ROWS, 6)})["ops"]
+    held = load_table("nb201/nasbench201_tss.npz", None, {"ops": (ROWS, 6)})["ops"]
     return [
         nas.Architecture("nasbench201", {e: OPS[op] for e, op in zip(EDGES, row, strict=True)})
         for row in held.astype(int)
@@ -112,9 +112,9 @@ def correlate(out: Path) -> None:
     sets = ("cifar10", "cifar100", "in16")
     wanted = {f"{name}_test_acc_200_mean": (ROWS,) for name in sets}
     wanted |= {"cifar10_params_M": (ROWS,), "cifar10_flops_M": (ROWS,)}
-    truth = table("nb201/nasbench201_tss.npz", None, wanted)
+    truth = load_table("nb201/nasbench201_tss.npz", None, wanted)
     columns = {f"sub_cifar10_{name}": (-1,) for name in (*PUBLISHED.values(), "index")}
-    others = table("nb201/nasbench201_zerocost.npz", None, columns)
+    others = load_table("nb201/nasbench201_zerocost.npz", None, columns)
     index = others["sub_cifar10_index"]
     print(f"{int(done.sum()):,} networks; networks without a defined score rank last")
     print("| score | defined | CIFAR-10 | CIFAR-100 | ImageNet16-120 | its best tenth, CIFAR-10 "

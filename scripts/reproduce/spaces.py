@@ -25,8 +25,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 import nasturtium as nas
+from nasturtium.cost.block_costs import BlockCounter
 from nasturtium.cost.count import count
-from nasturtium.cost.plan import Counter
 from nasturtium.run.names import NAMES
 from nasturtium.space.choice_space import ChoiceSpace
 
@@ -68,7 +68,7 @@ def tried(name, samples, flops, inputs, classes):
     counting, costs = seconds(whole, drawn)
     blocks = None
     if decides and space.plan(drawn[0]) is not None:
-        counter = Counter()
+        counter = BlockCounter()
         blocks, counted = seconds(lambda one: counter.count(space.plan(one), inputs), drawn)
         for architecture, one, other in zip(drawn, counted, costs, strict=True):
             if one != other:

@@ -8,12 +8,12 @@ from nasturtium.analyse.evidence import Evidence as Evidence
 from nasturtium.analyse.load_evidence import load_evidence as load_evidence
 from nasturtium.architecture import Architecture as Architecture
 from nasturtium.bench.accelnasbench import accelnasbench as accelnasbench
-from nasturtium.bench.base import Benchmark as Benchmark
+from nasturtium.bench.benchmark import Benchmark as Benchmark
 from nasturtium.bench.dartscells import dartscells as dartscells
 from nasturtium.bench.nasbench101 import NASBench101 as NASBench101
 from nasturtium.bench.nasbench201 import NASBench201 as NASBench201
 from nasturtium.bench.nasbenchmacro import NASBenchMacro as NASBenchMacro
-from nasturtium.bench.pool import PoolBenchmark as PoolBenchmark
+from nasturtium.bench.pool_benchmark import PoolBenchmark as PoolBenchmark
 from nasturtium.blocks import Block as Block
 from nasturtium.blocks import block as block
 from nasturtium.blocks import chain as chain
@@ -95,7 +95,7 @@ from nasturtium.supernet.relaxation import Softmax as Softmax
 from nasturtium.supernet.relaxed_network import relax as relax
 from nasturtium.supernet.supernet import Supernet as Supernet
 from nasturtium.task.augment import Augment as Augment
-from nasturtium.task.sources import load as load
+from nasturtium.task.load import load as load
 from nasturtium.task.task import Task as Task
 from nasturtium.train.numerics import Numerics as Numerics
 from nasturtium.train.recipe import Recipe as Recipe

@@ -144,7 +144,7 @@ def like(equal: Callable[..., Block]) -> Callable[[Make], Make]:
     """Declare the block that costs the same as the module a function builds (a decorator).
 
     It is for functions that only wrap or forward: the function then has a cost in closed form if
-    the block has one (see :mod:`nasturtium.cost.plan`).
+    the block has one (see :mod:`nasturtium.cost.block_costs`).
 
     Args:
         equal: takes the function's arguments and returns that block.

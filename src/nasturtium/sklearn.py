@@ -24,7 +24,7 @@ from nasturtium.run.search import search
 from nasturtium.space.base import Space
 from nasturtium.study.stores.base import Store
 from nasturtium.study.strategy import Strategy
-from nasturtium.task.sources import load
+from nasturtium.task.load import load
 from nasturtium.train.numerics import Numerics
 from nasturtium.train.recipe import Recipe
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy.stats import t
 
-from nasturtium.bench.base import Benchmark
-from nasturtium.bench.pool import PoolBenchmark
+from nasturtium.bench.benchmark import Benchmark
+from nasturtium.bench.pool_benchmark import PoolBenchmark
 from nasturtium.comparison.race import Race, race
 from nasturtium.comparison.replay import Run, simulate
 from nasturtium.comparison.statistics import correct_by_holm
@@ -221,7 +221,7 @@ def test_ties_are_not_told_apart():
 TABLE = """
 import nasturtium as nas
 from helper_of_the_table import best
-from nasturtium.bench.base import Benchmark
+from nasturtium.bench.benchmark import Benchmark
 from nasturtium.study.fidelity import FULL
 
 @nas.space

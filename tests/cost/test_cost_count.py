@@ -318,7 +318,7 @@ def test_a_network_that_does_not_fit_is_named(network: nn.Module, message: str) 
     assert "\n" not in str(raised.value)
 
 
-def test_a_failure_that_does_not_repeat_is_told_all_the_same() -> None:
+def test_a_failure_that_does_not_repeat_is_reported() -> None:
     failures = [RuntimeError("the first call")]
 
     def forward(self: nn.Module, x: Tensor) -> Tensor:
@@ -326,7 +326,7 @@ def test_a_failure_that_does_not_repeat_is_told_all_the_same() -> None:
             raise failures.pop()
         return x
 
-    with pytest.raises(EstimateError, match=r"\(Apply\) fails now and then: the first call"):
+    with pytest.raises(EstimateError, match=r"\(Apply\) fails intermittently: the first call"):
         count(Apply(forward), (3,))
 
 
@@ -357,7 +357,9 @@ def test_work_that_was_done_counts(function, shape, parts, macs) -> None:
 
 def test_products_without_a_formula_are_refused_until_they_have_one() -> None:
     network = Apply(lambda self, x: torch.linalg.inv(x))
-    with pytest.raises(EstimateError, match="operator aten::linalg_inv_ex multiplies, and no form"):
+    with pytest.raises(
+        EstimateError, match="operator aten::linalg_inv_ex multiplies, and has no form"
+    ):
         count(network, (5, 5))
     assert forward_meta(network, (5, 5)) == (2, 5, 5)  # shapes need no formula
     packet = torch.ops.aten.linalg_inv_ex

@@ -91,7 +91,7 @@ def test_the_record_is_plain() -> None:
         ({"model": nn.Linear(4, 4, device="meta")}, "Linear was built on the meta device"),
     ],
 )
-def test_what_cannot_be_measured_is_refused(options: dict, message: str) -> None:
+def test_unmeasurable_networks_are_refused(options: dict, message: str) -> None:
     with pytest.raises(EstimateError, match=message):
         measure(**{"model": nn.Linear(4, 4), "inputs": (4,), **options})
 

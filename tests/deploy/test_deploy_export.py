@@ -16,8 +16,8 @@ onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
 from nasturtium.deploy.export import Exported, export_onnx, export_program  # noqa: E402
+from nasturtium.deploy.onnx_runtime import predict_onnx, require_packages  # noqa: E402
 from nasturtium.deploy.quantize import quantize_int8  # noqa: E402
-from nasturtium.deploy.runtime import predict_onnx, require  # noqa: E402
 from nasturtium.errors import ExportError  # noqa: E402
 
 MEAN, STD = (120.0, 115.0, 100.0), (60.0, 62.0, 65.0)
@@ -271,11 +271,11 @@ def test_arguments_that_do_not_fit_are_refused(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_is_none_and_a_package_that_is_absent_are_named(tmp_path: Path) -> None:
+def test_unreadable_files_and_absent_packages_are_named(tmp_path: Path) -> None:
     (tmp_path / "bad.onnx").write_text("not a model")
     with pytest.raises(ExportError, match=r"bad\.onnx cannot be opened by onnxruntime"):
         predict_onnx(tmp_path / "bad.onnx", np.zeros((1, 3)))
     with pytest.raises(ExportError, match=r"one example at least.*got shape \(0, 3\)"):
         predict_onnx(tmp_path / "bad.onnx", np.zeros((0, 3)))
     with pytest.raises(ExportError, match=r"needs no_such_package: pip install nasturtium\[onnx\]"):
-        require("onnx", "no_such_package")
+        require_packages("onnx", "no_such_package")

@@ -12,7 +12,7 @@ from nasturtium.execute import tune as tuning
 from nasturtium.execute.base import count_cores
 from nasturtium.execute.tune import Tuning, list_combinations, measure_throughput, tune
 from nasturtium.study.context import StudyContext
-from nasturtium.task.make import make_task
+from nasturtium.task.make_task import make_task
 
 
 @nas.space
@@ -30,7 +30,7 @@ def net(choose: Any, *, inputs: Any, classes: int) -> Any:
 def context() -> StudyContext:
     images = [[[index % 3] * 8] * 8 for index in range(60)]
     task = make_task(images, [index % 3 for index in range(60)], name="planes")
-    return StudyContext("s", 0, net.bind(**task.facts), task)
+    return StudyContext("s", 0, net.bind(**task.data_shapes), task)
 
 
 class Crew:

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 import nasturtium as nas
-from nasturtium.task.storage import mapped_file
+from nasturtium.task.array_storage import find_mapped_file
 from nasturtium.train import evaluate
-from nasturtium.train.stream import Stream
+from nasturtium.train.batch_stream import BatchStream
 
 
 def pictures(root: Path) -> Path:
@@ -35,24 +35,26 @@ def test_data_that_do_not_fit_are_searched_alike(
     data = pictures(tmp_path / "pets")
     plain = searched(data, tmp_path / "plain.db")
     assert plain.task is not None
-    assert mapped_file(plain.task.train.inputs) is None
-    for module in ("run.resolve", "retraining.retrain", "train.evaluate", "task.storage"):
+    assert find_mapped_file(plain.task.train.inputs) is None
+    for module in ("run.resolve", "retraining.retrain", "train.evaluate", "task.array_storage"):
         monkeypatch.setattr(f"nasturtium.{module}.memory_budget", lambda: 100)
     streams: list[int] = []
-    made = Stream.__init__
+    made = BatchStream.__init__
     monkeypatch.setattr(
-        evaluate.Stream, "__init__", lambda s, *rest: streams.append(1) or made(s, *rest)
+        evaluate.BatchStream, "__init__", lambda s, *rest: streams.append(1) or made(s, *rest)
     )
     study = searched(data, tmp_path / "study.db")
     assert streams
     files = tmp_path / "study.db.files" / "tasks"
     (folder,) = (path for path in files.iterdir() if path.name != ".lock")
     assert study.task is not None
-    assert mapped_file(study.task.train.inputs) == folder / "train_inputs.npy"
+    assert find_mapped_file(study.task.train.inputs) == folder / "train_inputs.npy"
     assert [t.metrics["loss"] for t in study.history.finished] == [
         t.metrics["loss"] for t in plain.history.finished
     ]
-    monkeypatch.setattr("nasturtium.task.folder._decode", None)  # nothing is decoded again
+    monkeypatch.setattr(
+        "nasturtium.task.read_image_folder._decode", None
+    )  # nothing is decoded again
     study = searched(data, tmp_path / "study.db", trials=3)
     assert len(study.history.finished) == 3
     finished = nas.retrain(study, recipe="epochs=1")

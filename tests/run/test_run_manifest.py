@@ -12,7 +12,7 @@ from nasturtium.run.call import SearchCall, call_to_json
 from nasturtium.run.describe_part import describe_part
 from nasturtium.run.manifest import check_unchanged, new_manifest
 from nasturtium.run.plan import SearchPlan
-from nasturtium.task.make import make_task
+from nasturtium.task.make_task import make_task
 
 
 def call(**given: Any) -> SearchCall:

@@ -8,7 +8,7 @@ from searching import layered, mean_best, searched, without_equals
 import nasturtium as nas
 from nasturtium.contracts.strategies import check_strategy
 from nasturtium.errors import StrategyError
-from nasturtium.predict.graph import Graph
+from nasturtium.predict.graph_encodings import Graph
 from nasturtium.strategy.surrogate.bayesian_optimization import BayesianOptimization
 
 

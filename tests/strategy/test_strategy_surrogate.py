@@ -12,8 +12,8 @@ from torch import nn
 
 import nasturtium as nas
 from nasturtium.errors import StrategyError
-from nasturtium.predict.cell import vertex_cell
-from nasturtium.predict.graph import Graph, paths
+from nasturtium.predict.cell_to_graph import vertex_cell
+from nasturtium.predict.graph_encodings import Graph, find_paths
 from nasturtium.space.choice_space import ChoiceSpace
 from nasturtium.space.decorator import space
 from nasturtium.space.pool_space import PoolSpace
@@ -199,14 +199,14 @@ def test_cells_as_graphs():
     names = ("edge0_1", "edge0_2", "edge1_2", "edge0_3", "edge1_3", "edge2_3")
     graph = nas.zoo.nasbench201.graph
     cell = nas.Architecture("nasbench201", dict(zip(names, ops, strict=True)))
-    assert paths(graph(cell)) == {
+    assert find_paths(graph(cell)) == {
         ("nor_conv_3x3", "avg_pool_3x3"),
         ("nor_conv_3x3", "skip_connect", "nor_conv_1x1"),
     }
     dead = nas.Architecture("nasbench201", dict.fromkeys(names, "none"))
-    assert paths(graph(dead)) == frozenset()
+    assert find_paths(graph(dead)) == frozenset()
     vertex = nas.Architecture("nasbench101", {"edges": ((0, 1), (1, 2), (0, 2)), "ops": ("conv",)})
-    assert paths(vertex_cell(vertex)) == {("conv",), ()}
+    assert find_paths(vertex_cell(vertex)) == {("conv",), ()}
 
 
 def chain_graph(architecture):

@@ -13,7 +13,7 @@ from torch import nn
 import nasturtium as nas
 from nasturtium.contracts.strategies import check_strategy
 from nasturtium.errors import StrategyError
-from nasturtium.proxy.scores import scores
+from nasturtium.proxy.zero_cost_scores import compute_scores
 from nasturtium.strategy.surrogate.model_selection import JUDGED
 from nasturtium.strategy.surrogate.portfolio import Portfolio
 from nasturtium.strategy.surrogate.zero_cost import ZeroCostProxies
@@ -44,11 +44,11 @@ def test_they_are_the_scores_of_the_network():
     images = torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(1))
     cell = CELLS.sample(Random(1))
     found = ZeroCostProxies(images, names=("naswot", "synflow")).on(CELLS)(cell)
-    expected = scores(CELLS.build(cell, seed=0), images, names=("naswot", "synflow"))
+    expected = compute_scores(CELLS.build(cell, seed=0), images, names=("naswot", "synflow"))
     assert found == pytest.approx(tuple(expected.values()))
     labels = torch.tensor([0, 1, 2, 0])
     found = ZeroCostProxies(images, labels).on(CELLS)(cell)
-    expected = scores(CELLS.build(cell, seed=0), images, labels)
+    expected = compute_scores(CELLS.build(cell, seed=0), images, labels)
     assert found == pytest.approx(tuple(expected.values()))
 
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nasturtium.task.duplicates import duplicates
-from nasturtium.task.make import make_task
+from nasturtium.task.duplicates import count_duplicates
+from nasturtium.task.make_task import make_task
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
@@ -17,5 +17,5 @@ def test_copies_of_training_examples_are_counted_by_split(dtype: type) -> None:
     task = make_task(
         train, labels[0], name="copies", valid=(valid, labels[1]), test=(test, labels[2])
     )
-    assert duplicates(task) == {"valid": 4, "test": 4}
-    assert duplicates(make_task(train, labels[0], name="none")) == {"valid": 0, "test": 0}
+    assert count_duplicates(task) == {"valid": 4, "test": 4}
+    assert count_duplicates(make_task(train, labels[0], name="none")) == {"valid": 0, "test": 0}

@@ -10,7 +10,7 @@ from torch import nn
 import nasturtium as nas
 from nasturtium.errors import EstimateError
 from nasturtium.task.augment import Augment
-from nasturtium.task.make import make_task
+from nasturtium.task.make_task import make_task
 from nasturtium.task.task import Task
 from nasturtium.train.evaluate import Batches
 from nasturtium.train.fit import fit

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from nasturtium.errors import EstimateError
 from nasturtium.task.augment import Augment
-from nasturtium.task.make import make_task
-from nasturtium.task.sources import load
+from nasturtium.task.load import load
+from nasturtium.task.make_task import make_task
 from nasturtium.task.task import Task
 from nasturtium.train.evaluate import evaluate
 from nasturtium.train.fit import Fitted, Progress, fit
@@ -247,7 +247,7 @@ def test_the_callback_sees_every_epoch_and_can_end_the_training() -> None:
     assert reports[-1].metrics["accuracy"] == fitted.metrics["accuracy"]
 
 
-def test_a_diverging_training_says_where() -> None:
+def test_a_diverging_training_reports_the_place() -> None:
     recipe = Recipe(lr=1e30, clip=None, schedule="constant")
     with pytest.raises(
         Diverged, match=r"loss became (nan|inf) in epoch \d+ at a learning rate of 1e"
@@ -271,5 +271,5 @@ def test_messages(model: nn.Module, options: dict[str, Any], message: str) -> No
 
 
 def test_vectors_have_no_resolution() -> None:
-    with pytest.raises(EstimateError, match="inputs of 'iris' are no images"):
+    with pytest.raises(EstimateError, match="inputs of 'iris' are not images"):
         fit(nn.Linear(4, 3), load("iris"), Recipe(), seed=0, resolution=0.5)

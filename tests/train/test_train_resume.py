@@ -11,8 +11,8 @@ from torch import nn
 
 from nasturtium.space.drop_path import DropPath
 from nasturtium.task.augment import Augment
-from nasturtium.task.make import make_task
-from nasturtium.task.sources import load
+from nasturtium.task.load import load
+from nasturtium.task.make_task import make_task
 from nasturtium.task.task import Task
 from nasturtium.train.checkpoint import Checkpoint
 from nasturtium.train.evaluate import evaluate
@@ -78,7 +78,7 @@ def test_global_state_is_left_as_it_was() -> None:
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 @pytest.mark.parametrize("killed_after", [1, 3])
-def test_a_killed_training_goes_on_identically(
+def test_a_killed_training_resumes_identically(
     tmp_path: Path, optimizer: str, killed_after: int
 ) -> None:
     recipe = RICH.replace(optimizer=optimizer, lr=0.01)
@@ -107,14 +107,12 @@ STRANGE: tuple[Any, ...] = (2**70, "x", {}, {"weight": torch.ones(3)}, None)
 
 
 @pytest.mark.parametrize("entry", ["model", "optimizer", "average"])
-def test_a_checkpoint_whose_state_is_of_another_form_is_not_gone_on_from(
-    tmp_path: Path, entry: str
-) -> None:
+def test_a_checkpoint_with_a_state_of_another_form_is_ignored(tmp_path: Path, entry: str) -> None:
     path, recipe = tmp_path / "c", RICH.replace(epochs=2)
     settings: dict[str, Any] = {"seed": 5, "checkpoint": path, "checkpoint_seconds": 0}
     fit(plain_net(), small(), recipe, progress=lambda done: False, **settings)
     whole = fit(plain_net(), small(), recipe, seed=5)
-    sound = Checkpoint._whole(path)
+    sound = Checkpoint._read_any(path)
     assert sound is not None
     for strange in STRANGE:
         replace(sound, state={**sound.state, entry: strange}).write(path)
@@ -137,7 +135,7 @@ class Listener(nn.Module):
         return x
 
 
-def test_drop_path_rises_over_the_schedule_and_on_from_where_it_was(tmp_path: Path) -> None:
+def test_drop_path_increases_over_the_schedule_and_resumes(tmp_path: Path) -> None:
     def net(seed: int = 0) -> nn.Module:
         parts = list(plain_net(seed).children())
         return nn.Sequential(Listener(), *parts[:3], DropPath(0.5), *parts[3:])
@@ -192,7 +190,7 @@ def test_a_prefix_is_the_beginning_of_the_whole_and_can_be_continued(tmp_path: P
     assert short.curve[-1]["lr"] < half.curve[-1]["lr"] / 5  # its schedule came to its end
 
 
-def test_the_time_limit_holds_within_an_epoch_and_over_resumptions(tmp_path: Path) -> None:
+def test_the_time_limit_holds_within_an_epoch_and_after_resuming(tmp_path: Path) -> None:
     with pytest.raises(TimeLimit, match="in epoch 1, step 1 of"):
         fit(plain_net(), small(), RICH, seed=0, time_limit=0)
     settings: dict[str, Any] = {"seed": 0, "complete": False, "checkpoint": tmp_path / "c"}

@@ -82,7 +82,7 @@ def test_a_wider_child_keeps_its_new_channels_when_kernels_differ() -> None:
     assert torch.equal(child[0].weight[:4, :, 1:-1, 1:-1], parent[0].weight)
 
 
-def test_what_has_no_counterpart_stays_fresh() -> None:
+def test_tensors_without_counterpart_stay_unchanged() -> None:
     child = nn.Sequential(nn.Linear(3, 2))
     state = {
         "0.weight": torch.ones(2, 3, 1),
@@ -94,7 +94,7 @@ def test_what_has_no_counterpart_stays_fresh() -> None:
     assert report.share == 0.0
 
 
-def test_weights_there_and_back_in_equal_files(tmp_path: Path) -> None:
+def test_weights_round_trip_in_equal_files(tmp_path: Path) -> None:
     model = net()
     save_weights(tmp_path / "deep" / "a.pt", model)
     save_weights(tmp_path / "b.pt", model.state_dict())
@@ -115,7 +115,7 @@ class Trap:
         return Path.write_text, (self.path, "code has run")
 
 
-def test_a_strangers_file_runs_no_code(tmp_path: Path) -> None:
+def test_an_untrusted_file_runs_no_code(tmp_path: Path) -> None:
     witness = tmp_path / "witness"
     pickle.loads(pickle.dumps(Trap(witness)))
     assert witness.exists()  # the trap works
@@ -137,7 +137,7 @@ def test_messages(tmp_path: Path) -> None:
     for name, message in (
         ("absent.pt", "absent.pt cannot be read as weights"),
         ("cut.pt", "cut.pt cannot be read as weights"),
-        ("list.pt", "something else than tensors by name"),
+        ("list.pt", "does not hold tensors by name"),
     ):
         with pytest.raises(EstimateError, match=message) as caught:
             load_weights(tmp_path / name)
@@ -182,7 +182,7 @@ def test_damaged_weights_are_one_line_whatever_byte_is_wrong(tmp_path):
             with suppress(EstimateError):
                 assert all(isinstance(one, torch.Tensor) for one in load_weights(path).values())
     path.write_bytes(b"PK")
-    with pytest.raises(EstimateError, match=r"^[^\n]*it is no archive of tensors[^\n]*$"):
+    with pytest.raises(EstimateError, match=r"^[^\n]*it is not an archive of tensors[^\n]*$"):
         load_weights(path)
 
 
@@ -204,7 +204,7 @@ def test_sizes_that_are_claimed_take_no_memory(tmp_path):
         load_weights(path)
 
 
-def test_a_checkpoint_of_other_types_is_none(tmp_path):
+def test_a_checkpoint_of_other_types_is_ignored(tmp_path):
     path = tmp_path / "checkpoint.pt"
     point = {"epoch": 1.0, "train_loss": 1.0}
     good = Checkpoint("identity", 3, 1.5, (point,), {"model": {"weight": torch.ones(2)}})

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from nasturtium.bench.base import choice, table
-from nasturtium.bench.pool import PoolBenchmark, distinct
+from nasturtium.bench.pool_benchmark import PoolBenchmark, find_distinct_rows
+from nasturtium.bench.table_files import check_option, load_table
 from nasturtium.space.pool_space import PoolSpace
 
 __all__ = ["DEVICES", "accelnasbench"]
@@ -29,17 +29,26 @@ PARTS = ("expand", "kernel", "layers", "se")
 def accelnasbench(
     device: str | None = None, *, near: int = 16, data: str | Path | None = None
 ) -> PoolBenchmark:
-    """The table of Accel-NASBench (ImageNet).
+    """Return the table of Accel-NASBench (ImageNet).
 
     Args:
         device: adds ``throughput`` in images per second and, on the FPGAs zcu102 and vck190,
             ``latency`` in milliseconds.
-        near: how many rows a mutation can at least reach.
-        data: folder of the tables; what NASTURTIUM_DATA names if not given.
+        near: the least number of rows that a mutation can reach.
+        data: folder of the tables; the value of NASTURTIUM_DATA if not given.
 
     Raises:
         EstimateError: an unknown device, or a table that is missing, truncated or of another
             version.
+
+    Example:
+        >>> import nasturtium as nas
+        >>> bench = nas.accelnasbench("zcu102")  # doctest: +SKIP
+        >>> bench.metrics  # doctest: +SKIP
+        ('accuracy', 'top5', 'seconds', 'macs', 'params', 'throughput', 'latency')
+        >>> nas.accelnasbench("zcu10")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        nasturtium.errors.EstimateError: device of Accel-NASBench: there is no 'zcu10'; ...
     """
     metrics = {
         "accuracy": ("val_top1", 0.01),
@@ -49,13 +58,13 @@ def accelnasbench(
         "params": ("params", 1e6),
     }
     if device is not None:
-        choice("device of Accel-NASBench", device, DEVICES)
+        check_option("device of Accel-NASBench", device, DEVICES)
         metrics["throughput"] = (f"throughput_{device}_mean", 1.0)
         if device in ("zcu102", "vck190"):
             metrics["latency"] = (f"latency_{device}_mean", 1.0)
     wanted: dict[str, tuple[int, ...]] = {column: (RECORDS,) for column, _ in metrics.values()}
     wanted["arch"] = (RECORDS, 7, len(PARTS))
-    held = table("accel_nasbench/accel_nasbench_imagenet.npz", data, wanted)
+    held = load_table("accel_nasbench/accel_nasbench_imagenet.npz", data, wanted)
     records: list[dict[str, Any]] = [
         {
             f"block{place}.{part}": value
@@ -64,14 +73,14 @@ def accelnasbench(
         }
         for blocks in held["arch"].tolist()
     ]
-    kept = distinct(records)
+    rows = find_distinct_rows(records)
     pool = PoolSpace(
         "accelnasbench",
-        [records[row] for row in kept],
-        held["arch"][kept].reshape(len(kept), -1),
+        [records[row] for row in rows],
+        held["arch"][rows].reshape(len(rows), -1),
         near,
     )
-    columns = {m: held[column][kept].astype(float) * unit for m, (column, unit) in metrics.items()}
+    columns = {m: held[column][rows].astype(float) * unit for m, (column, unit) in metrics.items()}
     columns["params"], columns["macs"] = np.rint(columns["params"]), np.rint(columns["macs"])
     name = "accelnasbench-imagenet" if device is None else f"accelnasbench-imagenet-{device}"
     return PoolBenchmark(name, pool, columns)

@@ -1,4 +1,4 @@
-"""Cells of the DARTS space that others measured: 1,000 trained ones, 725 of a surrogate.
+"""Published results of DARTS cells: 1,000 trained ones, and 725 predicted by a surrogate.
 
 Peng et al. (2024), "SWAP-NAS" (1,000 random cells, trained on CIFAR-10 for 200 epochs, normal and
 reduction cell equal); Krishnakumar et al. (2022), "NAS-Bench-Suite-Zero" (725 cells whose accuracy
@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from nasturtium.bench.base import choice, table
-from nasturtium.bench.pool import PoolBenchmark
+from nasturtium.bench.pool_benchmark import PoolBenchmark
+from nasturtium.bench.table_files import check_option, load_table
 from nasturtium.space.pool_space import PoolSpace
 
 __all__ = ["PROXIES", "dartscells"]
@@ -46,24 +46,33 @@ PROXIES = (
 def dartscells(
     source: str = "trained", *, near: int = 16, data: str | Path | None = None
 ) -> PoolBenchmark:
-    """DARTS cells with accuracies on CIFAR-10.
+    """Return a table of DARTS cells with accuracies on CIFAR-10.
 
     An architecture is a record of ``normal`` and ``reduce``, each eight pairs of an operation and
-    the node it reads, two for each node in turn.
+    its input node, two for each node in order.
 
     Args:
         source: ``trained`` (1,000 cells) or ``surrogate`` (725 cells, with ``params``, ``macs``
             and proxies as metrics).
-        near: how many rows a mutation can at least reach.
-        data: folder of the tables; what NASTURTIUM_DATA names if not given.
+        near: the least number of rows that a mutation can reach.
+        data: folder of the tables; the value of NASTURTIUM_DATA if not given.
 
     Raises:
         EstimateError: another source, or a table that is missing, truncated or of another version.
+
+    Example:
+        >>> import nasturtium as nas
+        >>> bench = nas.dartscells("surrogate")  # doctest: +SKIP
+        >>> len(bench.space), bench.metrics[:2]  # doctest: +SKIP
+        (725, ('accuracy', 'epe_nas'))
+        >>> nas.dartscells("predicted")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        nasturtium.errors.EstimateError: source of DARTS cells: there is no 'predicted' (...)
     """
-    if choice("source of DARTS cells", source, ("trained", "surrogate")) == "trained":
+    if check_option("source of DARTS cells", source, ("trained", "surrogate")) == "trained":
         file = "darts_swap/darts_1000_cifar10.npz"
         cells = ("normal", "reduce")
-        held = table(
+        held = load_table(
             file, data, {**dict.fromkeys(cells, (1000, 8, 2)), "val_acc": (1000,), "op_names": (8,)}
         )
         names = [str(name) for name in held["op_names"]]
@@ -72,7 +81,7 @@ def dartscells(
     else:
         shapes: dict[str, tuple[int, ...]] = dict.fromkeys((*PROXIES, "params", "flops"), (725,))
         shapes |= {"arch": (725, 2, 8, 2), "val_acc_surrogate": (725,)}
-        held = table("nasbench301/nasbench301_725_zerocost.npz", data, shapes)
+        held = load_table("nasbench301/nasbench301_725_zerocost.npz", data, shapes)
         names = list(OPS)
         codes = held["arch"][..., ::-1].astype(int)  # stored as (node, operation)
         columns = {"accuracy": held["val_acc_surrogate"] / 100.0}

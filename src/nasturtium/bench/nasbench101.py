@@ -20,8 +20,9 @@ from typing import Any, final
 import numpy as np
 
 from nasturtium.architecture import Architecture
-from nasturtium.bench.base import Benchmark, meta, table
-from nasturtium.predict.cell import vertex_cell
+from nasturtium.bench.benchmark import Benchmark
+from nasturtium.bench.table_files import load_table, read_metadata
+from nasturtium.predict.cell_to_graph import vertex_cell
 from nasturtium.space.pool_space import PoolSpace
 from nasturtium.study.fidelity import FULL, Fidelity
 
@@ -39,11 +40,20 @@ class NASBench101(Benchmark):
     between input and output.
 
     Args:
-        near: how many rows a mutation can at least reach.
-        data: folder of the tables; what NASTURTIUM_DATA names if not given.
+        near: the least number of rows that a mutation can reach.
+        data: folder of the tables; the value of NASTURTIUM_DATA if not given.
 
     Raises:
         EstimateError: the table is missing, truncated or of another version.
+
+    Example:
+        >>> from random import Random
+        >>> import nasturtium as nas
+        >>> bench = nas.NASBench101()  # doctest: +SKIP
+        >>> bench.query(bench.space.sample(Random(0)))["accuracy"]  # doctest: +SKIP
+        >>> nas.NASBench101(data="absent")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        nasturtium.errors.EstimateError: there is no table absent/nb101/...; pass ...
     """
 
     def __init__(self, *, near: int = 16, data: str | Path | None = None) -> None:
@@ -57,8 +67,8 @@ class NASBench101(Benchmark):
             "m_params": (ROWS,),
         }
         wanted |= {f"m_valid_acc_{epochs}": (ROWS,) for epochs in EPOCHS}
-        held = table("nb101/nasbench101_partial.npz", data, wanted)
-        about, rows = meta(held), held["m_index"]
+        held = load_table("nb101/nasbench101_partial.npz", data, wanted)
+        about, rows = read_metadata(held), held["m_index"]
         pairs = [(int(source), int(target)) for source, target in about["pairs"]]
         edges = (held["adj_bits"][rows, None] >> np.arange(len(pairs), dtype=np.uint32)) & 1
         ops, counts = held["ops"][rows], held["num_vertices"][rows].tolist()
@@ -101,12 +111,12 @@ class NASBench101(Benchmark):
         }
 
     def truth(self, architecture: Architecture) -> float:
-        """The validation accuracy after 108 epochs; the sample has no test accuracy."""
+        """Return the validation accuracy after 108 epochs; the sample has no test accuracy."""
         return float(self._accuracy[-1][self._pool.row(architecture)])
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reopened, self._arguments
+        return _open_again, self._arguments
 
 
-def _reopened(near: int, data: Any) -> NASBench101:
+def _open_again(near: int, data: Any) -> NASBench101:
     return NASBench101(near=near, data=data)

@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING, Any, Literal, final
 import numpy as np
 
 from nasturtium.architecture import Architecture
-from nasturtium.bench.base import Benchmark, choice, columns, table
+from nasturtium.bench.benchmark import Benchmark
+from nasturtium.bench.table_files import check_option, list_arrays, load_table
 from nasturtium.errors import EstimateError
 from nasturtium.space.zoo.nasbench201 import EDGES, OPS, nasbench201
 from nasturtium.study.fidelity import FULL, Fidelity
@@ -38,7 +39,7 @@ __all__ = ["DATASETS", "PROXIES", "NASBench201"]
 ROWS = len(OPS) ** len(EDGES)
 NAMES = tuple(f"edge{source}_{target}" for source, target in EDGES)
 PLACES = {op: place for place, op in enumerate(OPS)}
-# Images of a validation pass, classes, and how the table calls training time and the runs.
+# Images of a validation pass, classes, and the columns of training time and of the runs.
 DATASETS: Mapping[str, tuple[int, int, str, str]] = {
     "cifar10": (25_000, 10, "cifar10valid_train_time_200_s", "cifar10_valid_acc_200_seeds"),
     "cifar100": (5_000, 100, "cifar100_train_time_200_s", "cifar100_valtest_acc_200_seeds"),
@@ -59,16 +60,19 @@ class NASBench201(Benchmark):
         fitness: ``validation``; or ``test``, the reported number itself, to test search code.
         device: adds ``latency`` in milliseconds; one of 27, e.g. ``pixel3`` or
             ``1080ti_32`` (the number is the batch size).
-        data: folder of the tables; what NASTURTIUM_DATA names if not given.
+        data: folder of the tables; the value of NASTURTIUM_DATA if not given.
 
     Raises:
         EstimateError: an unknown data set, schedule or device, or a table that is missing,
             truncated or of another version.
 
     Example:
-        >>> from nasturtium.bench.nasbench201 import NASBench201       # doctest: +SKIP
-        >>> bench = NASBench201("cifar10")                             # doctest: +SKIP
-        >>> bench.query(bench.space.sample(Random(0)))["accuracy"]     # doctest: +SKIP
+        >>> from random import Random
+        >>> import nasturtium as nas
+        >>> bench = nas.NASBench201("cifar10")  # doctest: +SKIP
+        >>> bench.query(bench.space.sample(Random(0)))["accuracy"]  # doctest: +SKIP
+        >>> sorted(nas.NASBench201.proxies())
+        ['grad_norm', 'jacov', 'naswot', 'snip', 'synflow']
     """
 
     def __init__(
@@ -80,8 +84,8 @@ class NASBench201(Benchmark):
         device: str | None = None,
         data: str | Path | None = None,
     ) -> None:
-        images, classes, time, seeds = DATASETS[choice("data set", dataset, tuple(DATASETS))]
-        choice("fitness", fitness, ("validation", "test"))
+        images, classes, time, seeds = DATASETS[check_option("data set", dataset, tuple(DATASETS))]
+        check_option("fitness", fitness, ("validation", "test"))
         if epochs not in (12, 200):
             raise EstimateError(
                 f"NAS-Bench-201 has no schedule of {epochs} epochs; it has 12 and 200"
@@ -101,7 +105,7 @@ class NASBench201(Benchmark):
         wanted |= {"ops": (ROWS, 6), "cifar10valid_valid_eval_time_per_epoch_s": (ROWS,)}
         if dataset != "cifar10":
             wanted[f"{dataset}_valid_acc_200_mean"] = (ROWS,)
-        held = table("nb201/nasbench201_tss.npz", data, wanted)
+        held = load_table("nb201/nasbench201_tss.npz", data, wanted)
 
         self._row = np.empty(ROWS, np.int64)
         self._row[held["ops"].astype(np.int64) @ 5 ** np.arange(6)] = np.arange(ROWS)
@@ -116,7 +120,7 @@ class NASBench201(Benchmark):
             both = {12: held[f"{dataset}_valid_acc_12"] / 100.0, 200: mean}
             schedules = [12, 200] if epochs == 200 else [12]
             accuracy = [both[schedule] for schedule in schedules]
-        # One pass costs what it costs an image of CIFAR-10's 25,000; training times scale alike.
+        # The time of a pass is proportional to its images; training times to their epochs.
         one_pass = held["cifar10valid_valid_eval_time_per_epoch_s"] * (images / 25_000)
         self._accuracy = accuracy
         self._seconds = [held[time] * (schedule / 200) + one_pass for schedule in schedules]
@@ -124,12 +128,12 @@ class NASBench201(Benchmark):
         self._macs = np.rint(held[f"{dataset}_flops_M"] * 1e6)
         self._latency = None
         if device is not None:
-            choice("device of NAS-Bench-201", device, columns(LATENCIES, data))
-            self._latency = table(LATENCIES, data, {device: (ROWS,)})[device]
+            check_option("device of NAS-Bench-201", device, list_arrays(LATENCIES, data))
+            self._latency = load_table(LATENCIES, data, {device: (ROWS,)})[device]
             self.metrics += ("latency",)
 
     def row(self, architecture: Architecture) -> int:
-        """The architecture's index in the official order.
+        """Return the architecture's index in the official order.
 
         Raises:
             EstimateError: it is not one of NAS-Bench-201.
@@ -177,23 +181,24 @@ class NASBench201(Benchmark):
 
     @staticmethod
     def proxies() -> Mapping[str, NDArray[np.float64]]:
-        """Zero-cost scores of all cells in the official order; NaN where one is not defined.
+        """Return zero-cost scores of all cells in the official order; NaN where one is undefined.
 
         They come with the package: one draw of weights and 32 training images of CIFAR-10, made by
-        ``scripts/reproduce/proxies.py``. What each score is, :mod:`nasturtium.proxy.scores` says.
+        ``scripts/reproduce/proxies.py``; :mod:`nasturtium.proxy.zero_cost_scores` defines each
+        score.
         """
         with np.load(PROXIES) as held:
-            found = {name: held[name].astype(float) for name in held.files if name != "done"}
-        return {name: np.where(np.isfinite(made), made, np.nan) for name, made in found.items()}
+            scores = {name: held[name].astype(float) for name in held.files if name != "done"}
+        return {name: np.where(np.isfinite(x), x, np.nan) for name, x in scores.items()}
 
     def truth(self, architecture: Architecture, dataset: str | None = None) -> float:
-        """The mean test accuracy after 200 epochs, on this data set or another one."""
+        """Return the mean test accuracy after 200 epochs, on this data set or another one."""
         truth = self._truth[self.dataset if dataset is None else dataset]
         return float(truth[self.row(architecture)])
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reopened, self._arguments
+        return _open_again, self._arguments
 
 
-def _reopened(dataset: str, epochs: int, fitness: Any, device: Any, data: Any) -> NASBench201:
+def _open_again(dataset: str, epochs: int, fitness: Any, device: Any, data: Any) -> NASBench201:
     return NASBench201(dataset, epochs=epochs, fitness=fitness, device=device, data=data)

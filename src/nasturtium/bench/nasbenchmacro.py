@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from nasturtium.architecture import Architecture
-from nasturtium.bench.base import Benchmark, table
+from nasturtium.bench.benchmark import Benchmark
+from nasturtium.bench.table_files import load_table
 from nasturtium.errors import EstimateError, SpaceError
 from nasturtium.space.decorator import space
 from nasturtium.study.fidelity import FULL, Fidelity
@@ -51,10 +52,19 @@ class NASBenchMacro(Benchmark):
     """The table of NAS-Bench-Macro (CIFAR-10).
 
     Args:
-        data: folder of the tables; what NASTURTIUM_DATA names if not given.
+        data: folder of the tables; the value of NASTURTIUM_DATA if not given.
 
     Raises:
         EstimateError: the table is missing, truncated or of another version.
+
+    Example:
+        >>> from random import Random
+        >>> import nasturtium as nas
+        >>> bench = nas.NASBenchMacro()  # doctest: +SKIP
+        >>> bench.query(bench.space.sample(Random(0)))["accuracy"]  # doctest: +SKIP
+        >>> nas.NASBenchMacro(data="absent")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        nasturtium.errors.EstimateError: there is no table absent/nasbench_macro/...; pass ...
     """
 
     def __init__(self, *, data: str | Path | None = None) -> None:
@@ -64,7 +74,7 @@ class NASBenchMacro(Benchmark):
             "params": (ROWS,),
             "flops": (ROWS,),
         }
-        held = table("nasbench_macro/nasbench_macro_cifar10.npz", data, wanted)
+        held = load_table("nasbench_macro/nasbench_macro_cifar10.npz", data, wanted)
         order = np.argsort(held["arch"].astype(np.int64) @ 3 ** np.arange(LAYERS)[::-1])
         self._data = data
         self.name = "nasbenchmacro-cifar10"
@@ -112,12 +122,12 @@ class NASBenchMacro(Benchmark):
         }
 
     def truth(self, architecture: Architecture) -> float:
-        """The mean test accuracy of the three runs."""
+        """Return the mean test accuracy of the three runs."""
         return float(self._mean[self._row(architecture)])
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reopened, (self._data,)
+        return _open_again, (self._data,)
 
 
-def _reopened(data: Any) -> NASBenchMacro:
+def _open_again(data: Any) -> NASBenchMacro:
     return NASBenchMacro(data=data)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from nasturtium.bench.base import Benchmark
+from nasturtium.bench.benchmark import Benchmark
 from nasturtium.comparison.replay import Run, simulate
 from nasturtium.comparison.statistics import mean_interval, pairwise_p_values
 from nasturtium.errors import StrategyError
@@ -26,8 +26,8 @@ from nasturtium.renamed import with_new_arguments
 from nasturtium.run.arguments import check_objectives
 from nasturtium.run.preflight import check_budget, check_fidelities
 from nasturtium.study.objective import Objective
-from nasturtium.train.fields import check_types, hints_of
-from nasturtium.train.seeds import mix
+from nasturtium.train.check_arguments import check_types, find_type_hints
+from nasturtium.train.seeds import derive_seed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -75,7 +75,7 @@ def race(
         EstimateError: the benchmark does not have an objective.
 
     Example:
-        >>> from nasturtium.bench.pool import PoolBenchmark
+        >>> from nasturtium.bench.pool_benchmark import PoolBenchmark
         >>> from nasturtium.comparison.race import race
         >>> from nasturtium.space.pool_space import PoolSpace
         >>> pool = PoolSpace("line", [{"x": x} for x in range(50)], [[x] for x in range(50)])
@@ -84,7 +84,7 @@ def race(
         >>> 0.8 < raced.mean("random") <= line.best
         True
     """
-    check_types("race", dict(locals()), hints_of(race), StrategyError)
+    check_types("race", dict(locals()), find_type_hints(race), StrategyError)
     runners = _named(strategies)
     objectives, constraints = (
         check_objectives("objectives", objectives),
@@ -116,7 +116,7 @@ def race(
         "objectives": objectives,
         "constraints": constraints,
     }
-    seeds = [mix(seed, repeat) for repeat in range(repeats)]
+    seeds = [derive_seed(seed, repeat) for repeat in range(repeats)]
     count = min(2, os.cpu_count() or 1) if workers is None else workers
     runs = _run_all(runners, benchmark, seeds, settings, count)
     return Race(benchmark.name, benchmark.best, trials, seconds, seed, runs)

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, final
 
-from nasturtium.bench.base import Benchmark
+from nasturtium.bench.benchmark import Benchmark
 from nasturtium.errors import EstimateError, StrategyError
 from nasturtium.study.history import History
 from nasturtium.study.objective import Objective
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Trial
-from nasturtium.train.seeds import mix
+from nasturtium.train.seeds import derive_seed
 
 if TYPE_CHECKING:
     from nasturtium.study.strategy import Strategy
@@ -124,7 +124,7 @@ def simulate(
 
 
 def _query(benchmark: Benchmark, trial: Trial, seed: int) -> Mapping[str, float] | str:
-    run = Random(mix(seed, trial.number, "run")) if benchmark.noisy else None
+    run = Random(derive_seed(seed, trial.number, "run")) if benchmark.noisy else None
     try:
         return benchmark.query(trial.architecture, fidelity=trial.fidelity, run=run)
     except EstimateError as error:

@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 from nasturtium.architecture import Architecture
-from nasturtium.bench.base import Benchmark
+from nasturtium.bench.benchmark import Benchmark
 from nasturtium.contracts.assertions import alike, leaves_randomness_alone, require
 from nasturtium.errors import EstimateError
 from nasturtium.execute.serialize import dumps
@@ -41,7 +41,7 @@ def check_benchmark(benchmark: Benchmark, *, samples: int = 20, seed: int = 0) -
         AssertionError: a property is violated; says which, and by what.
 
     Example:
-        >>> from nasturtium.bench.pool import PoolBenchmark
+        >>> from nasturtium.bench.pool_benchmark import PoolBenchmark
         >>> from nasturtium.contracts import check_benchmark
         >>> from nasturtium.space.pool_space import PoolSpace
         >>> pool = PoolSpace("line", [{"x": x} for x in range(50)], [[x] for x in range(50)])

@@ -17,7 +17,7 @@ from nasturtium.study.files import Files
 from nasturtium.study.job import Job
 from nasturtium.study.preparation import Preparation
 from nasturtium.study.trial import Proposal
-from nasturtium.train.epochs import whole_epochs
+from nasturtium.train.scale_epochs import scale_epochs
 
 if TYPE_CHECKING:
     from nasturtium.task.task import Task
@@ -137,7 +137,7 @@ def _check_end(estimator: Estimator, job: Job) -> None:
     )
     if full is None or job.recipe is not None:
         return
-    done, planned = job.trained(full, whole=False), whole_epochs(full, job.fidelity.epochs)
+    done, planned = job.trained(full, whole=False), scale_epochs(full, job.fidelity.epochs)
     require(
         job.stopped(full) or done == planned,
         f"{name}.full_epochs() is {full}, and it reported {done} of {planned} epochs; report once "

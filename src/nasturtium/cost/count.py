@@ -5,8 +5,8 @@ The convention, which every number here follows:
 * **params**: elements of distinct parameters; a shared one counts once, buffers do not count.
 * **macs**: multiply-accumulates of convolutions, linear layers, matrix products and attention,
   per example. Biases, normalisations, activation functions, pooling, element-wise arithmetic and
-  all other operators count zero, an outer product among them, since it is element-wise; what is
-  computed of weights alone (spectral normalisation) counts where a forward pass computes it. An
+  all other operators count zero, an outer product among them, since it is element-wise; a
+  computation on weights alone (spectral normalisation) counts where a forward pass computes it. An
   operator that multiplies matrices in a way that has no formula here is refused by name; give it
   one with ``torch.utils.flop_counter.register_flop_formula``. This is the number that most papers
   print as *FLOPs*; ``flops`` here means 2 x macs, as in ``torch.utils.flop_counter``.
@@ -31,7 +31,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from nasturtium.cost.trace import Tally, Trace, check_registered, outline, run
+from nasturtium.cost.meta_trace import Tally, Trace, check_registered, copy_to_meta, run_on_meta
 from nasturtium.errors import EstimateError
 
 __all__ = ["Cost", "Layer", "breakdown", "count", "forward_meta"]
@@ -39,7 +39,7 @@ __all__ = ["Cost", "Layer", "breakdown", "count", "forward_meta"]
 
 @dataclass(frozen=True)
 class Cost:
-    """What a network costs for one example; see the module for the convention.
+    """The cost of a network for one example; the module defines the convention.
 
     Attributes:
         params: Elements of its distinct parameters.
@@ -57,7 +57,7 @@ class Cost:
         return 2 * self.macs
 
     def to_json(self) -> dict[str, int]:
-        """A plain mapping that ``Cost(**mapping)`` reads back."""
+        """Return plain values that ``Cost(**values)`` reads back."""
         return asdict(self)
 
 
@@ -89,15 +89,15 @@ def count(
     batch: int = 1,
     dtype: torch.dtype | None = None,
 ) -> Cost:
-    """Counts the exact cost of a network in eval mode, in milliseconds and without any data.
+    """Count the exact cost of a network in eval mode, in milliseconds and without data.
 
-    The network may lie on any device, meta included. It is neither moved nor run nor altered:
-    a meta copy of it is.
+    The network may be on any device, meta included. It is neither moved nor run nor altered; a meta
+    copy is run.
 
     Args:
         module: Any network, custom layers included, whose shapes do not depend on the data.
         inputs: Shape of one example, (C, H, W) for an image.
-        batch: How many examples are traced together; the cost is per example all the same.
+        batch: How many examples are traced together; the cost is per example.
         dtype: Type of the inputs, such as ``torch.long`` for tokens. Defaults to the type of
             the first floating-point parameter.
 
@@ -114,7 +114,7 @@ def count(
         Cost(params=216, macs=221184, activations=8192)
     """
     trace = Trace()
-    run(outline(module), inputs, batch=batch, dtype=dtype, trace=trace)
+    run_on_meta(copy_to_meta(module), inputs, batch=batch, dtype=dtype, trace=trace)
     check_registered(module, trace)
     params = sum(parameter.numel() for parameter in module.parameters())
     return Cost(params, trace.tally.macs // batch, trace.tally.activations // batch)
@@ -127,7 +127,7 @@ def forward_meta(
     batch: int = 2,
     dtype: torch.dtype | None = None,
 ) -> tuple[int, ...]:
-    """Checks that a network accepts an input, and says what shape comes out.
+    """Check that a network accepts an input; return the shape of its output.
 
     Args:
         module: Any network; it is neither moved nor run nor altered.
@@ -148,7 +148,7 @@ def forward_meta(
         (2, 8, 30, 30)
     """
     trace = Trace(counts=False)
-    output = run(outline(module), inputs, batch=batch, dtype=dtype, trace=trace)
+    output = run_on_meta(copy_to_meta(module), inputs, batch=batch, dtype=dtype, trace=trace)
     check_registered(module, trace)
     shape = _first_shape(output)
     if shape is None:
@@ -166,14 +166,14 @@ def breakdown(
     *,
     dtype: torch.dtype | None = None,
 ) -> tuple[Layer, ...]:
-    """Splits the cost of a network over its parts; the parts sum to :func:`count`.
+    """Divide the cost of a network among its parts; the parts sum to :func:`count`.
 
     Args:
         module: Any network; it is neither moved nor run nor altered.
         inputs: Shape of one example, (C, H, W) for an image.
-        depth: How many levels of submodules to tell apart: 1 gives one part for each child of
-            the network. A module above that level is a part of its own only where it holds
-            parameters or computes products itself.
+        depth: How many levels of submodules to separate: 1 makes one part of each child of the
+            network. A module above that level is a separate part only if it holds parameters or
+            computes products itself.
         dtype: Type of the inputs, as for :func:`count`.
 
     Returns:
@@ -184,7 +184,7 @@ def breakdown(
     """
     if depth < 1:
         raise EstimateError(f"depth counts levels of submodules from 1; got {depth}")
-    copy = outline(module)
+    copy = copy_to_meta(module)
     parts = {
         path: _Part(path, part)
         for path, part in copy.named_modules()
@@ -195,7 +195,7 @@ def breakdown(
     inside: list[_Part] = []
     for part in parts.values():
         part.watch(trace, inside, order)
-    run(copy, inputs, batch=1, dtype=dtype, trace=trace)
+    run_on_meta(copy, inputs, batch=1, dtype=dtype, trace=trace)
 
     seen: set[int] = set()
     layers = []
@@ -211,7 +211,7 @@ def breakdown(
 
 @dataclass
 class _Part:
-    """One row of a breakdown while it is being counted."""
+    """A row of a breakdown during counting."""
 
     path: str
     module: nn.Module
@@ -219,13 +219,13 @@ class _Part:
     shape: tuple[int, ...] | None = None
 
     def leaf(self, depth: int) -> bool:
-        """Whether no other part lies inside this one."""
+        """Return whether no other part is inside this part."""
         return bool(self.path) and (
             self.path.count(".") == depth - 1 or not any(self.module.children())
         )
 
     def watch(self, trace: Trace, inside: list[_Part], order: dict[str, _Part]) -> None:
-        """Charges what runs inside this module, and in no deeper part, to this part."""
+        """Add the cost of operators inside this module, and in no deeper part, to this part."""
 
         def enter(module: nn.Module, args: Any) -> None:
             order.setdefault(self.path, self)

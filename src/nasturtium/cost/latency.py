@@ -1,9 +1,10 @@
 """Measured latency: the median of many short repeats, with its spread.
 
-A pass is repeated until one timing lasts about a millisecond, so that the clock and the call do
-not count, and the timings are many, so that a disturbance of the machine moves the spread and not
-the median. The same protocol times a PyTorch network and an ONNX file. One measurement runs at a
-time on a host, and no training beside it (:mod:`nasturtium.cost.host`).
+A pass is repeated until one timing lasts about a millisecond, so that the overhead of the clock and
+the call is negligible. Many timings are taken, so that a disturbance of the machine changes the
+spread and not the median. The same protocol times a PyTorch network and an ONNX file. One
+measurement runs at a time on a host, and no training beside it
+(:mod:`nasturtium.cost.measurement_lock`).
 """
 
 from __future__ import annotations
@@ -21,18 +22,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nasturtium.cost.host import Quiet, alone
+from nasturtium.cost.measurement_lock import HostConditions, exclusive_measurement
 from nasturtium.errors import EstimateError
 
 __all__ = ["Latency", "measure", "measure_onnx"]
 
 _SHORTEST_SECONDS = 1e-3  # a timing shorter than this would be repeated in an inner loop
-_FEWEST_REPEATS = 5  # taken whatever the budget, so that a spread can be told at all
+_FEWEST_REPEATS = 5  # taken whatever the budget, so that a spread can be computed
 
 
 @dataclass(frozen=True)
 class Latency:
-    """How long one forward pass of a batch takes, in milliseconds.
+    """The latency of one forward pass of a batch, in milliseconds.
 
     Attributes:
         median_ms: Median over the timings.
@@ -42,9 +43,9 @@ class Latency:
         passes: Forward passes in each timing.
         batch: Examples in a pass.
         threads: Threads that computed one operator.
-        device: Where it ran, such as ``"cpu"`` or ``"cuda:0"``.
+        device: Device of the measurement, such as ``"cpu"`` or ``"cuda:0"``.
         backend: ``"torch"`` or ``"onnxruntime"``.
-        load: Cores that other programs kept busy meanwhile; ``None`` where that is not known.
+        load: Cores that other programs used meanwhile; ``None`` if that is unknown.
         alone: Whether no training of this user ran on the host meanwhile, by its locks.
     """
 
@@ -66,7 +67,7 @@ class Latency:
         return (self.p90_ms - self.p10_ms) / self.median_ms
 
     def to_json(self) -> dict[str, Any]:
-        """A plain mapping that ``Latency(**mapping)`` reads back."""
+        """Return plain values that ``Latency(**values)`` reads back."""
         return asdict(self)
 
 
@@ -81,7 +82,7 @@ def measure(
     repeats: int = 100,
     device: str | torch.device = "cpu",
 ) -> Latency:
-    """Times the forward pass of a network in eval and inference mode.
+    """Measure the forward pass of a network in eval and inference mode.
 
     A module is copied to the device first and stays as it is. The inputs are standard normal,
     of the type of the first floating-point parameter. The number of threads is that of the
@@ -96,7 +97,7 @@ def measure(
         warmup: Seconds of passes that do not count.
         seconds: Budget of the timings that count; at least 5 are taken, however long.
         repeats: The most timings that are taken.
-        device: Where to run.
+        device: Device to run on.
 
     Returns:
         The latency of one pass of the whole batch.
@@ -134,9 +135,9 @@ def measure(
         if place.type == "cuda":
             torch.cuda.synchronize(place)
 
-    with alone() as quiet, _threads(threads), torch.inference_mode():
+    with exclusive_measurement() as conditions, _threads(threads), torch.inference_mode():
         samples, passes = _sample(step, wait, warmup=warmup, seconds=seconds, repeats=repeats)
-    return _summary(samples, passes, batch, threads, str(place), "torch", quiet)
+    return _summarize(samples, passes, batch, threads, str(place), "torch", conditions)
 
 
 def measure_onnx(
@@ -149,7 +150,7 @@ def measure_onnx(
     seconds: float = 1.0,
     repeats: int = 100,
 ) -> Latency:
-    """Times an ONNX file with one input through onnxruntime on the CPU.
+    """Measure an ONNX file with one input, by onnxruntime on the CPU.
 
     Args:
         path: The file.
@@ -200,9 +201,9 @@ def measure_onnx(
     def step() -> None:
         session.run(None, feed)
 
-    with alone() as quiet:
+    with exclusive_measurement() as conditions:
         samples, passes = _sample(step, _no_wait, warmup=warmup, seconds=seconds, repeats=repeats)
-    return _summary(samples, passes, batch, threads, "cpu", "onnxruntime", quiet)
+    return _summarize(samples, passes, batch, threads, "cpu", "onnxruntime", conditions)
 
 
 def _sample(
@@ -213,7 +214,7 @@ def _sample(
     seconds: float,
     repeats: int,
 ) -> tuple[list[float], int]:
-    """Seconds per pass, timing by timing, and the number of passes in each timing."""
+    """Return the seconds per pass of each timing, and the number of passes in a timing."""
     clock = time.perf_counter
     try:
         step()
@@ -223,7 +224,7 @@ def _sample(
             f"the network fails on these inputs: {' '.join(str(error).split())[:400]}"
         ) from error
 
-    def timed(passes: int) -> float:
+    def time_passes(passes: int) -> float:
         begin = clock()
         for _ in range(passes):
             step()
@@ -232,11 +233,11 @@ def _sample(
 
     # Doubling from one pass finds the length of the inner loop while it warms up.
     end = clock() + warmup
-    passes, last = 1, timed(1)
+    passes, last = 1, time_passes(1)
     while last < _SHORTEST_SECONDS or clock() < end:
         if last < _SHORTEST_SECONDS:
             passes *= 2
-        last = timed(passes)
+        last = time_passes(passes)
 
     samples: list[float] = []
     collects = gc.isenabled()
@@ -246,25 +247,27 @@ def _sample(
         while len(samples) < min(_FEWEST_REPEATS, repeats) or (
             len(samples) < repeats and clock() < end
         ):
-            samples.append(timed(passes) / passes)
+            samples.append(time_passes(passes) / passes)
     finally:
         if collects:
             gc.enable()
     return samples, passes
 
 
-def _summary(
+def _summarize(
     samples: list[float],
     passes: int,
     batch: int,
     threads: int,
     device: str,
     backend: str,
-    quiet: Quiet,
+    conditions: HostConditions,
 ) -> Latency:
     p10, median, p90 = (float(ms) for ms in np.percentile(samples, (10, 50, 90)) * 1e3)
     counts = (len(samples), passes, batch, threads)
-    return Latency(median, p10, p90, *counts, device, backend, quiet.load, quiet.exclusive)
+    return Latency(
+        median, p10, p90, *counts, device, backend, conditions.load, conditions.exclusive
+    )
 
 
 def _check_counts(**counts: int) -> None:
@@ -292,7 +295,7 @@ def _device(device: str | torch.device) -> torch.device:
 
 
 def _no_wait() -> None:
-    """The runtime returns when it is done."""
+    """Return at once: onnxruntime is synchronous."""
 
 
 @contextmanager

@@ -24,8 +24,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nasturtium.deploy.runtime import predict_onnx, require
-from nasturtium.deploy.verify import largest_difference, one_line, write_checked
+from nasturtium.deploy.onnx_runtime import predict_onnx, require_packages
+from nasturtium.deploy.verify_export import compare_outputs, one_line, write_verified
 from nasturtium.errors import ExportError
 
 __all__ = ["Exported", "Normalized", "export_onnx", "export_program"]
@@ -55,7 +55,7 @@ class Normalized(nn.Module):
     """A network behind its normalisation: ``network((x - mean) / std)``.
 
     Args:
-        network: What to run.
+        network: The network to run.
         mean: One value per channel, or one for all, in the units of the inputs.
         std: Likewise; positive.
 
@@ -73,7 +73,7 @@ class Normalized(nn.Module):
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32))
 
     def forward(self, input: Tensor) -> Tensor:
-        """Normalises a batch (N, C, ...) and runs the network on it."""
+        """Normalise a batch (N, C, ...) and run the network on it."""
         shape = (-1, *[1] * (input.dim() - 2))
         normalised = (input - self.mean.reshape(shape)) / self.std.reshape(shape)
         output: Tensor = self.network(normalised)
@@ -106,18 +106,18 @@ def export_onnx(
         mean: One value per channel, or one for all, in the units of ``example``.
         std: Likewise; positive.
         classes: Names of the outputs, in order.
-        values: Least and greatest value of the inputs that the network was trained on.
+        values: Smallest and largest value of the inputs that the network was trained on.
         opset: Version of the ONNX operators; the exporter's own choice by default.
         tolerance: The largest difference accepted, relative to the largest absolute output.
 
     Returns:
-        What was written and how far it is from the network.
+        The written file and its difference from the network.
 
     Raises:
         ExportError: An argument does not fit; an operator cannot be exported (its name is
             given); or the outputs differ (how far and where is given). No file is left then.
     """
-    require("onnx", "onnxscript", "onnxruntime")
+    require_packages("onnx", "onnxscript", "onnxruntime")
     target, example = _checked(path, example, mean, std)
     network = _wrapped(model, mean, std)
     expected = _outputs(network, example, classes)
@@ -140,17 +140,17 @@ def export_onnx(
     graph = program.model.graph
     for node in graph:  # source paths and stack traces, half of a small file
         node.metadata_props.clear()
-    program.model.metadata_props.update(_facts(classes, example, values))
+    program.model.metadata_props.update(_metadata(classes, example, values))
 
     def compare(file: Path) -> float:
-        return largest_difference(
+        return compare_outputs(
             lambda x: predict_onnx(file, x.numpy()), example, expected, tolerance
         )
 
     def save(file: Path) -> None:
         program.save(str(file), external_data=False)
 
-    difference = write_checked(target, save, compare)
+    difference = write_verified(target, save, compare)
     version = int(program.model.opset_imports[""])
     return Exported(target, target.stat().st_size, difference, len(example), version)
 
@@ -178,11 +178,11 @@ def export_program(
         mean: One value per channel, or one for all, in the units of ``example``.
         std: Likewise; positive.
         classes: Names of the outputs, in order.
-        values: Least and greatest value of the inputs that the network was trained on.
+        values: Smallest and largest value of the inputs that the network was trained on.
         tolerance: The largest difference accepted, relative to the largest absolute output.
 
     Returns:
-        What was written and how far it is from the network.
+        The written file and its difference from the network.
 
     Raises:
         ExportError: As for :func:`export_onnx`.
@@ -192,7 +192,7 @@ def export_program(
         raise ExportError(f"a torch.export program is a .pt2 file; got {target.name!r}")
     network = _wrapped(model, mean, std)
     expected = _outputs(network, example, classes)
-    extra = _facts(classes, example, values)
+    extra = _metadata(classes, example, values)
     with _silence():
         try:
             program = torch.export.export(
@@ -215,20 +215,20 @@ def export_program(
             with torch.no_grad():
                 return np.asarray(loaded(x))
 
-        return largest_difference(outputs, example, expected, tolerance)
+        return compare_outputs(outputs, example, expected, tolerance)
 
-    difference = write_checked(target, save, compare)
+    difference = write_verified(target, save, compare)
     return Exported(target, target.stat().st_size, difference, len(example))
 
 
-def _facts(
+def _metadata(
     classes: Sequence[str], example: Tensor, values: tuple[float, float] | None
 ) -> dict[str, str]:
-    """What a user of the file has to know, as JSON."""
-    facts = {"classes": list(classes), "input_shape": list(example.shape[1:])}
+    """Return the metadata that users of the file need, as JSON."""
+    metadata = {"classes": list(classes), "input_shape": list(example.shape[1:])}
     if values is not None:
-        facts["input_range"] = list(values)
-    return {name: json.dumps(fact) for name, fact in facts.items()}
+        metadata["input_range"] = list(values)
+    return {name: json.dumps(value) for name, value in metadata.items()}
 
 
 def _checked(
@@ -288,12 +288,12 @@ def _outputs(network: nn.Module, example: Tensor, classes: Sequence[str]) -> np.
 
 
 def _several(example: Tensor) -> Tensor:
-    # A batch of one would be taken for a constant.
+    # A batch of one would be exported as a constant.
     return example[:2] if len(example) > 1 else torch.cat([example, example])
 
 
 def _inexportable(network: str, kind: str, error: BaseException) -> str:
-    """One line that names the operator, from the innermost cause that knows it."""
+    """Return one line that names the operator, from the innermost error that names it."""
     cause: BaseException | None = error
     texts = []
     while cause is not None:
@@ -317,7 +317,7 @@ def _inexportable(network: str, kind: str, error: BaseException) -> str:
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Keeps the exporter's progress, warnings and log lines from the user's screen."""
+    """Silence the exporter's progress, warnings and log lines."""
     logger = logging.getLogger("torch")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from nasturtium.deploy.runtime import predict_onnx, require
+from nasturtium.deploy.onnx_runtime import predict_onnx, require_packages
 from nasturtium.errors import ExportError
 
 __all__ = ["Quantized", "quantize_int8"]
@@ -20,15 +20,15 @@ __all__ = ["Quantized", "quantize_int8"]
 
 @dataclass(frozen=True)
 class Quantized:
-    """An 8-bit file and what it changed.
+    """An 8-bit file and its difference from the float file.
 
     Attributes:
-        path: Where it is.
+        path: The file.
         bytes: Its size.
         bytes_before: Size of the float file.
         difference: Largest absolute difference from the float outputs over the largest absolute
             float output, on the calibration inputs.
-        agreement: Fraction of the calibration inputs whose largest output is the same one.
+        agreement: Fraction of the calibration inputs with the same largest output.
     """
 
     path: Path
@@ -45,69 +45,38 @@ def quantize_int8(
     *,
     batch: int = 32,
 ) -> Quantized:
-    """Quantises weights (per channel) and activations to 8 bits, in the QDQ format.
+    """Quantise weights (per channel) and activations to 8 bits, in the QDQ format.
 
     The ranges of activations are their extremes on the calibration inputs. BatchNorm is folded
-    into convolutions first. Nothing is trained, so accuracy has to be measured afterwards.
+    into convolutions first. Nothing is trained, so measure the accuracy afterwards.
 
     Args:
         onnx_path: A float file with one input and one output.
-        out_path: Target; its folder has to exist, and it is replaced only by a file that runs.
-        calibration: A few hundred real inputs (N, ...), in the units that the file takes.
-        batch: How many of them to compute at a time.
+        out_path: Target in an existing folder; it is replaced only by a file that runs.
+        calibration: A few hundred real inputs (N, ...), in the units of the file's input.
+        batch: Number of inputs in a batch.
 
     Returns:
-        Sizes, and how far the outputs moved on the calibration inputs.
+        Sizes, and the difference of the outputs on the calibration inputs.
 
     Raises:
         ExportError: onnxruntime is not installed, an argument does not fit, or the file cannot
             be quantised.
     """
-    require("onnx", "onnxruntime")
-    from onnxruntime.quantization import (
-        CalibrationDataReader,
-        QuantFormat,
-        QuantType,
-        quantize_static,
-    )
-    from onnxruntime.quantization.shape_inference import quant_pre_process
-
+    require_packages("onnx", "onnxruntime")
     source, target = Path(onnx_path), Path(out_path)
     if source.resolve() == target.resolve():
         raise ExportError(f"{target} is the float file itself; give another target")
     if not target.parent.is_dir():
         raise ExportError(f"folder {target.parent} does not exist; make it, then try again")
     values = np.asarray(calibration, dtype=np.float32)
-    wanted = predict_onnx(source, values, batch=batch)
-    name = _input_name(source)
-
-    class Reader(CalibrationDataReader):  # type: ignore[misc]
-        def __init__(self) -> None:
-            self.first = 0
-
-        def get_next(self) -> dict[str, np.ndarray[Any, Any]] | None:
-            part = values[self.first : self.first + batch]
-            self.first += batch
-            return {name: part} if len(part) else None
-
+    expected = predict_onnx(source, values, batch=batch)
     draft = target.with_name(f".{target.stem}.{os.getpid()}{target.suffix}")
     logger, level = logging.getLogger(), logging.getLogger().level
     logger.setLevel(logging.ERROR)
     try:
-        with TemporaryDirectory() as folder, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            prepared = Path(folder) / "prepared.onnx"
-            quant_pre_process(str(source), str(prepared))
-            quantize_static(
-                str(prepared),
-                str(draft),
-                Reader(),
-                quant_format=QuantFormat.QDQ,
-                per_channel=True,
-                activation_type=QuantType.QUInt8,
-                weight_type=QuantType.QInt8,
-            )
-        got = predict_onnx(draft, values, batch=batch)
+        _write_quantized(source, draft, values, batch)
+        outputs = predict_onnx(draft, values, batch=batch)
         os.replace(draft, target)
     except ExportError:
         raise
@@ -119,14 +88,50 @@ def quantize_int8(
         logger.setLevel(level)
         draft.unlink(missing_ok=True)
     flat = (len(values), -1)
-    same = got.reshape(flat).argmax(1) == wanted.reshape(flat).argmax(1)
+    same = outputs.reshape(flat).argmax(1) == expected.reshape(flat).argmax(1)
     return Quantized(
         path=target,
         bytes=target.stat().st_size,
         bytes_before=source.stat().st_size,
-        difference=float(np.abs(got - wanted).max() / (np.abs(wanted).max() or 1.0)),
+        difference=float(np.abs(outputs - expected).max() / (np.abs(expected).max() or 1.0)),
         agreement=float(same.mean()),
     )
+
+
+def _write_quantized(source: Path, target: Path, values: np.ndarray[Any, Any], batch: int) -> None:
+    """Quantise a file with onnxruntime, calibrated on values in batches."""
+    from onnxruntime.quantization import (
+        CalibrationDataReader,
+        QuantFormat,
+        QuantType,
+        quantize_static,
+    )
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    name = _input_name(source)
+
+    class Batches(CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.first = 0
+
+        def get_next(self) -> dict[str, np.ndarray[Any, Any]] | None:
+            part = values[self.first : self.first + batch]
+            self.first += batch
+            return {name: part} if len(part) else None
+
+    with TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        prepared = Path(folder) / "prepared.onnx"
+        quant_pre_process(str(source), str(prepared))
+        quantize_static(
+            str(prepared),
+            str(target),
+            Batches(),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+        )
 
 
 def _input_name(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Several estimators as one: their metrics side by side."""
+"""Several estimators as one, with the metrics of all."""
 
 from __future__ import annotations
 
@@ -15,14 +15,21 @@ __all__ = ["Combined"]
 
 @final
 class Combined(Estimator):
-    """Runs estimators one after the other; cheap ones belong first.
+    """Estimators that run one after the other; put cheap ones first.
 
-    Where a bound of the study is broken by what is known so far, the rest is not run, and the
-    trial is rejected: a network that is too slow is never trained. Nothing is run after a part
-    that was stopped either.
+    If the metrics so far violate a constraint of the study, the remaining estimators are not run
+    and the trial is rejected: a network that is too slow is never trained. The estimators after a
+    stopped one are not run either.
 
     Args:
-        *parts: the estimators; no metric may be given by two of them.
+        *parts: the estimators; no two of them may have the same metric.
+
+    Example:
+        >>> import nasturtium as nas
+        >>> recipe = nas.Recipe(epochs=5)
+        >>> estimator = nas.Combined(nas.Hardware(metrics=("macs",)), nas.Train(recipe))
+        >>> estimator.metrics
+        ('macs', 'accuracy', 'balanced_accuracy', 'loss', 'train_loss')
     """
 
     def __init__(self, *parts: Estimator) -> None:
@@ -31,7 +38,7 @@ class Combined(Estimator):
         if twice or not parts:
             raise EstimateError(
                 f"Combined got {len(parts)} estimators"
-                + (f", two of which give {twice[0]!r}; take one of them out" if twice else "")
+                + (f", two of which have the metric {twice[0]!r}; remove one" if twice else "")
             )
         self.parts = parts
         self.metrics = tuple(names)
@@ -42,15 +49,15 @@ class Combined(Estimator):
             part.prepare(preparation.of(f"{place}.{type(part).__name__}"))
 
     def full_epochs(self) -> int | None:
-        known = (part.full_epochs() for part in self.parts)
-        return next((epochs for epochs in known if epochs is not None), None)
+        schedules = (part.full_epochs() for part in self.parts)
+        return next((epochs for epochs in schedules if epochs is not None), None)
 
     def estimate(self, job: Job) -> Mapping[str, float]:
-        found: dict[str, float] = {}
+        metrics: dict[str, float] = {}
         full = self.full_epochs()
         for part in self.parts:
-            found.update(part.estimate(job))
-            job.check(found)
+            metrics.update(part.estimate(job))
+            job.check(metrics)
             if job.stopped(full):
                 break
-        return found
+        return metrics

@@ -1,4 +1,4 @@
-"""What a network costs: counted on the meta device, or measured on this machine."""
+"""Estimates of cost: counted on the meta device, or measured on this machine."""
 
 from __future__ import annotations
 
@@ -20,21 +20,38 @@ COUNTS = ("params", "macs", "flops", "activations")
 
 @final
 class Hardware(Estimator):
-    """Parameters, multiply-accumulates, activations; and latency where it is asked for.
+    """Parameters, multiply-accumulates, activations, and optionally latency.
 
-    Counts are exact and free, for any module. ``macs`` is what most papers print as FLOPs;
-    ``flops`` is twice that. ``latency`` is the median in milliseconds of one example after a
-    warm-up, with two numbers beside it: ``latency_spread``, the distance from the 10th to the 90th
-    percentile over the median, and ``host_load``, how many cores other programs kept busy meanwhile
-    (NaN where the system does not tell). It is taken on an untrained network, whose weights do not
-    change it, while no other training and no other measurement of this user runs on the host.
+    Counts are exact for any module and cost almost no time. ``macs`` is the number that most papers
+    print as FLOPs; ``flops`` is twice that. ``latency`` is the median in milliseconds of one
+    example after a warm-up, reported with two more metrics: ``latency_spread``, the distance from
+    the 10th to the 90th percentile over the median, and ``host_load``, the number of cores that
+    other programs used meanwhile (NaN if the system does not report it). It is measured on an
+    untrained network, since weights do not change it, while no training and no other measurement of
+    this user runs on the host.
 
     Args:
-        metrics: which of ``params``, ``macs``, ``flops``, ``activations``, ``latency``.
-        backend: measures latency in ``torch``, or through ``onnx`` (onnxruntime).
-        threads: of a latency measurement.
-        batch: examples at once in a latency measurement.
-        device: where torch runs; onnxruntime runs on the CPU.
+        metrics: any of ``params``, ``macs``, ``flops``, ``activations``, ``latency``.
+        backend: measures latency in ``torch``, or by ``onnx`` (onnxruntime).
+        threads: CPU threads of a latency measurement.
+        batch: examples in a pass of a latency measurement.
+        device: device of torch; onnxruntime runs on the CPU.
+
+    Example:
+        >>> import nasturtium as nas
+        >>> from torch import nn
+        >>> from nasturtium.study.context import StudyContext
+        >>> from nasturtium.study.job import Job
+        >>> from nasturtium.study.trial import Proposal
+        >>> @nas.space
+        ... def widths(choose, *, inputs, classes):
+        ...     width = choose("width", (8, 16))
+        ...     return lambda: nn.Sequential(nn.Linear(inputs[0], width), nn.Linear(width, classes))
+        >>> space = widths.bind(inputs=(4,), classes=2)
+        >>> narrow, wide = space.every()
+        >>> estimator = nas.Hardware(metrics=("params", "macs"))
+        >>> estimator.estimate(Job(0, Proposal(narrow), StudyContext("example", 0, space)))
+        {'params': 58, 'macs': 48}
     """
 
     def __init__(
@@ -53,8 +70,8 @@ class Hardware(Estimator):
         if backend not in ("torch", "onnx"):
             raise EstimateError(f"backend={backend!r}; expected 'torch' or 'onnx'")
         self.wanted = tuple(metrics)
-        beside = ("latency_spread", "host_load") if "latency" in metrics else ()
-        self.metrics = (*metrics, *beside)
+        extra = ("latency_spread", "host_load") if "latency" in metrics else ()
+        self.metrics = (*metrics, *extra)
         self.free = "latency" not in metrics
         self.backend = backend
         self.threads = threads
@@ -63,24 +80,24 @@ class Hardware(Estimator):
 
     def estimate(self, job: Job) -> Mapping[str, float]:
         inputs = job.context.inputs
-        found: dict[str, float] = {}
+        metrics: dict[str, float] = {}
         if set(COUNTS) & set(self.wanted):
             cost = job.cost()
-            every = {
+            counts = {
                 "params": cost.params,
                 "macs": cost.macs,
                 "flops": cost.flops,
                 "activations": cost.activations,
             }
-            found = {name: every[name] for name in self.wanted if name in every}
+            metrics = {name: counts[name] for name in self.wanted if name in counts}
         if "latency" in self.wanted:
-            found |= self._latency(job, inputs)
-        return found
+            metrics |= self._measure(job, inputs)
+        return metrics
 
-    def _latency(self, job: Job, inputs: tuple[int, ...]) -> dict[str, float]:
+    def _measure(self, job: Job, inputs: tuple[int, ...]) -> dict[str, float]:
         model = job.build().eval()
         if self.backend == "torch":
-            taken = measure(
+            latency = measure(
                 model, inputs, batch=self.batch, threads=self.threads, device=self.device
             )
         else:
@@ -93,6 +110,6 @@ class Hardware(Estimator):
                 example = torch.zeros(2, *inputs)
                 channels = inputs[0]
                 export_onnx(model, path, example, mean=(0.0,) * channels, std=(1.0,) * channels)
-                taken = measure_onnx(path, inputs, batch=self.batch, threads=self.threads)
-        load = math.nan if taken.load is None else taken.load
-        return {"latency": taken.median_ms, "latency_spread": taken.spread, "host_load": load}
+                latency = measure_onnx(path, inputs, batch=self.batch, threads=self.threads)
+        load = math.nan if latency.load is None else latency.load
+        return {"latency": latency.median_ms, "latency_spread": latency.spread, "host_load": load}

@@ -1,4 +1,4 @@
-"""Look-ups: metrics that somebody measured before, by architecture."""
+"""Estimates by looking up metrics that were measured before."""
 
 from __future__ import annotations
 
@@ -15,12 +15,25 @@ __all__ = ["Tabular"]
 
 @final
 class Tabular(Estimator):
-    """Metrics by look-up.
+    """Metrics from a table or a function of the architecture.
 
     Args:
         lookup: a mapping from architectures (or their keys) to metrics, or a function of the
             architecture.
-        metrics: names of the metrics that it gives.
+        metrics: names of the metrics that ``lookup`` returns.
+
+    Example:
+        >>> import nasturtium as nas
+        >>> from nasturtium.study.context import StudyContext
+        >>> from nasturtium.study.job import Job
+        >>> from nasturtium.study.trial import Proposal
+        >>> @nas.space
+        ... def widths(choose):
+        ...     choose("width", (8, 16, 32))
+        >>> narrow, *_ = widths.every()
+        >>> estimator = nas.Tabular(lambda architecture: {"accuracy": architecture["width"] / 64})
+        >>> estimator.estimate(Job(0, Proposal(narrow), StudyContext("example", 0, widths)))
+        {'accuracy': 0.125}
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Train each architecture by a recipe, and measure it on the validation examples."""
+"""Estimates by training each architecture and evaluating it on the validation examples."""
 
 from __future__ import annotations
 
@@ -19,15 +19,33 @@ __all__ = ["Train"]
 
 @final
 class Train(Estimator):
-    """The plain estimate: a network trained alone, at the trial's fidelity.
+    """Training of each network by itself, at the trial's fidelity.
 
     Args:
-        recipe: how; the default recipe if not given.
-        inherit: start from the parent's weights, by path and shape, where a strategy names one
+        recipe: the training recipe; the default recipe if not given.
+        inherit: start from the parent's weights, by path and shape, if the proposal has a parent
             (Real et al. 2017, "Large-scale evolution of image classifiers", section 3.3).
         overlap: with ``inherit``, also copy the overlapping channels of tensors whose shapes
             differ (EAT-NAS, width-level sharing).
         keep: keep every trial's weights; implied by ``inherit``.
+
+    Example:
+        >>> import nasturtium as nas
+        >>> from torch import nn
+        >>> from nasturtium.study.context import StudyContext
+        >>> from nasturtium.study.job import Job
+        >>> from nasturtium.study.trial import Proposal
+        >>> @nas.space
+        ... def linear(choose, *, inputs, classes):
+        ...     bias = choose("bias", (True, False))
+        ...     return lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, classes, bias=bias))
+        >>> task = nas.load("digits")
+        >>> space = linear.bind(**task.data_shapes)
+        >>> biased, _ = space.every()
+        >>> estimator = nas.Train(nas.Recipe(epochs=1))
+        >>> context = StudyContext("example", 0, space, task)
+        >>> sorted(estimator.estimate(Job(0, Proposal(biased), context)))
+        ['accuracy', 'balanced_accuracy', 'loss', 'train_loss']
     """
 
     metrics = ("accuracy", "balanced_accuracy", "loss", "train_loss")
@@ -57,11 +75,11 @@ class Train(Estimator):
         checkpoint = job.checkpoint
         resumed = job.resumed
         if checkpoint is not None and resumed is not None and not checkpoint.exists():
-            # Where the earlier trial's is missing or damaged, this one trains from the start.
+            # If the earlier trial's checkpoint is missing or damaged, train from the start.
             with suppress(StoreError):
                 Checkpoint.copy(job.files.get(resumed), checkpoint)
 
-        def listen(progress: Progress) -> bool:
+        def report(progress: Progress) -> bool:
             job.epochs = progress.epoch
             return job.report({"epoch": progress.epoch, **progress.metrics})
 
@@ -76,7 +94,7 @@ class Train(Estimator):
             complete=fidelity.schedule == "complete",
             numerics=job.context.numerics,
             checkpoint=checkpoint,
-            progress=listen,
+            progress=report,
             time_limit=job.context.time_limit,
         )
         job.curve = [dict(point) for point in fitted.curve]

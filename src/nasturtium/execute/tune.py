@@ -14,7 +14,7 @@ from random import Random
 from typing import Any, final
 
 from nasturtium.architecture import Architecture
-from nasturtium.cost.host import training
+from nasturtium.cost.measurement_lock import training_turn
 from nasturtium.errors import EstimateError, NasturtiumError
 from nasturtium.execute.base import count_cores
 from nasturtium.execute.processes import Processes
@@ -141,12 +141,12 @@ def measure_throughput(
     import torch
     from torch import nn
 
-    from nasturtium.train.evaluate import casts, placed
+    from nasturtium.train.evaluate import autocast_context, place_model
 
     images, spent = 0, 0.0
-    with training(), numerics.opened() as device:
+    with training_turn(), numerics.opened() as device:
         for architecture in architectures:
-            model = placed(context.space.build(architecture, seed=0), device, numerics).train()
+            model = place_model(context.space.build(architecture, seed=0), device, numerics).train()
             optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
             x = torch.zeros(batch_size, *context.inputs, device=device)
             if x.ndim == 4:
@@ -154,7 +154,7 @@ def measure_throughput(
             y = torch.zeros(batch_size, dtype=torch.long, device=device)
             steps, begin = -1, 0.0  # the first step warms up and is not counted
             while True:
-                with casts(numerics):
+                with autocast_context(numerics):
                     output = model(x)
                     logits = output[0] if isinstance(output, tuple) else output
                     loss = nn.functional.cross_entropy(logits, y)

@@ -17,7 +17,13 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 
 from nasturtium.errors import EstimateError
 from nasturtium.predict.forest import LEAST
-from nasturtium.predict.predictor import Fitted, Prediction, Predictor, matrix, points
+from nasturtium.predict.predictor import (
+    FittedPredictor,
+    Prediction,
+    Predictor,
+    check_features,
+    check_points,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -31,9 +37,9 @@ class Boosting(Predictor):
     """Histogram gradient boosting on bootstrap samples.
 
     Attributes:
-        bags: bootstrap samples, each with a model of its own.
+        bags: bootstrap samples, each with its own model.
         rounds: trees of each model.
-        learning_rate: how much of each tree is added.
+        learning_rate: factor of each added tree.
         leaf: least points in a leaf.
     """
 
@@ -51,7 +57,7 @@ class Boosting(Predictor):
             )
 
     def fit(self, features: ArrayLike, targets: ArrayLike, seed: int = 0) -> Boosted:
-        x, y = points(features, targets)
+        x, y = check_points(features, targets)
         draw = np.random.default_rng(seed)
         models = []
         for bag in range(self.bags):
@@ -69,7 +75,7 @@ class Boosting(Predictor):
 
 
 @final
-class Boosted(Fitted):
+class Boosted(FittedPredictor):
     """Boosted models, one of each bag."""
 
     def __init__(self, models: list[Any], columns: int) -> None:
@@ -77,6 +83,6 @@ class Boosted(Fitted):
         self._columns = columns
 
     def predict(self, features: ArrayLike) -> Prediction:
-        x = matrix(features, self._columns)
+        x = check_features(features, self._columns)
         votes = np.stack([model.predict(x) for model in self._models])
         return Prediction(votes.mean(0), votes.std(0, ddof=1) + LEAST)

@@ -16,7 +16,13 @@ import numpy as np
 from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
 
 from nasturtium.errors import EstimateError
-from nasturtium.predict.predictor import Fitted, Prediction, Predictor, matrix, points
+from nasturtium.predict.predictor import (
+    FittedPredictor,
+    Prediction,
+    Predictor,
+    check_features,
+    check_points,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -51,15 +57,15 @@ class Forest(Predictor):
             raise EstimateError(f"a forest got kind={self.kind!r}; expected 'extra' or 'random'")
 
     def fit(self, features: ArrayLike, targets: ArrayLike, seed: int = 0) -> Grown:
-        x, y = points(features, targets)
+        x, y = check_points(features, targets)
         kind = ExtraTreesRegressor if self.kind == "extra" else RandomForestRegressor
         forest = kind(self.trees, max_features=self.columns, random_state=seed % 2**32)
         return Grown([tree.tree_ for tree in forest.fit(x, y).estimators_], x.shape[1])
 
 
 @final
-class Grown(Fitted):
-    """A forest that has grown.
+class Grown(FittedPredictor):
+    """A fitted forest.
 
     Attributes:
         trees: scikit-learn's low-level trees, which predict without its checks of every call.
@@ -70,8 +76,8 @@ class Grown(Fitted):
         self._columns = columns
 
     def every(self, features: ArrayLike) -> NDArray[np.float64]:
-        """What each tree predicts: (trees, points)."""
-        x = matrix(features, self._columns)
+        """Return the prediction of each tree: (trees, points)."""
+        x = check_features(features, self._columns)
         return np.stack([tree.predict(x)[:, 0] for tree in self.trees])
 
     def predict(self, features: ArrayLike) -> Prediction:

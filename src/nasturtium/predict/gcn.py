@@ -26,7 +26,13 @@ from torch.nn.functional import softplus
 
 from nasturtium.errors import EstimateError
 from nasturtium.predict.forest import LEAST
-from nasturtium.predict.predictor import Fitted, Prediction, Predictor, matrix, points
+from nasturtium.predict.predictor import (
+    FittedPredictor,
+    Prediction,
+    Predictor,
+    check_features,
+    check_points,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -37,7 +43,7 @@ __all__ = ["GCN"]
 @final
 @dataclass(frozen=True)
 class GCN(Predictor):
-    """A graph network, on rows as :func:`nasturtium.predict.graph.dense` makes them.
+    """A graph network on rows of :func:`nasturtium.predict.graph_encodings.encode_dense`.
 
     Attributes:
         nodes: of each graph; 1 for plain features.
@@ -68,7 +74,7 @@ class GCN(Predictor):
             )
 
     def fit(self, features: ArrayLike, targets: ArrayLike, seed: int = 0) -> Ordered:
-        x, y = points(features, targets)
+        x, y = check_points(features, targets)
         links, kinds = _graphs(x, self.nodes)
         goals = torch.from_numpy(y)
         draw = torch.Generator().manual_seed(seed)
@@ -76,8 +82,8 @@ class GCN(Predictor):
         layers = []
         for before, after in pairwise(sizes):
             reach = (6.0 / (3 * before + after)) ** 0.5
-            made = torch.rand(self.members, 3 * before, after, generator=draw)
-            weight = (reach * (2.0 * made - 1.0)).requires_grad_()
+            uniform = torch.rand(self.members, 3 * before, after, generator=draw)
+            weight = (reach * (2.0 * uniform - 1.0)).requires_grad_()
             layers.append((weight, torch.zeros(self.members, 1, after, requires_grad=True)))
         head = (torch.randn(self.members, self.width, 1, generator=draw) * 0.1).requires_grad_()
         tensors = [tensor for layer in layers for tensor in layer]
@@ -103,7 +109,7 @@ class GCN(Predictor):
 
 
 @final
-class Ordered(Fitted):
+class Ordered(FittedPredictor):
     """A graph network that has been trained, its scores on the scale of the targets."""
 
     def __init__(
@@ -125,7 +131,7 @@ class Ordered(Fitted):
         self._offset = y.mean() - self._slope * centre
 
     def predict(self, features: ArrayLike) -> Prediction:
-        votes = self._scores(matrix(features, self._columns)) * self._slope + self._offset
+        votes = self._scores(check_features(features, self._columns)) * self._slope + self._offset
         return Prediction(votes.mean(0), votes.std(0, ddof=1) + LEAST)
 
     def _scores(self, x: np.ndarray) -> np.ndarray:
@@ -134,18 +140,18 @@ class Ordered(Fitted):
 
 
 def _graphs(x: np.ndarray, nodes: int) -> tuple[Tensor, Tensor]:
-    """What each node reads, averaged: (graphs, nodes, nodes); its label: (graphs, nodes, labels).
+    """Return adjacency (graphs, nodes, nodes) and labels (graphs, nodes, labels) of rows.
 
     Raises:
-        EstimateError: the rows are no graphs of so many nodes.
+        EstimateError: the rows are not graphs with this number of nodes.
     """
     if nodes == 1:
         return torch.zeros(len(x), 1, 1), torch.from_numpy(x)[:, None, :]
     labels, rest = divmod(x.shape[1] - nodes * nodes, nodes)
     if rest or labels < 1:
         raise EstimateError(
-            f"rows of {x.shape[1]} columns are no graphs of {nodes} nodes; expected nodes * nodes "
-            "+ nodes * labels columns, as nasturtium.predict.graph.dense gives"
+            f"rows of {x.shape[1]} columns are not graphs of {nodes} nodes; expected nodes * nodes "
+            "+ nodes * labels columns, as nasturtium.predict.graph_encodings.encode_dense returns"
         )
     links = torch.from_numpy(x[:, : nodes * nodes]).view(-1, nodes, nodes)
     return links, torch.from_numpy(x[:, nodes * nodes :]).view(-1, nodes, labels)

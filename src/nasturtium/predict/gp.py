@@ -13,7 +13,7 @@ marginal likelihood, the scale of the targets being integrated out by its best v
 On one-hot columns |a - b|^2 is twice the number of decisions that differ, so that the first is the
 exponential of a Hamming distance. Deviation: no gradient steps; a grid of tens of points is
 as good at the sizes of a search, has no local optima and is the same on every machine.
-The tests hold it against dense formulae.
+The tests compare it with dense formulae.
 """
 
 from __future__ import annotations
@@ -28,7 +28,13 @@ import numpy as np
 from scipy.linalg import lapack
 
 from nasturtium.errors import EstimateError
-from nasturtium.predict.predictor import Fitted, Prediction, Predictor, matrix, points
+from nasturtium.predict.predictor import (
+    FittedPredictor,
+    Prediction,
+    Predictor,
+    check_features,
+    check_points,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -47,7 +53,7 @@ class GP(Predictor):
 
     Attributes:
         kernel: ``rbf`` (on one-hot columns: Hamming) or ``dot`` (cosine, for counted subgraphs).
-        groups: numbers of columns that belong together, from the left; what is left over is the
+        groups: number of columns of each group, from the left; the remaining columns are the
             last group. One group if not given.
         lengths: candidates for all length scales together.
         weights: candidates for the weight of each group, of which at least one is the largest.
@@ -71,7 +77,7 @@ class GP(Predictor):
             )
 
     def fit(self, features: ArrayLike, targets: ArrayLike, seed: int = 0) -> Posterior:
-        x, y = points(features, targets)
+        x, y = check_points(features, targets)
         parts = self.parts(x)
         mean, scale = float(y.mean()), float(y.std()) or 1.0
         target = (y - mean) / scale
@@ -82,14 +88,14 @@ class GP(Predictor):
         best: tuple[float, tuple[Sequence[float], Sequence[float], float], Solved] | None = None
         for length in self.lengths if self.kernel == "rbf" else (1.0,):
             scales = [length * size for size in typical]
-            made = [
+            kernels = [
                 np.exp(-table / size) if self.kernel == "rbf" else table
                 for table, size in zip(tables, scales, strict=True)
             ]
             for weight in weights:
                 shape = np.zeros((len(x), len(x)))
-                for share, part in zip(weight, made, strict=True):
-                    shape += share / sum(weight) * part
+                for share, kernel in zip(weight, kernels, strict=True):
+                    shape += share / sum(weight) * kernel
                 for noise in self.noises:
                     solved = _solved(shape, noise, target)
                     if solved is not None and (best is None or solved.evidence > best[0]):
@@ -102,7 +108,7 @@ class GP(Predictor):
         return Posterior(self, parts, *best[1], best[2], mean, scale)
 
     def parts(self, x: NDArray[Any]) -> list[NDArray[Any]]:
-        """The groups of columns; for ``dot`` each row of a group has length one."""
+        """Return the groups of columns; for ``dot``, each row of a group has length one."""
         parts = np.split(x, np.cumsum(self.groups), axis=1) if self.groups else [x]
         parts = [part for part in parts if part.shape[1]]
         if self.kernel == "rbf":
@@ -111,7 +117,7 @@ class GP(Predictor):
 
 
 @final
-class Posterior(Fitted):
+class Posterior(FittedPredictor):
     """A Gaussian process given its points.
 
     Attributes:
@@ -140,21 +146,21 @@ class Posterior(Fitted):
         self._amplitude, self._mean, self._scale = solved.amplitude, mean, scale
 
     def again(self, features: ArrayLike, targets: ArrayLike) -> Posterior:
-        """The process with the same kernel and noise, given other points.
+        """Return the process with the same kernel and noise, given other points.
 
         Raises:
             EstimateError: as :meth:`GP.fit`, or the kernel is not positive definite on them.
         """
-        x, y = points(features, targets)
+        x, y = check_points(features, targets)
         parts = self.settings.parts(x)
         mean, scale = float(y.mean()), float(y.std()) or 1.0
         solved = _solved(self._kernel(parts, parts), self.noise, (y - mean) / scale)
         if solved is None:
             raise EstimateError(
-                f"the kernel is not positive definite on these {len(x)} points; fit anew"
+                f"the kernel is not positive definite on these {len(x)} points; fit again"
             )
-        found = (self.weights, self._scales, self.noise)
-        return Posterior(self.settings, parts, *found, solved, mean, scale)
+        grid_point = (self.weights, self._scales, self.noise)
+        return Posterior(self.settings, parts, *grid_point, solved, mean, scale)
 
     def predict(self, features: ArrayLike) -> Prediction:
         mean, solved, _ = self._conditioned(features)
@@ -172,7 +178,7 @@ class Posterior(Fitted):
 
     def _conditioned(self, features: ArrayLike) -> tuple[Array, Array, list[NDArray[Any]]]:
         columns = sum(part.shape[1] for part in self._parts)
-        parts = self.settings.parts(matrix(features, columns))
+        parts = self.settings.parts(check_features(features, columns))
         cross = self._kernel(self._parts, parts)
         mean = cross.T @ self._solved * self._scale + self._mean
         return mean, lapack.dtrtrs(self._lower, cross, lower=1)[0], parts

@@ -24,7 +24,13 @@ from torch import Tensor
 
 from nasturtium.errors import EstimateError
 from nasturtium.predict.forest import LEAST
-from nasturtium.predict.predictor import Fitted, Prediction, Predictor, matrix, points
+from nasturtium.predict.predictor import (
+    FittedPredictor,
+    Prediction,
+    Predictor,
+    check_features,
+    check_points,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -70,7 +76,7 @@ class MLPEnsemble(Predictor):
             raise EstimateError(f"an ensemble got loss={self.loss!r}; expected 'mae' or 'mape'")
 
     def fit(self, features: ArrayLike, targets: ArrayLike, seed: int = 0) -> Trained:
-        x, y = points(features, targets)
+        x, y = check_points(features, targets)
         mean, scale = float(y.mean()), float(y.std()) or 1.0
         bound = self._bound(y, mean, scale)
         inputs, goals = torch.from_numpy(x), torch.from_numpy(((y - mean) / scale).astype("f4"))
@@ -80,8 +86,8 @@ class MLPEnsemble(Predictor):
         biases: list[Tensor] = []
         for before, after in pairwise(sizes):
             reach = (6.0 / (before + after)) ** 0.5
-            made = torch.rand(self.members, before, after, generator=draw)
-            weights.append((reach * (2.0 * made - 1.0)).requires_grad_())
+            uniform = torch.rand(self.members, before, after, generator=draw)
+            weights.append((reach * (2.0 * uniform - 1.0)).requires_grad_())
             biases.append(torch.zeros(self.members, 1, after, requires_grad=True))
         adam = torch.optim.Adam(
             [*weights, *biases], lr=self.learning_rate, betas=(0.9, 0.99), foreach=True
@@ -112,7 +118,7 @@ class MLPEnsemble(Predictor):
 
 
 @final
-class Trained(Fitted):
+class Trained(FittedPredictor):
     """An ensemble that has been trained."""
 
     def __init__(
@@ -122,7 +128,7 @@ class Trained(Fitted):
         self._mean, self._scale = mean, scale
 
     def predict(self, features: ArrayLike) -> Prediction:
-        x = matrix(features, self._weights[0].shape[1])
+        x = check_features(features, self._weights[0].shape[1])
         with torch.no_grad():
             rows = torch.from_numpy(x).expand(len(self._weights[0]), *x.shape)
             votes = _forward(self._weights, self._biases, rows).double().numpy()

@@ -1,4 +1,4 @@
-"""What a surrogate is: fitted to points, it predicts means and how sure it is of them."""
+"""The interface of surrogates: fitted to points, they predict means and uncertainties."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from nasturtium.errors import EstimateError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Fitted", "Prediction", "Predictor", "matrix", "points"]
+__all__ = ["FittedPredictor", "Prediction", "Predictor", "check_features", "check_points"]
 
 
 class Prediction(NamedTuple):
-    """What a surrogate says of some points.
+    """Predictions of a surrogate for points.
 
     Attributes:
         mean: the expected target: (points,).
-        spread: how far the truth may be from it, as a standard deviation: (points,).
+        spread: the uncertainty of it, as a standard deviation: (points,).
     """
 
     mean: NDArray[np.float64]
     spread: NDArray[np.float64]
 
 
-class Fitted(ABC):
-    """A surrogate that has seen its points; it does not change any more."""
+class FittedPredictor(ABC):
+    """A surrogate fitted to its points; it is immutable."""
 
     @abstractmethod
     def predict(self, features: ArrayLike) -> Prediction:
-        """The mean and the spread of each row of ``features``: (points, columns).
+        """Return the mean and the spread of each row of ``features``: (points, columns).
 
         Raises:
             EstimateError: other columns than it was fitted on, or numbers that are not finite.
@@ -40,7 +40,7 @@ class Fitted(ABC):
 
 
 class Predictor(ABC):
-    """The settings of a surrogate; :meth:`fit` makes it, and is a pure function of its arguments.
+    """The settings of a surrogate; :meth:`fit` is a pure function of its arguments.
 
     Example:
         >>> import numpy as np
@@ -53,13 +53,13 @@ class Predictor(ABC):
     """
 
     @abstractmethod
-    def fit(self, features: ArrayLike, targets: ArrayLike, seed: int = 0) -> Fitted:
-        """The surrogate of these points.
+    def fit(self, features: ArrayLike, targets: ArrayLike, seed: int = 0) -> FittedPredictor:
+        """Return the surrogate fitted to points.
 
         Args:
             features: (points, columns), used as float32.
             targets: (points,).
-            seed: of all that is random about the fit.
+            seed: seed of all random numbers.
 
         Raises:
             EstimateError: fewer than two points, shapes that do not match, or numbers that are
@@ -67,13 +67,15 @@ class Predictor(ABC):
         """
 
 
-def points(features: ArrayLike, targets: ArrayLike) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    """Features as float32 and targets as float64, checked.
+def check_points(
+    features: ArrayLike, targets: ArrayLike
+) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    """Check features and targets; return them as float32 and float64.
 
     Raises:
         EstimateError: as :meth:`Predictor.fit`.
     """
-    x, y = matrix(features), np.asarray(targets, dtype=np.float64)
+    x, y = check_features(features), np.asarray(targets, dtype=np.float64)
     if y.shape != (len(x),) or len(x) < 2:
         raise EstimateError(
             f"a surrogate got features of shape {x.shape} and targets of shape {y.shape}; expected "
@@ -87,8 +89,8 @@ def points(features: ArrayLike, targets: ArrayLike) -> tuple[NDArray[Any], NDArr
     return x, y
 
 
-def matrix(features: ArrayLike, columns: int | None = None) -> NDArray[Any]:
-    """Features as a contiguous float32 matrix, checked.
+def check_features(features: ArrayLike, columns: int | None = None) -> NDArray[Any]:
+    """Check features; return them as a contiguous float32 matrix.
 
     Raises:
         EstimateError: no matrix, other columns than expected, or numbers that are not finite.

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
-from nasturtium.cost.trace import Tally, Trace, outline, reads_values, run
+from nasturtium.cost.meta_trace import Tally, Trace, copy_to_meta, reads_values, run_on_meta
 from nasturtium.report.operations import Call, Flow, Operation, fuse_sums, with_unused
 from nasturtium.space.joins import Chosen
 
@@ -48,7 +48,7 @@ def trace_flow(network: nn.Module, inputs: Sequence[int]) -> Flow:
     Raises:
         EstimateError: the network does not accept the input.
     """
-    copy = outline(network)
+    copy = copy_to_meta(network)
     floating = (p.dtype for p in copy.parameters() if p.dtype.is_floating_point)
     dtype = next(floating, torch.float32)
     trace = Trace()
@@ -65,7 +65,9 @@ def trace_flow(network: nn.Module, inputs: Sequence[int]) -> Flow:
                 output = copy(example)
         except Exception as error:
             if not reads_values(error):
-                run(outline(network), inputs, batch=1, dtype=dtype)  # says where and why it fails
+                run_on_meta(
+                    copy_to_meta(network), inputs, batch=1, dtype=dtype
+                )  # says where and why it fails
                 raise
             missing = recorder.where()
         else:

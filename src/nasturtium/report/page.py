@@ -39,7 +39,7 @@ from nasturtium.report.study_facts import StudyFacts, describe_study
 from nasturtium.status.study_summary import address
 from nasturtium.study.stores.sql import SqlStore
 from nasturtium.study.study import Study
-from nasturtium.train.fields import check_types, hints_of
+from nasturtium.train.check_arguments import check_types, find_type_hints
 
 __all__ = ["PageView", "render_page", "report"]
 
@@ -123,7 +123,7 @@ def report(
         >>> nas.report(study, pathlib.Path(tempfile.mkdtemp()) / "report.html").name
         'report.html'
     """
-    check_types("report", dict(locals()), hints_of(report), StoreError)
+    check_types("report", dict(locals()), find_type_hints(report), StoreError)
     path = Path(path)
     check_target("the report", path)
     text = render_page(study, retrained=retrained, evidence=evidence, command=command)

@@ -42,8 +42,8 @@ from nasturtium.study.stores.base import Lease
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Outcome, Proposal, Trial
 from nasturtium.task.task import Task
-from nasturtium.train.fields import check_types, hints_of
-from nasturtium.train.numerics import usual_torch
+from nasturtium.train.check_arguments import check_types, find_type_hints
+from nasturtium.train.numerics import default_torch_state
 from nasturtium.train.recipe import Recipe
 
 __all__ = ["collect_evidence"]
@@ -51,7 +51,7 @@ __all__ = ["collect_evidence"]
 Watch = Callable[[Training, int, int], None]
 
 
-@usual_torch()
+@default_torch_state()
 def collect_evidence(
     study: Study,
     *,
@@ -108,7 +108,7 @@ def collect_evidence(
         (1, 'no better')
     """
     given = dict(locals())
-    check_types("collect_evidence", given, hints_of(collect_evidence), StrategyError)
+    check_types("collect_evidence", given, find_type_hints(collect_evidence), StrategyError)
     view = choose_view(progress, watch is not None or foreseen is not None)
     if view is not None:
         calls = {

@@ -14,13 +14,13 @@ from nasturtium.cost.count import count
 from nasturtium.errors import EstimateError
 from nasturtium.study.estimator import Estimator
 from nasturtium.study.job import Job
-from nasturtium.task.merge import joined
+from nasturtium.task.merge_splits import merge_train_and_valid
 from nasturtium.task.task import Task
 from nasturtium.train.evaluate import evaluate
 from nasturtium.train.fit import fit
 from nasturtium.train.numerics import Numerics
 from nasturtium.train.recipe import Recipe
-from nasturtium.train.seeds import mix
+from nasturtium.train.seeds import derive_seed
 
 if TYPE_CHECKING:
     from torch import nn
@@ -60,7 +60,7 @@ class RetrainJob:
     @property
     def number(self) -> int:
         """The number of its job, the same in every run and different from those of trials."""
-        return mix(canonical_json(self.identity))
+        return derive_seed(canonical_json(self.identity))
 
     @classmethod
     def of_reference(
@@ -90,7 +90,7 @@ class RetrainJob:
 
     def build(self, job: Job) -> nn.Module:
         """Build the network with initial weights from its seed, the same as for ``finish``."""
-        seed = mix(self.seed, "finish", "init")
+        seed = derive_seed(self.seed, "finish", "init")
         if self.trial is not None:
             return job.space.build(self.architecture, seed=seed)
         name, params = str(self.architecture["name"]), self.architecture["params"]
@@ -122,9 +122,9 @@ class Retrain(Estimator):
         cache = None if job.context.files is None else job.context.files.tasks
         fitted = fit(
             model,
-            joined(task, cache) if self.whole else task,
+            merge_train_and_valid(task, cache) if self.whole else task,
             training.recipe,
-            seed=mix(training.seed, "finish", "fit"),
+            seed=derive_seed(training.seed, "finish", "fit"),
             numerics=job.context.numerics,
             checkpoint=job.checkpoint,
         )

@@ -11,14 +11,14 @@ import numpy as np
 from nasturtium.atomic_write import check_target, replace_file
 from nasturtium.cost.latency import measure, measure_onnx
 from nasturtium.deploy.export import Exported
+from nasturtium.deploy.onnx_runtime import predict_onnx
 from nasturtium.deploy.quantize import quantize_int8
-from nasturtium.deploy.runtime import predict_onnx
 from nasturtium.errors import ExportError
 from nasturtium.retraining.model_card import File, format_card
 from nasturtium.retraining.retrained import Retrained, check_suffix
 from nasturtium.study.study import Study
 from nasturtium.task.task import Split
-from nasturtium.train.numerics import usual_torch
+from nasturtium.train.numerics import default_torch_state
 
 __all__ = ["ExportedWithCard", "check_paths", "export_with_card"]
 
@@ -39,7 +39,7 @@ class ExportedWithCard:
     card: Path
 
 
-@usual_torch()
+@default_torch_state()
 def export_with_card(
     study: Study, network: Retrained, *paths: str | Path, int8: bool = False
 ) -> ExportedWithCard:

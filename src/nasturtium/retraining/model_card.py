@@ -17,7 +17,7 @@ from typing import Any, final
 from nasturtium.analyse.load_evidence import load_evidence
 from nasturtium.retraining.retrained import Retrained
 from nasturtium.study.study import Study
-from nasturtium.task.layout import value_range
+from nasturtium.task.input_arrays import value_range
 
 __all__ = ["File", "format_card"]
 

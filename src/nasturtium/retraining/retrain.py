@@ -20,13 +20,13 @@ from nasturtium.run.stages import call_both
 from nasturtium.space.base import Space
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Trial
-from nasturtium.task.merge import joined
+from nasturtium.task.merge_splits import merge_train_and_valid
 from nasturtium.task.task import Task
-from nasturtium.train.fields import check_types, hints_of
+from nasturtium.train.check_arguments import check_types, find_type_hints
 from nasturtium.train.fit import Progress, fit
-from nasturtium.train.numerics import Numerics, usual_torch
+from nasturtium.train.numerics import Numerics, default_torch_state
 from nasturtium.train.recipe import Recipe
-from nasturtium.train.seeds import mix
+from nasturtium.train.seeds import derive_seed
 from nasturtium.train.weights import save_weights
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ __all__ = ["retrain"]
 logger = logging.getLogger("nasturtium")
 
 
-@usual_torch()
+@default_torch_state()
 def retrain(
     study: Study,
     *,
@@ -96,7 +96,7 @@ def retrain(
         True
     """
     given = dict(locals())
-    check_types("retrain", given, hints_of(retrain), StrategyError)
+    check_types("retrain", given, find_type_hints(retrain), StrategyError)
     view = choose_view(progress, watch is not None)
     if view is not None:
         with view:
@@ -156,7 +156,9 @@ class _Training:
 
     def build(self) -> nn.Module:
         """Build the network with its initial weights."""
-        return self.space.build(self.trial.architecture, seed=mix(self.seed, "finish", "init"))
+        return self.space.build(
+            self.trial.architecture, seed=derive_seed(self.seed, "finish", "init")
+        )
 
 
 def _load_earlier(training: _Training, train: bool) -> tuple[Retrained | None, str]:
@@ -213,8 +215,8 @@ def _train(
     model, files = training.build(), study.files
     task = training.task
     if training.whole:
-        task = joined(task, None if files is None else files.tasks)
-    name = f"finish-{mix(repr(sorted(identity.items())))}"
+        task = merge_train_and_valid(task, None if files is None else files.tasks)
+    name = f"finish-{derive_seed(repr(sorted(identity.items())))}"
     checkpoint = None if files is None else files.checkpoint(study.name, name)
     lease = study.store.lease(study.name)
 
@@ -229,7 +231,7 @@ def _train(
             model,
             task,
             training.recipe,
-            seed=mix(training.seed, "finish", "fit"),
+            seed=derive_seed(training.seed, "finish", "fit"),
             numerics=training.numerics,
             checkpoint=checkpoint,
             progress=report,

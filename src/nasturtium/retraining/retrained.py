@@ -12,9 +12,9 @@ import numpy as np
 from nasturtium.architecture import Architecture
 from nasturtium.display.notebook import render_lines
 from nasturtium.errors import ExportError
-from nasturtium.task.layout import value_range
+from nasturtium.task.input_arrays import value_range
 from nasturtium.task.task import Task
-from nasturtium.train.numerics import usual_torch
+from nasturtium.train.numerics import default_torch_state
 from nasturtium.train.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Retrained:
         """Return the display in a notebook."""
         return render_lines(repr(self)[1:-1]) + self.architecture._repr_html_()
 
-    @usual_torch()
+    @default_torch_state()
     def export(self, path: str | Path, **options: Any) -> Exported:
         """Write the network to a file, after comparing the file with the model on real inputs.
 

@@ -7,8 +7,8 @@ from typing import Any
 from nasturtium.errors import StrategyError
 from nasturtium.run.load_options import parse_load_options
 from nasturtium.study.study import Study
-from nasturtium.task.sources import load
-from nasturtium.task.storage import memory_budget
+from nasturtium.task.array_storage import memory_budget
+from nasturtium.task.load import load
 from nasturtium.task.task import Task
 
 __all__ = ["load_study_task"]

@@ -14,7 +14,7 @@ from nasturtium.space.base import Space
 from nasturtium.study.objective import Objective
 from nasturtium.study.stores.base import Store
 from nasturtium.study.strategy import Strategy
-from nasturtium.train.fields import check_types, hints_of
+from nasturtium.train.check_arguments import check_types, find_type_hints
 
 if TYPE_CHECKING:  # these import torch, which reading a study does not need
     from nasturtium.execute.base import Executor
@@ -71,7 +71,7 @@ def check_call(call: SearchCall) -> None:
         StoreError: a name with characters that cannot be printed.
     """
     given = {name: value for name, value in vars(call).items() if name not in CHECKED_LATER}
-    check_types("search", given, hints_of(SearchCall), StrategyError)
+    check_types("search", given, find_type_hints(SearchCall), StrategyError)
     if call.name is not None and not call.name.isprintable():
         raise StoreError(
             f"search got name={call.name!r}; expected letters, numbers and signs, no others"

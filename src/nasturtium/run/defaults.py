@@ -31,10 +31,10 @@ from nasturtium.study.estimator import Estimator
 from nasturtium.study.fidelity import Fidelity
 from nasturtium.study.strategy import Strategy
 from nasturtium.study.trial import Proposal
-from nasturtium.task.split import stratified
+from nasturtium.task.split import split_stratified
 from nasturtium.task.task import Task
-from nasturtium.train.epochs import whole_epochs
 from nasturtium.train.recipe import Recipe
+from nasturtium.train.scale_epochs import scale_epochs
 
 __all__ = ["LONG", "merge_rungs", "resolve_defaults", "round_fidelities"]
 
@@ -104,9 +104,9 @@ def round_fidelities(
 
     @cache
     def rounded(fidelity: Fidelity, epochs: int) -> Fidelity:
-        found: dict[str, Any] = {"epochs": whole_epochs(epochs, fidelity.epochs) / epochs}
+        found: dict[str, Any] = {"epochs": scale_epochs(epochs, fidelity.epochs) / epochs}
         if fidelity.data < 1:
-            chosen, _ = stratified(task.train.labels, fidelity.data, seed=0, keep=0)
+            chosen, _ = split_stratified(task.train.labels, fidelity.data, seed=0, keep=0)
             found["data"] = len(chosen) / len(task.train)
         if fidelity.resolution < 1 and len(task.inputs) == 3:
             sides = [max(1, round(side * fidelity.resolution)) / side for side in task.inputs[1:]]
@@ -117,7 +117,7 @@ def round_fidelities(
     def train(proposal: Proposal) -> tuple[Fidelity, float | None]:
         epochs = full if own is None else own.of(proposal.architecture).epochs
         fidelity = proposal.fidelity
-        return rounded(fidelity, epochs), whole_epochs(epochs, fidelity.epochs)
+        return rounded(fidelity, epochs), scale_epochs(epochs, fidelity.epochs)
 
     return train
 

@@ -13,7 +13,7 @@ from nasturtium.errors import StoreError
 from nasturtium.run.describe_part import shorten
 from nasturtium.run.environment import current_commit, describe_machine, package_versions
 from nasturtium.run.plan import IDENTITY, SearchPlan
-from nasturtium.task.duplicates import duplicates
+from nasturtium.task.duplicates import count_duplicates
 from nasturtium.task.task import Task
 
 __all__ = ["check_unchanged", "count_examples", "new_manifest"]
@@ -49,7 +49,7 @@ def count_examples(task: Task) -> dict[str, Any]:
     """
     counts = np.bincount(task.valid.labels, minlength=task.classes)
     return {
-        "duplicates": duplicates(task),
+        "duplicates": count_duplicates(task),
         "chance": {
             "accuracy": round(float(counts.max() / counts.sum()), 6),
             "balanced_accuracy": round(1 / task.classes, 6),

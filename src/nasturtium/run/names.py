@@ -28,7 +28,7 @@ from nasturtium.errors import (
 from nasturtium.run.arguments import parse_arguments
 from nasturtium.run.user_code import UserCode
 from nasturtium.space.zoo import SPACES
-from nasturtium.train.fields import check_types, hints_of
+from nasturtium.train.check_arguments import check_types, find_type_hints
 
 if TYPE_CHECKING:
     from nasturtium.space.recipe_space import RecipeSpace
@@ -98,7 +98,7 @@ ERRORS: Mapping[str, type[NasturtiumError]] = {
 BASES: Mapping[str, str] = {
     "space": "nasturtium.space.base:Space",
     "strategy": "nasturtium.study.strategy:Strategy",
-    "benchmark": "nasturtium.bench.base:Benchmark",
+    "benchmark": "nasturtium.bench.benchmark:Benchmark",
     "estimator": "nasturtium.study.estimator:Estimator",
     "recipe": "nasturtium.space.recipe_space:RecipeSpace",
     "executor": "nasturtium.execute.base:Executor",
@@ -222,7 +222,7 @@ def build_part(kind: str, text: str) -> Any:
     inner = arguments.get("strategy")
     if kind == "strategy" and isinstance(inner, str):
         arguments["strategy"] = build_part("strategy", inner)  # asha(strategy=evolution)
-    check_types(f"{kind} {name!r}", arguments, hints_of(builder), error)
+    check_types(f"{kind} {name!r}", arguments, find_type_hints(builder), error)
     try:
         part = maker(**arguments)
     except NasturtiumError:

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from random import Random
 
 from nasturtium.architecture import Architecture
-from nasturtium.bench.base import Benchmark
+from nasturtium.bench.benchmark import Benchmark
 from nasturtium.errors import EstimateError, StrategyError
 from nasturtium.estimate.combined import Combined
 from nasturtium.estimate.hardware import COUNTS, Hardware

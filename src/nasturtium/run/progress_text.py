@@ -10,7 +10,7 @@ from nasturtium.status.study_summary import format_metric
 from nasturtium.study.strategy import Strategy
 from nasturtium.study.study import Study
 from nasturtium.study.trial import Trial
-from nasturtium.train.epochs import whole_epochs
+from nasturtium.train.scale_epochs import scale_epochs
 
 if TYPE_CHECKING:
     from nasturtium.analyse.comparison.retrained import Training
@@ -62,7 +62,7 @@ def _rungs(strategy: Any) -> list[int]:
     brackets = getattr(strategy, "brackets", ())
     rungs = getattr(strategy, "rungs", None) or [rung for _, rung in (brackets or ((),))[0]]
     if isinstance(epochs, int) and rungs:
-        return [whole_epochs(epochs, rung.epochs) for rung in rungs]
+        return [scale_epochs(epochs, rung.epochs) for rung in rungs]
     inner = getattr(strategy, "strategy", None)
     return _rungs(inner) if isinstance(inner, Strategy) else []
 

@@ -26,11 +26,11 @@ from nasturtium.study.files import Files
 from nasturtium.study.objective import Objective, parse_constraint, parse_objective
 from nasturtium.study.stores.open_store import files_folder
 from nasturtium.study.strategy import Strategy
+from nasturtium.task.array_storage import memory_budget
 from nasturtium.task.augment import Augment
-from nasturtium.task.sources import load
-from nasturtium.task.storage import memory_budget
+from nasturtium.task.load import load
 from nasturtium.task.task import Task
-from nasturtium.train.fields import check_types, hints_of
+from nasturtium.train.check_arguments import check_types, find_type_hints
 from nasturtium.train.numerics import Numerics
 from nasturtium.train.recipe import Recipe
 
@@ -100,7 +100,7 @@ def bind_space(space: Space | str, task: Task) -> Space:
             f"space={space!r} is {type(found).__name__}; expected a space: decorate the builder "
             "with @nas.space"
         )
-    return found.bind_known(**task.facts)
+    return found.bind_known(**task.data_shapes)
 
 
 def join_recipe(space: Space, recipe: RecipeSpace) -> Space:
@@ -218,7 +218,7 @@ def _resolve_estimator(
     if isinstance(estimator, str):
         name, arguments = parse_part("estimator", estimator)
         if name == "train":
-            check_types("estimator 'train'", arguments, hints_of(Train))
+            check_types("estimator 'train'", arguments, find_type_hints(Train))
             try:
                 estimator = Train(recipe, **arguments)
             except TypeError as error:

@@ -24,14 +24,14 @@ from nasturtium.study.objective import Objective
 from nasturtium.study.stores.base import Store
 from nasturtium.study.strategy import Strategy
 from nasturtium.study.study import Study
-from nasturtium.train.numerics import Numerics, usual_torch
+from nasturtium.train.numerics import Numerics, default_torch_state
 from nasturtium.train.recipe import Recipe
 
 __all__ = ["search"]
 
 
 @with_new_arguments("search")
-@usual_torch()
+@default_torch_state()
 def search(
     data: Any,
     *,

@@ -13,7 +13,7 @@ from nasturtium.errors import NasturtiumError, StoreError
 from nasturtium.run.call import NO_TEXT, RECORDED
 from nasturtium.study.event_schema import describe_value, is_count, is_finite, is_natural
 from nasturtium.study.objective import Objective
-from nasturtium.train.fields import check_types
+from nasturtium.train.check_arguments import check_types
 
 __all__ = ["FORMAT", "validate_manifest"]
 

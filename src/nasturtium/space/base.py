@@ -13,7 +13,7 @@ from nasturtium.architecture import Architecture
 if TYPE_CHECKING:
     from torch import nn
 
-    from nasturtium.predict.graph import Graph
+    from nasturtium.predict.graph_encodings import Graph
 
 __all__ = ["Space"]
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import nn
 
-    from nasturtium.predict.graph import Graph
+    from nasturtium.predict.graph_encodings import Graph
     from nasturtium.space.check_choices import SpaceReport
 
 __all__ = ["Builder", "ChoiceSpace", "Predicate"]

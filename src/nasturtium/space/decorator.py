@@ -11,7 +11,7 @@ from nasturtium.errors import SpaceError
 from nasturtium.space.choice_space import Builder, ChoiceSpace
 
 if TYPE_CHECKING:
-    from nasturtium.predict.graph import Graph
+    from nasturtium.predict.graph_encodings import Graph
 
 __all__ = ["space"]
 
@@ -44,7 +44,7 @@ def space(
         name: the space's name; by default the function's.
         canonical: a form that architectures of equal networks share.
         graph: returns the labelled graph of an architecture, a
-            :class:`nasturtium.predict.graph.Graph`, for surrogates that read graphs.
+            :class:`nasturtium.predict.graph_encodings.Graph`, for surrogates that read graphs.
 
     Example:
         >>> import nasturtium as nas

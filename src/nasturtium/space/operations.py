@@ -14,7 +14,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from nasturtium.cost.plan import Figures, conv, expect, norm, total
+from nasturtium.cost.block_costs import Figures, conv, expect, norm, total
 from nasturtium.errors import SpaceError
 
 __all__ = [
@@ -51,7 +51,7 @@ class Zero(nn.Module):
 
     @staticmethod
     def cost(shape: tuple[int, ...], stride: int = 1) -> Figures:
-        """Return the cost in closed form; see :mod:`nasturtium.cost.plan`."""
+        """Return the cost in closed form; see :mod:`nasturtium.cost.block_costs`."""
         channels, height, width = shape
         return Figures(0, 0, 0, (channels, -(-height // stride), -(-width // stride)))
 
@@ -94,7 +94,7 @@ class ConvBN(nn.Sequential):
         stride: int = 1,
         groups: int = 1,
     ) -> Figures:
-        """Return the cost in closed form; see :mod:`nasturtium.cost.plan`."""
+        """Return the cost in closed form; see :mod:`nasturtium.cost.block_costs`."""
         expect(shape, inputs)
         check_groups(inputs, outputs, groups)
         return norm(conv(shape, outputs, kernel, stride, groups))
@@ -128,7 +128,7 @@ class ConvBNReLU(nn.Sequential):
         groups: int = 1,
         six: bool = False,
     ) -> Figures:
-        """Return the cost in closed form; see :mod:`nasturtium.cost.plan`."""
+        """Return the cost in closed form; see :mod:`nasturtium.cost.block_costs`."""
         return ConvBN.cost(shape, inputs, outputs, kernel, stride, groups)
 
     def __init__(
@@ -175,7 +175,7 @@ class Classifier(nn.Sequential):
 
     @staticmethod
     def cost(shape: tuple[int, ...], inputs: int, classes: int, dropout: float = 0.0) -> Figures:
-        """Return the cost in closed form; see :mod:`nasturtium.cost.plan`."""
+        """Return the cost in closed form; see :mod:`nasturtium.cost.block_costs`."""
         expect(shape, inputs)
         return Figures((inputs + 1) * classes, inputs * classes, 0, (classes,))
 
@@ -196,7 +196,7 @@ class SqueezeExcite(nn.Module):
     def cost(
         shape: tuple[int, ...], channels: int, hidden: int, act: str = "relu", gate: str = "sigmoid"
     ) -> Figures:
-        """Return the cost in closed form; see :mod:`nasturtium.cost.plan`."""
+        """Return the cost in closed form; see :mod:`nasturtium.cost.block_costs`."""
         expect(shape, channels)
         reduce = conv((channels, 1, 1), hidden, 1, bias=True)
         return total(reduce, conv(reduce.shape, channels, 1, bias=True), shape=shape)
@@ -229,7 +229,7 @@ class SepConv(nn.Sequential):
         stride: int = 1,
         act: str = "relu6",
     ) -> Figures:
-        """Return the cost in closed form; see :mod:`nasturtium.cost.plan`."""
+        """Return the cost in closed form; see :mod:`nasturtium.cost.block_costs`."""
         expect(shape, inputs)
         depthwise = norm(conv(shape, inputs, kernel, stride, inputs))
         return total(depthwise, norm(conv(depthwise.shape, outputs, 1)))
@@ -264,7 +264,7 @@ class MBConv(nn.Sequential):
         gate: str = "sigmoid",
         squeeze_act: str = "relu",
     ) -> Figures:
-        """Return the cost in closed form; see :mod:`nasturtium.cost.plan`."""
+        """Return the cost in closed form; see :mod:`nasturtium.cost.block_costs`."""
         expect(shape, inputs)
         expand = norm(conv(shape, hidden, 1))
         depthwise = norm(conv(expand.shape, hidden, kernel, stride, hidden))

@@ -15,7 +15,7 @@ from nasturtium.space.base import Space
 if TYPE_CHECKING:
     from torch import nn
 
-    from nasturtium.predict.graph import Graph
+    from nasturtium.predict.graph_encodings import Graph
 
 __all__ = ["PoolSpace"]
 

@@ -9,7 +9,7 @@ from nasturtium.errors import EstimateError
 from nasturtium.study.objective import Objective
 
 if TYPE_CHECKING:
-    from nasturtium.cost.plan import Counter
+    from nasturtium.cost.block_costs import BlockCounter
     from nasturtium.space.base import Space
     from nasturtium.study.files import Files
     from nasturtium.task.task import Task
@@ -55,15 +55,15 @@ class StudyContext:
         self.time_limit = time_limit
         self.prepared = dict(prepared or {})
         self.constraints = constraints
-        self._counter: Counter | None = None
+        self._counter: BlockCounter | None = None
 
     @property
-    def counter(self) -> Counter:
+    def counter(self) -> BlockCounter:
         """Counts the cost of this space's networks from their blocks, with a cache of blocks."""
-        from nasturtium.cost.plan import Counter
+        from nasturtium.cost.block_costs import BlockCounter
 
         if self._counter is None:
-            self._counter = Counter()
+            self._counter = BlockCounter()
         return self._counter
 
     def to_parts(self) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from nasturtium.study.event import dump_json
 from nasturtium.study.fidelity import Fidelity
 from nasturtium.study.trial import Proposal
 from nasturtium.study.validate import parse_metrics
-from nasturtium.train.epochs import whole_epochs
-from nasturtium.train.seeds import mix
+from nasturtium.train.scale_epochs import scale_epochs
+from nasturtium.train.seeds import derive_seed
 
 if TYPE_CHECKING:
     from torch import nn
@@ -141,7 +141,7 @@ class Job:
 
     def seed(self, purpose: str) -> int:
         """Return a seed keyed by study, trial and purpose, the same in every run of the study."""
-        return mix(self.context.seed, self.origin, purpose)
+        return derive_seed(self.context.seed, self.origin, purpose)
 
     def build(self) -> nn.Module:
         """Build the architecture's network, with weights initialised by the trial's own seed."""
@@ -199,7 +199,7 @@ class Job:
         if full is None:
             return True
         done = len(self.curve) if self.epochs is None else self.epochs
-        return done < whole_epochs(full, self.fidelity.epochs)
+        return done < scale_epochs(full, self.fidelity.epochs)
 
     def trained(self, full: int | None, *, whole: bool) -> float | None:
         """Return the epochs that were trained, where they are known.
@@ -210,7 +210,7 @@ class Job:
         """
         if self.epochs is not None or full is None:
             return self.epochs
-        planned = whole_epochs(full, self.fidelity.epochs)
+        planned = scale_epochs(full, self.fidelity.epochs)
         return planned if whole else min(planned, len(self.curve))
 
     def check(self, metrics: Mapping[str, float]) -> None:

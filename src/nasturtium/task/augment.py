@@ -3,9 +3,9 @@
 Sources: shifted crops and flips as in the CIFAR-10 experiments of He et al., "Deep Residual
 Learning" (2016), section 4.2; DeVries and Taylor, "Improved Regularization of Convolutional Neural
 Networks with Cutout" (2017); Zhang et al., "mixup: Beyond Empirical Risk Minimization" (2018), with
-one mixing weight per batch as in their code; for policies see :mod:`nasturtium.task.policy`. Here
-crops and cutout fill with 0 after normalisation, which is the mean colour, where some
-implementations pad with black before it.
+one mixing weight per batch as in their code; for policies see
+:mod:`nasturtium.task.augmentation_policy`. Here crops and cutout fill with 0 after normalisation,
+which is the mean colour, where some implementations pad with black before it.
 """
 
 from __future__ import annotations
@@ -20,24 +20,25 @@ from torch import Tensor
 from torch.nn import functional
 
 from nasturtium.errors import TaskError
-from nasturtium.task.policy import Policy, apply_policy, checked_policy
+from nasturtium.task.augmentation_policy import Policy, apply_policy, check_policy
 
 __all__ = ["Augment"]
 
 
 @dataclass(frozen=True)
 class Augment:
-    """What is done to each training batch; the default does nothing.
+    """The augmentation of training batches; the default does nothing.
 
     Attributes:
         flip: mirror every image left to right with probability one half.
-        crop: shift every image by up to this many pixels each way; what comes in is 0.
+        crop: shift every image by up to this many pixels each way, filled with 0.
         cutout: side of the square, in pixels, set to 0 around a random centre; 0 is off.
         mixup: alpha of the Beta(alpha, alpha) law of the mixing weight; 0 is off.
         policy: sub-policies, of which each image draws one: tuples of steps ``(operation,
-            probability, magnitude)``, with an operation of :data:`nasturtium.task.policy.OPS` and
-            shares from 0 to 1. Between crop and cutout; empty is off.
-        draws: how many sub-policies an image draws, which are applied one after the other.
+            probability, magnitude)``, with an operation of
+            :data:`nasturtium.task.augmentation_policy.OPS` and shares from 0 to 1. Between crop
+            and cutout; empty is off.
+        draws: how many sub-policies an image draws; they are applied one after the other.
 
     Example:
         >>> generator = torch.Generator().manual_seed(0)
@@ -55,7 +56,7 @@ class Augment:
     draws: int = 1
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "policy", checked_policy(self.policy))
+        object.__setattr__(self, "policy", check_policy(self.policy))
         if not isinstance(self.draws, int) or self.draws < 1:
             raise TaskError(f"Augment(draws={self.draws!r}); expected a whole number, 1 or more")
         for name in ("crop", "cutout", "mixup"):
@@ -89,13 +90,13 @@ class Augment:
             x: (N, C, H, W) normalised images, or (N, F) vectors, to which only mixup applies.
             y: (N,) int64 labels, or (N, classes) soft targets.
             generator: source of every random number, on the device of ``x``.
-            classes: number of classes, where mixup has to make soft targets of labels.
-            ends: black and white in the scale of ``x``, for a policy; the least and the greatest
+            classes: number of classes, needed where mixup makes soft targets of labels.
+            ends: black and white in the scale of ``x``, for a policy; the smallest and the largest
                 number of the batch if not given.
 
         Returns:
-            Inputs of the same shape; targets as they were, or (N, classes) soft targets if mixup
-            is on.
+            Inputs of the same shape; the given targets, or (N, classes) soft targets if mixup is
+            on.
         """
         if x.ndim == 4:
             if self.flip:

@@ -11,25 +11,25 @@ from numpy.typing import NDArray
 
 from nasturtium.display.printable import escape_unprintable
 from nasturtium.errors import TaskError
-from nasturtium.task.encoding import is_missing
-from nasturtium.task.layout import as_array
+from nasturtium.task.input_arrays import as_array
+from nasturtium.task.table_encoding import is_missing
 
-__all__ = ["as_labels", "as_values", "class_table", "doubtful"]
+__all__ = ["check_quantities", "encode_labels", "normalize_labels", "number_classes"]
 
 Array = NDArray[Any]
 
 _ONE = "this version classifies images and tables, one class for each example"
-_MANY = 20  # classes named by numbers up to which nobody doubts that they are classes
-_FEW = 5  # examples of a class below which many such classes look like quantities
+_MANY = 20  # different numbers; up to so many are classes without doubt
+_FEW = 5  # examples of a class; with fewer, many such classes are probably quantities
 
 
-def as_values(labels: object, *, part: str, examples: int) -> Array:
+def normalize_labels(labels: object, *, part: str, examples: int) -> Array:
     """Return (N,) labels as integers or strings.
 
     Raises:
-        TaskError: if their number differs from ``examples``, or they are no classes.
+        TaskError: their number differs from ``examples``, or they are not classes.
     """
-    array = as_array(_known(labels, part), what=f"{part} labels")
+    array = as_array(_unwrap_objects(labels, part), what=f"{part} labels")
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
@@ -44,8 +44,8 @@ def as_values(labels: object, *, part: str, examples: int) -> Array:
         whole = np.isfinite(array) & (array == np.floor(array))
         if not whole.all():
             raise TaskError(
-                f"{part} label {array[~whole][0]} (index {np.flatnonzero(~whole)[0]}) is no class; "
-                f"expected integers or strings (regression is not supported yet: {_ONE})"
+                f"{part} label {array[~whole][0]} (index {np.flatnonzero(~whole)[0]}) is not a "
+                f"class; expected integers or strings (regression is not supported yet: {_ONE})"
             )
     if array.dtype.kind in "fbiu":
         return array.astype(np.int64)
@@ -57,7 +57,7 @@ def as_values(labels: object, *, part: str, examples: int) -> Array:
 
 
 def _advice(array: Array) -> str:
-    """Say what labels of more than one axis are, and what to do."""
+    """Return the probable meaning of labels with several axes, and advice."""
     if array.ndim > 2:
         return f"one map of labels an example is segmentation, which is not supported yet: {_ONE}"
     if array.ndim == 0 or 0 in array.shape:
@@ -78,43 +78,43 @@ def _advice(array: Array) -> str:
     return f"several {kind} an example are not supported yet: {_ONE}"
 
 
-def doubtful(values: Array) -> list[str]:
-    """Say that whole numbers are taken as classes, where they may be quantities.
+def check_quantities(values: Array) -> list[str]:
+    """Return a note where whole numbers are treated as classes but may be quantities.
 
     Raises:
-        TaskError: if there are many different ones with few examples each.
+        TaskError: there are many different numbers with few examples each.
     """
     if values.dtype.kind not in "iu" or not len(values):
         return []
-    found, sizes = np.unique(values, return_counts=True)
-    if len(found) <= _MANY:
+    numbers, sizes = np.unique(values, return_counts=True)
+    if len(numbers) <= _MANY:
         return []
-    span = f"{len(found):,} different whole numbers, {found[0]} to {found[-1]}"
+    span = f"{len(numbers):,} different whole numbers, {numbers[0]} to {numbers[-1]}"
     if np.median(sizes) < _FEW:
         raise TaskError(
             f"train labels are {span}, for {len(values):,} examples; quantities (regression) are "
             f"not supported yet: {_ONE}; if they are classes, pass them as text, e.g. "
             "labels.astype(str)"
         )
-    if found[0] in (0, 1) and found[-1] - found[0] + 1 == len(found):
+    if numbers[0] in (0, 1) and numbers[-1] - numbers[0] + 1 == len(numbers):
         return []
-    return [f"labels are {span}: each is taken as a class of its own, not as a quantity"]
+    return [f"labels are {span}: each is treated as a class, not as a quantity"]
 
 
-def class_table(
+def number_classes(
     values: Array, class_names: Sequence[str] | None
 ) -> tuple[dict[Hashable, int], tuple[str, ...]]:
-    """Return the class of each label that may occur, and the names of the classes.
+    """Return the class of each possible label, and the names of the classes.
 
-    Without ``class_names`` the labels that do occur are the classes, in ascending order.
+    Without ``class_names``, the labels that occur are the classes, in ascending order.
 
     Raises:
-        TaskError: if there are fewer than two classes, or two of one name.
+        TaskError: there are fewer than two classes, or two of one name.
     """
     if class_names is None:
-        found = np.unique(values).tolist()
-        names = tuple(escape_unprintable(str(value)) for value in found)
-        table = {value: number for number, value in enumerate(found)}
+        distinct = np.unique(values).tolist()
+        names = tuple(escape_unprintable(str(value)) for value in distinct)
+        table = {value: number for number, value in enumerate(distinct)}
     else:
         by_number = values.dtype.kind != "U"
         table = {(k if by_number else name): k for k, name in enumerate(class_names)}
@@ -126,29 +126,29 @@ def class_table(
     return table, names
 
 
-def as_labels(values: Array, table: Mapping[Hashable, int], *, part: str) -> NDArray[np.int64]:
+def encode_labels(values: Array, table: Mapping[Hashable, int], *, part: str) -> NDArray[np.int64]:
     """Return the class, 0 to C - 1, of each label.
 
     Raises:
-        TaskError: if a label is not in the table.
+        TaskError: a label is not in the table.
     """
-    found, inverse = np.unique(values, return_inverse=True)
-    numbers = [table.get(value, -1) for value in found.tolist()]
+    distinct, inverse = np.unique(values, return_inverse=True)
+    numbers = [table.get(value, -1) for value in distinct.tolist()]
     if -1 in numbers:
-        stranger = found.tolist()[numbers.index(-1)]
+        unknown = distinct.tolist()[numbers.index(-1)]
         known = ", ".join(repr(value) for value in list(table)[:10])
         more = f" and {len(table) - 10} more" if len(table) > 10 else ""
         raise TaskError(
-            f"{part} has the label {stranger!r}, which is no class; the classes are {known}{more}"
+            f"{part} has the label {unknown!r}, which is not a class; the classes are {known}{more}"
         )
     return np.asarray(numbers, np.int64)[inverse]
 
 
-def _known(labels: object, part: str) -> object:
-    """Return labels as they are, or the strings or numbers among Python objects as an array.
+def _unwrap_objects(labels: object, part: str) -> object:
+    """Return labels as they are, or Python objects as an array of strings or numbers.
 
     Raises:
-        TaskError: if some are missing.
+        TaskError: some labels are missing.
     """
     if isinstance(labels, torch.Tensor):
         return labels
@@ -160,11 +160,11 @@ def _known(labels: object, part: str) -> object:
         return labels
     if array.dtype != object:
         return labels
-    gone = [k for k, value in enumerate(array.ravel().tolist()) if is_missing(value)]
-    if gone:
+    missing = [k for k, value in enumerate(array.ravel().tolist()) if is_missing(value)]
+    if missing:
         raise TaskError(
-            f"{len(gone)} of {array.size} {part} labels are missing, the first at index {gone[0]}; "
-            "leave those examples out"
+            f"{len(missing)} of {array.size} {part} labels are missing, the first at index "
+            f"{missing[0]}; leave those examples out"
         )
     try:
         return np.array(array.tolist())

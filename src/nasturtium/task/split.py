@@ -1,4 +1,4 @@
-"""Stratified, seeded splits of labelled examples."""
+"""Stratified, seeded division of labelled examples."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from nasturtium.errors import TaskError
 
-__all__ = ["Indices", "SplitRecord", "TooFew", "stratified"]
+__all__ = ["Indices", "SplitRecord", "TooFewExamples", "split_stratified"]
 
 Indices = NDArray[np.int64]
 
 
-class TooFew(TaskError):
+class TooFewExamples(TaskError):
     """A class has too few examples to be divided."""
 
     def __init__(self, label: int, examples: int, needed: int) -> None:
@@ -28,12 +28,12 @@ class TooFew(TaskError):
 
 @dataclass(frozen=True)
 class SplitRecord:
-    """How the examples were divided, small enough for a log.
+    """Record of how the examples were divided, small enough for a log.
 
     Attributes:
         seed: seed of the division.
-        valid: fraction of the examples left after the test set; ``None`` where it was given.
-        test: fraction of all examples; ``None`` where the test set was given, 0 for no test set.
+        valid: fraction of the examples left after the test set; ``None`` if the set was given.
+        test: fraction of all examples; ``None`` if the test set was given, 0 for no test set.
         digests: for each split, the SHA-256 of its indices (little-endian int64).
     """
 
@@ -57,25 +57,26 @@ class SplitRecord:
         return cls(data["seed"], data["valid"], data["test"], dict(data["digests"]))
 
 
-def stratified(
+def split_stratified(
     labels: Indices, fraction: float, *, seed: int, keep: int = 1
 ) -> tuple[Indices, Indices]:
     """Divide examples into a chosen part and the rest, class by class.
 
-    Every class gives ``round(fraction * size)`` examples, but at least one, and keeps at least
-    ``keep``. For one seed the chosen part of a smaller fraction lies within that of a larger one.
+    In every class ``round(fraction * size)`` examples are chosen, at least one, and at least
+    ``keep`` are left. With one seed, the chosen part of a smaller fraction is a subset of that of a
+    larger one.
 
     Args:
         labels: (N,) class of each example, 0 or above.
         fraction: share of each class to choose, in (0, 1].
         seed: seed of the choice.
-        keep: the least number of examples of a class that stay in the rest.
+        keep: the least number of examples of a class in the rest.
 
     Returns:
         The indices of the chosen examples and of the rest, both ascending.
 
     Raises:
-        TooFew: if a class has examples, but fewer than ``keep + 1``.
+        TooFewExamples: a class has examples, but fewer than ``keep + 1``.
     """
     shuffled = np.random.default_rng(seed).permutation(len(labels))
     order = shuffled[np.argsort(labels[shuffled], kind="stable")]
@@ -83,7 +84,7 @@ def stratified(
     present = sizes > 0
     if (short := present & (sizes <= keep)).any():
         label = int(np.flatnonzero(short)[0])
-        raise TooFew(label, int(sizes[label]), keep + 1)
+        raise TooFewExamples(label, int(sizes[label]), keep + 1)
     quota = np.clip(np.rint(sizes * fraction).astype(np.int64), 1, np.maximum(sizes - keep, 1))
     starts = np.cumsum(sizes) - sizes
     rank = np.arange(len(labels)) - np.repeat(starts, sizes)

@@ -1,4 +1,4 @@
-"""A classification task: arrays, split once, and the numbers needed to normalise them."""
+"""A classification task: arrays, divided once, and the statistics that normalise them."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from nasturtium.atomic_write import sync_folder
 from nasturtium.errors import TaskError
-from nasturtium.task.encoding import Encoding
+from nasturtium.task.array_storage import find_mapped_file
 from nasturtium.task.split import Indices, SplitRecord
-from nasturtium.task.storage import mapped_file
+from nasturtium.task.table_encoding import Encoding
 from nasturtium.task.wording import reason
 
 __all__ = ["Split", "Task"]
@@ -52,23 +52,31 @@ class Split:
 class Task:
     """A classification task, divided once; made by ``make_task`` or ``load``.
 
-    Training and validation examples are for searching; the test examples are for the one
-    measurement at the end, and no strategy or estimator sees them.
+    Training and validation examples are used by searches; the test examples are used once, to
+    evaluate the final network, and no strategy or estimator sees them.
 
     Attributes:
-        name: what messages and reports call it.
-        train: examples to fit weights on.
+        name: name in messages and reports.
+        train: examples to train weights on.
         valid: examples to compare architectures on.
-        test: examples for the final measurement; ``None`` if none were given and none wanted.
+        test: examples for the final evaluation; ``None`` if there is no test set.
         class_names: name of each class, in the order of the labels.
         mean: mean of each channel (or feature) of the training inputs, in their own scale.
         std: standard deviation likewise; 1 where a channel is constant.
-        split: how the examples were divided.
-        split_indices: for each split, the positions of its examples in the data it came from.
+        split: record of how the examples were divided.
+        split_indices: for each split, the positions of its examples in the data.
         fingerprint: SHA-256 of the data and labels as given: not of their path or the split.
-        notes: what was done to the data on the way (images resized, files skipped).
-        encoding: how vectors came of the columns of a table, to encode new rows with; ``None``
-            for other data.
+        notes: changes made to the data (images resized, files skipped).
+        encoding: the encoding of a table's columns, which also encodes new rows; ``None`` for
+            other data.
+
+    Example:
+        >>> import nasturtium as nas
+        >>> task = nas.load("digits")
+        >>> task.inputs, task.classes, task.metrics
+        ((1, 8, 8), 10, ('accuracy', 'balanced_accuracy', 'loss'))
+        >>> {name: len(split) for name, split in task.splits.items()}
+        {'train': 1151, 'valid': 287, 'test': 359}
     """
 
     name: str
@@ -96,23 +104,23 @@ class Task:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """Names of the metrics that a trained network is given on this task."""
+        """Names of the metrics of a trained network on this task."""
         return ("accuracy", "balanced_accuracy", "loss")
 
     @property
-    def facts(self) -> dict[str, Any]:
-        """What a search space is told about the task: ``inputs`` and ``classes``."""
+    def data_shapes(self) -> dict[str, Any]:
+        """Arguments for search spaces: ``inputs`` and ``classes``."""
         return {"inputs": self.inputs, "classes": self.classes}
 
     @property
     def splits(self) -> dict[str, Split]:
-        """The splits there are, by name: ``train``, ``valid`` and, if there is one, ``test``."""
+        """The splits by name: ``train``, ``valid`` and, if there is one, ``test``."""
         splits = {"train": self.train, "valid": self.valid}
         return splits if self.test is None else splits | {"test": self.test}
 
     @property
     def digest(self) -> str:
-        """Identifies the data and how they are divided, in 16 hexadecimal digits."""
+        """Digest of the data and their division, 16 hexadecimal digits."""
         split = sorted((name, rows.tobytes()) for name, rows in self.split_indices.items())
         return sha256(repr((self.fingerprint, split)).encode()).hexdigest()[:16]
 
@@ -121,42 +129,42 @@ class Task:
     ) -> None:
         """Write the task to a new folder of ``.npy`` files and a ``task.json`` with their digests.
 
-        The folder appears whole or not at all. Where it holds the same task already, undamaged,
+        The folder appears complete or not at all. If it holds the same task already, undamaged,
         it is left as it is, so that many processes may save one task. Arrays that are files of
-        this very task already are linked, not copied, where the disk allows it.
+        the same task already are linked, not copied, where the disk allows it.
 
         Args:
-            folder: where; made by this.
-            building: a folder whose files were made for this task and belong to nothing else.
-            replace: write anew what lies there damaged or by another version, as in a cache.
+            folder: the folder to create.
+            building: a folder whose files were made for this task only.
+            replace: replace a damaged task, or one of another version, as in a cache.
 
         Raises:
-            TaskError: if the folder holds something else.
+            TaskError: the folder holds something else.
         """
         folder = Path(folder)
         if folder.exists():
             try:
-                return self._same_as(folder)
+                return self._check_same(folder)
             except TaskError:
                 if not replace:
                     raise
-                _set_aside(folder)
+                _remove_folder(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        _clear_remains(folder)
+        _remove_leftovers(folder)
         temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
         try:
             files = {}
             for name, split in self.splits.items():
                 inputs = temporary / f"{name}_inputs.npy"
-                if not self._linked(inputs, split.inputs, building):
+                if not self._link(inputs, split.inputs, building):
                     _write_array(inputs, split.inputs)
                 _write_array(temporary / f"{name}_labels.npy", split.labels)
                 _write_array(temporary / f"{name}_indices.npy", self.split_indices[name])
                 for kind in _KINDS:
-                    files[f"{name}_{kind}.npy"] = _digest_of(temporary / f"{name}_{kind}.npy")
+                    files[f"{name}_{kind}.npy"] = _digest_file(temporary / f"{name}_{kind}.npy")
             header = {**self._header(), "files": files}
             with (temporary / "task.json").open("w", encoding="utf-8") as file:
-                json.dump({**header, "digest": _digest_of_header(header)}, file, indent=1)
+                json.dump({**header, "digest": _digest_header(header)}, file, indent=1)
                 file.flush()
                 os.fsync(file.fileno())
             sync_folder(temporary)
@@ -165,7 +173,7 @@ class Task:
             except OSError:  # another process was quicker
                 if not folder.exists():
                     raise
-                self._same_as(folder)
+                self._check_same(folder)
             sync_folder(folder.parent)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -175,12 +183,12 @@ class Task:
         """Open what ``save`` wrote; arrays are mapped, so that processes share their pages.
 
         Args:
-            folder: what ``save`` wrote.
-            check: read every file and compare its digest, about half a second for each GB; left
-                out by worker processes, whose driver has just done it.
+            folder: a folder that ``save`` wrote.
+            check: read every file and compare its digest, about half a second for each GB; worker
+                processes skip it, since their driver has just checked.
 
         Raises:
-            TaskError: if the folder holds no task, or a damaged one.
+            TaskError: the folder holds no task, or a damaged one.
         """
         folder = Path(folder)
         header = _read_header(folder)
@@ -218,28 +226,28 @@ class Task:
             ) from error
 
     @classmethod
-    def kept(cls, folder: Path) -> Task | None:
-        """Open a task of a cache; a damaged one, or one of another version, is removed."""
+    def open_cached(cls, folder: Path) -> Task | None:
+        """Open a task of a cache; remove it and return ``None`` if it is damaged or outdated."""
         if not folder.exists():
             return None
         try:
             return cls.load(folder)
         except TaskError:
-            _set_aside(folder)
+            _remove_folder(folder)
             return None
 
-    def _linked(self, path: Path, array: NDArray[Any], building: Path | None) -> bool:
-        """Give a file that is this array another name; false if there is none."""
-        source = mapped_file(array)
+    def _link(self, path: Path, array: NDArray[Any], building: Path | None) -> bool:
+        """Link the file that holds an array; return false if there is none that may be linked."""
+        source = find_mapped_file(array)
         if source is None:
             return False
         if source.parent != building:
             try:
                 header = _read_header(source.parent)
             except TaskError:
-                return False  # a file of somebody else, who may change it
-            mine = self._header()
-            if any(header.get(key) != mine[key] for key in ("fingerprint", "split")):
+                return False  # another program's file, which may change
+            own = self._header()
+            if any(header.get(key) != own[key] for key in ("fingerprint", "split")):
                 return False
         try:
             os.link(source, path)
@@ -264,12 +272,13 @@ class Task:
             **encoding,
         }
 
-    def _same_as(self, folder: Path) -> None:
+    def _check_same(self, folder: Path) -> None:
         """Raise a ``TaskError`` if a folder holds another task, or this one damaged."""
         header = _read_header(folder)
-        entries = ("files", "digest")
-        found = {key: value for key, value in header.items() if key not in entries}
-        if {**found, "name": self.name} != self._header():
+        own = self._header()
+        # The wording of notes differs between versions.
+        compared = (header.keys() | own.keys()) - {"files", "digest", "name", "notes"}
+        if any(header.get(key) != own.get(key) for key in compared):
             raise TaskError(
                 f"{folder} holds another task ({header.get('name')!r}); save "
                 f"{self.name!r} into another folder"
@@ -287,39 +296,39 @@ def _check_files(folder: Path, header: Mapping[str, Any]) -> None:
     """Compare every file with its digest.
 
     Raises:
-        ValueError: one differs.
+        ValueError: a digest differs.
     """
     for name in (f"{part}_{kind}.npy" for part in header["splits"] for kind in _KINDS):
-        if _digest_of(folder / name) != header["files"][name]:
-            raise ValueError(f"{name} is not what was written")
+        if _digest_file(folder / name) != header["files"][name]:
+            raise ValueError(f"the content of {name} has changed")
 
 
-def _set_aside(folder: Path) -> None:
-    """Remove a folder in one step, so that nobody meets half of it."""
+def _remove_folder(folder: Path) -> None:
+    """Remove a folder in one step, so that no process sees a part of it."""
     with suppress(OSError):  # another process was quicker, or nothing may be written here
-        gone = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
         with suppress(OSError):
-            os.rename(folder, gone / "damaged")
-        shutil.rmtree(gone, ignore_errors=True)
+            os.rename(folder, temporary / "damaged")
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _clear_remains(folder: Path) -> None:
-    """Remove what killed processes left half-written beside a folder, a day or more ago."""
-    for remains in folder.parent.glob(f".{escape(folder.name)}.*"):
+def _remove_leftovers(folder: Path) -> None:
+    """Remove incomplete folders that killed processes left beside a folder a day ago or more."""
+    for leftover in folder.parent.glob(f".{escape(folder.name)}.*"):
         try:
-            newest = max(path.stat().st_mtime for path in (remains, *remains.iterdir()))
+            newest = max(path.stat().st_mtime for path in (leftover, *leftover.iterdir()))
         except OSError:  # another process removes it
             continue
         if time.time() - newest > _DAY:
-            shutil.rmtree(remains, ignore_errors=True)
+            shutil.rmtree(leftover, ignore_errors=True)
 
 
-def _digest_of(path: Path) -> str:
+def _digest_file(path: Path) -> str:
     with path.open("rb") as file:
         return file_digest(file, "sha256").hexdigest()
 
 
-def _digest_of_header(header: Mapping[str, Any]) -> str:
+def _digest_header(header: Mapping[str, Any]) -> str:
     plain = {key: value for key, value in header.items() if key != "digest"}
     return sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
@@ -348,9 +357,9 @@ def _read_header(folder: Path) -> dict[str, Any]:
         raise TaskError(
             f"{folder} holds a task of another format; expected format {_FORMAT}: save it again"
         )
-    if header.get("digest") != _digest_of_header(header):
+    if header.get("digest") != _digest_header(header):
         raise TaskError(
-            f"the task in {folder} is damaged (task.json is not what was written); remove the "
+            f"the task in {folder} is damaged (the content of task.json has changed); remove the "
             "folder and save it again"
         )
     return header

@@ -1,8 +1,8 @@
-"""Checkpoints of a training, taken between epochs: whole or absent, and data only.
+"""Checkpoints of a training, written between epochs: complete or absent, and data only.
 
-A file is the SHA-256 of its content, then the content: what ``torch.save`` writes of tensors and
-plain values. It is read with ``weights_only=True``, so that a stranger's file runs no code, and
-whatever is damaged or belongs to another training counts as absent.
+A file is the SHA-256 of its content, then the content: tensors and plain values as ``torch.save``
+writes them. It is read with ``weights_only=True``, so that an untrusted file runs no code. A file
+that is damaged or belongs to another training counts as absent.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ __all__ = ["Checkpoint"]
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a training needs to go on as if it had never stopped.
+    """The state from which a training resumes as if it had never stopped.
 
     Attributes:
-        identity: digest of all that the training depends on; another one is another training.
+        identity: digest of all settings and data of the training.
         epoch: epochs done.
         seconds: time spent on them.
-        curve: what each epoch measured.
+        curve: metrics of each epoch.
         state: state dictionaries and tensors, by name.
     """
 
@@ -59,38 +59,38 @@ class Checkpoint:
 
     @classmethod
     def copy(cls, source: Path, target: Path) -> bool:
-        """Copy a whole checkpoint without its seconds: equal trainings give equal files.
+        """Copy an undamaged checkpoint without its seconds: equal trainings give equal files.
 
         Returns:
-            whether there is one at ``source`` that is whole.
+            whether ``source`` is an undamaged checkpoint.
         """
-        found = cls._whole(source)
-        if found is not None:
-            replace(found, seconds=0.0).write(target)
-        return found is not None
+        checkpoint = cls._read_any(source)
+        if checkpoint is not None:
+            replace(checkpoint, seconds=0.0).write(target)
+        return checkpoint is not None
 
     @classmethod
     def read(cls, path: Path, identity: str) -> Checkpoint | None:
         """Return the checkpoint of the training ``identity``, or ``None`` if there is none."""
-        found = cls._whole(path)
-        return found if found is not None and found.identity == identity else None
+        checkpoint = cls._read_any(path)
+        return checkpoint if checkpoint is not None and checkpoint.identity == identity else None
 
     @classmethod
-    def _whole(cls, path: Path) -> Checkpoint | None:
-        """The checkpoint at ``path``, if it is there and not damaged."""
+    def _read_any(cls, path: Path) -> Checkpoint | None:
+        """Return the checkpoint at ``path``, or ``None`` if it is absent or damaged."""
         try:
             raw = path.read_bytes()
             digest, content = raw[:32], raw[32:]
             if sha256(content).digest() != digest:
                 return None
             data = read_tensors(content)
-            found = cls(**{**data, "curve": tuple(data["curve"])})
+            checkpoint = cls(**{**data, "curve": tuple(data["curve"])})
         except (OSError, ValueError, TypeError, KeyError):
             return None
-        return found if found._sound() else None
+        return checkpoint if checkpoint._has_valid_types() else None
 
-    def _sound(self) -> bool:
-        """Whether its parts are of the types that were written."""
+    def _has_valid_types(self) -> bool:
+        """Return whether every part is of the type that was written."""
         return (
             isinstance(self.identity, str)
             and type(self.epoch) is int
@@ -103,10 +103,12 @@ class Checkpoint:
 
 
 def _is_point(point: object) -> bool:
-    """Whether it is what an epoch measured: numbers by name."""
+    """Return whether a value is a point of a learning curve: numbers by name."""
     return (
         isinstance(point, dict)
-        and all(isinstance(name, str) and type(one) in (int, float) for name, one in point.items())
+        and all(
+            isinstance(name, str) and type(value) in (int, float) for name, value in point.items()
+        )
         and "train_loss" in point
         and math.isfinite(point.get("epoch", math.nan))
     )

@@ -1,4 +1,4 @@
-"""One epoch of training: the steps, their learning rates, and what they leave behind."""
+"""The training loop of an epoch: its steps, their learning rates, and its state."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from nasturtium.cost.host import Turn
+from nasturtium.cost.measurement_lock import TrainingTurn
 from nasturtium.errors import EstimateError
-from nasturtium.task.split import stratified
+from nasturtium.task.split import split_stratified
 from nasturtium.task.task import Task
-from nasturtium.train.average import Average
-from nasturtium.train.evaluate import Batches, casts, placed
+from nasturtium.train.evaluate import Batches, autocast_context, place_model
 from nasturtium.train.numerics import Numerics
 from nasturtium.train.recipe import Recipe
-from nasturtium.train.seeds import mix
+from nasturtium.train.seeds import derive_seed
+from nasturtium.train.weight_average import WeightAverage
 
 __all__ = ["Diverged", "Loop", "TimeLimit"]
 
 _EVALUATION_BATCH = 512
-_FINITE_EVERY = 64  # steps between looks at the loss, each of which waits for the device
+_FINITE_EVERY = 64  # steps between checks of the loss, each of which waits for the device
 
 
 class Diverged(EstimateError):
@@ -39,7 +39,7 @@ class Diverged(EstimateError):
 
 
 class TimeLimit(EstimateError):
-    """A training took longer than it was allowed."""
+    """A training exceeded its time limit."""
 
 
 class Loop:
@@ -50,8 +50,8 @@ class Loop:
         task: the data.
         recipe: the settings.
         numerics: precision and memory format.
-        device: where everything goes.
-        seed: of order, augmentation and dropout.
+        device: device of the network and the data.
+        seed: seed of order, augmentation and dropout.
         data: share of the training examples.
         resolution: share of height and width.
         memory: bytes that the inputs of a split may take on the device; measured if not given.
@@ -69,15 +69,15 @@ class Loop:
         resolution: float,
         memory: int | None = None,
     ) -> None:
-        self.model = placed(model, device, numerics)
+        self.model = place_model(model, device, numerics)
         self.recipe = recipe
         self.numerics = numerics
         self.device = device
         self.seed = seed
         chosen = None
         if data < 1:
-            chosen, _ = stratified(
-                task.train.labels, data, seed=mix(task.split.seed, "data"), keep=0
+            chosen, _ = split_stratified(
+                task.train.labels, data, seed=derive_seed(task.split.seed, "data"), keep=0
             )
         place = partial(
             Batches.place,
@@ -97,29 +97,33 @@ class Loop:
             raise EstimateError("the network has no parameters to train")
         self.optimizer = _optimizer(self.parameters, recipe, device)
         self.scaler = torch.amp.GradScaler(device.type) if numerics.precision == "fp16" else None
-        self.average = Average(model, recipe.ema) if recipe.ema else None
+        self.average = WeightAverage(model, recipe.ema) if recipe.ema else None
         modules = (getattr(module, "advance", None) for module in model.modules())
         self.scheduled = [advance for advance in modules if callable(advance)]
 
-    def epoch(self, number: int, horizon: int, deadline: float, turn: Turn) -> tuple[float, float]:
+    def epoch(
+        self, number: int, horizon: int, deadline: float, turn: TrainingTurn
+    ) -> tuple[float, float]:
         """Train epoch ``number`` (from 0) of a schedule of ``horizon`` epochs.
 
         Args:
-            number: which epoch.
+            number: the epoch, from 0.
             horizon: epochs of the schedule.
-            deadline: on the clock; the pauses of ``turn`` move it.
-            turn: the share of the host, given up between steps while something is measured.
+            deadline: time on the clock; the pauses of ``turn`` postpone it.
+            turn: pauses between steps while a latency is measured on the host.
 
         Returns:
             The mean loss and the last learning rate.
 
         Raises:
-            Diverged: if the loss is NaN or infinite.
-            TimeLimit: if the clock passes ``deadline``.
+            Diverged: the loss is NaN or infinite.
+            TimeLimit: the clock passed ``deadline``.
         """
         recipe, train = self.recipe, self.train
-        torch.manual_seed(mix(self.seed, "dropout", number))
-        augmenting = torch.Generator(self.device).manual_seed(mix(self.seed, "augment", number))
+        torch.manual_seed(derive_seed(self.seed, "dropout", number))
+        augmenting = torch.Generator(self.device).manual_seed(
+            derive_seed(self.seed, "augment", number)
+        )
         order = self._order(number)
         parts = torch.split(order.to(self.device), recipe.batch_size)
         losses = torch.zeros((), device=self.device)
@@ -129,7 +133,7 @@ class Loop:
         self.model.train()
         with closing(train.inputs_of(order, recipe.batch_size)) as batches:
             for step, (chosen, inputs) in enumerate(zip(parts, batches, strict=True)):
-                turn.give_way()
+                turn.pause_for_measurements()
                 if time.perf_counter() > deadline + turn.paused:
                     raise TimeLimit(
                         f"the time limit passed in epoch {number + 1}, step {step + 1} of "
@@ -138,12 +142,12 @@ class Loop:
                 rate = recipe.rate((number + step / len(parts)) / horizon)
                 for group in self.optimizer.param_groups:
                     group["lr"] = rate
-                x = train.normalised(inputs)
+                x = train.normalise(inputs)
                 x, y = recipe.augment.apply(
                     x, train.labels[chosen], augmenting, classes=train.classes, ends=self.ends
                 )
-                with casts(self.numerics):
-                    loss = self._loss(self.model(train.laid_out(x)), y)
+                with autocast_context(self.numerics):
+                    loss = self._loss(self.model(train.to_memory_format(x)), y)
                 self._step(loss)
                 losses.add_(loss.detach(), alpha=len(chosen))
                 if step % _FINITE_EVERY == 0 or step + 1 == len(parts):
@@ -152,8 +156,8 @@ class Loop:
                         raise Diverged(self.diverged(mean, number, rate))
         return mean, rate
 
-    def score(self, turn: Turn) -> dict[str, float]:
-        """Return what the network, averaged if the recipe says so, scores on validation."""
+    def score(self, turn: TrainingTurn) -> dict[str, float]:
+        """Return the validation metrics of the network, with averaged weights if there are any."""
         if self.average is None:
             return self.valid.score(self.model, self.numerics, _EVALUATION_BATCH, turn)
         self.average.swap()
@@ -170,7 +174,7 @@ class Loop:
         return self.model
 
     def state(self) -> dict[str, Any]:
-        """Return what ``restore`` needs to go on from here."""
+        """Return the state from which ``restored`` resumes."""
         return {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -179,11 +183,11 @@ class Loop:
         }
 
     def restored(self, state: Mapping[str, Any]) -> bool:
-        """Go on from a state; false, and nothing is changed, where it is not of this training."""
+        """Resume from a state; return false, changing nothing, if it is of another training."""
         before = deepcopy(self.state())
         try:
             self._restore(state)
-        except Exception:  # torch meets a state of another form with whatever goes wrong first
+        except Exception:  # torch raises errors of many types for a state of another form
             self._restore(before)
             return False
         return True
@@ -197,9 +201,9 @@ class Loop:
             self.average.restore(**state["average"])
 
     def identity(self, task: Task, fidelity: tuple[object, ...]) -> str:
-        """Return a digest of all that decides how the training goes, but its first weights."""
+        """Return a digest of all settings and data of the training, except its initial weights."""
         tensors = [(n, list(t.shape), str(t.dtype)) for n, t in self.model.state_dict().items()]
-        described = json.dumps(
+        description = json.dumps(
             {
                 "network": [re.sub(r"0x[0-9a-f]+", "", repr(self.model)), tensors],
                 "task": [task.fingerprint, dict(task.split.digests)],
@@ -209,10 +213,10 @@ class Loop:
                 "seed": self.seed,
             }
         )
-        return sha256(described.encode()).hexdigest()
+        return sha256(description.encode()).hexdigest()
 
     def diverged(self, loss: float, number: int, rate: float) -> str:
-        """Say that training failed, where, and what helps."""
+        """Return a message with the place of a divergence, and advice."""
         return (
             f"the loss became {loss} in epoch {number + 1} at a learning rate of {rate:.3g}; "
             f"lower lr (now {self.recipe.lr}), clip gradients (now {self.recipe.clip}) or lengthen "
@@ -229,7 +233,7 @@ class Loop:
         return count
 
     def _order(self, number: int) -> Tensor:
-        generator = torch.Generator().manual_seed(mix(self.seed, "order", number))
+        generator = torch.Generator().manual_seed(derive_seed(self.seed, "order", number))
         order = torch.randperm(len(self.train), generator=generator)
         return order[: self.examples]
 
@@ -249,8 +253,8 @@ class Loop:
         smoothing = self.recipe.label_smoothing
         if self.balance is None:
             return functional.cross_entropy(logits, y, label_smoothing=smoothing)
-        # The weights of cross_entropy would weight the share that smoothing spreads over other
-        # classes by theirs, and their sum in a batch would scale its step.
+        # The ``weight`` of cross_entropy would weight the smoothed share of each class by its own
+        # weight, and normalise each batch by the sum of its weights.
         losses = functional.cross_entropy(logits, y, label_smoothing=smoothing, reduction="none")
         return (losses * (self.balance[y] if y.ndim == 1 else (y * self.balance).sum(1))).mean()
 

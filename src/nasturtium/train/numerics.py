@@ -1,4 +1,4 @@
-"""Where and how precisely numbers are computed: all that changes results but is no method."""
+"""Device, threads and precision of computations."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from typing import Any
 import torch
 
 from nasturtium.errors import EstimateError
-from nasturtium.train.fields import check_choice, checked_fields
+from nasturtium.train.check_arguments import check_choice, check_fields
 
-__all__ = ["Numerics", "usual_torch"]
+__all__ = ["Numerics", "default_torch_state"]
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 
 
 @contextmanager
-def usual_torch() -> Iterator[None]:
-    """Enter torch's usual state, whatever the caller has set: also a decorator.
+def default_torch_state() -> Iterator[None]:
+    """Enter torch's default state, whatever the caller has set; also a decorator.
 
-    Numbers are float32 by default and made on the CPU, gradients are recorded, and nothing is cast
-    automatically. Networks are so built and trained the same in every program and worker.
+    Tensors are float32 and made on the CPU by default, gradients are recorded, and there are no
+    automatic casts, so that every program and worker builds and trains networks alike.
 
     Example:
-        >>> with torch.no_grad(), usual_torch():
+        >>> with torch.no_grad(), default_torch_state():
         ...     torch.is_grad_enabled(), torch.zeros(()).dtype
         (True, torch.float32)
     """
@@ -47,7 +47,7 @@ def usual_torch() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Numerics:
-    """Device, threads, precision and memory format; part of what makes a result repeatable.
+    """Device, threads, precision and memory format, which a repeatable result depends on.
 
     Attributes:
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``, ...
@@ -55,6 +55,13 @@ class Numerics:
         precision: ``"fp32"``, or ``"bf16"`` or ``"fp16"`` with automatic casts; weights stay fp32,
             and ``"fp16"``, which scales the loss, needs a CUDA device.
         memory_format: ``"contiguous"`` or ``"channels_last"``.
+
+    Example:
+        >>> numerics = Numerics(threads=2, precision="bf16")
+        >>> numerics.dtype
+        torch.bfloat16
+        >>> Numerics.from_json(numerics.to_json()) == numerics
+        True
     """
 
     device: str = "cpu"
@@ -63,16 +70,17 @@ class Numerics:
     memory_format: str = "contiguous"
 
     def __post_init__(self) -> None:
-        checked_fields(Numerics, dataclasses.asdict(self))
+        check_fields(Numerics, dataclasses.asdict(self))
         check_choice("precision", self.precision, PRECISIONS)
         check_choice("memory_format", self.memory_format, FORMATS)
         if self.threads < 1:
             raise EstimateError(f"threads={self.threads}; expected 1 or more")
         try:
             kind = torch.device(self.device).type
-        except Exception as error:  # RuntimeError, and others of numbers that are too large
+        except Exception as error:  # RuntimeError, and other types for numbers that are too large
             raise EstimateError(
-                f"device={self.device!r} is no device; expected 'cpu', 'cuda', 'cuda:0', 'mps', ..."
+                f"device={self.device!r} is not a device; expected 'cpu', 'cuda', 'cuda:0', 'mps', "
+                "..."
             ) from error
         if self.precision == "fp16" and kind != "cuda":
             raise EstimateError(
@@ -81,20 +89,20 @@ class Numerics:
 
     @property
     def dtype(self) -> torch.dtype:
-        """The type that automatic casts choose."""
+        """Type of automatic casts."""
         return PRECISIONS[self.precision]
 
     @property
     def format(self) -> torch.memory_format:
-        """The memory format of images and of weights with four axes."""
+        """Memory format of images and of weights with four axes."""
         return FORMATS[self.memory_format]
 
     @contextmanager
     def opened(self) -> Iterator[torch.device]:
-        """Enter the device with this number of threads; afterwards the number is what it was.
+        """Enter the device with this number of threads, and restore the number afterwards.
 
         Raises:
-            EstimateError: if this machine has no such device.
+            EstimateError: this machine has no such device.
         """
         device = torch.device(self.device)
         if device.type == "cuda" and not (
@@ -108,7 +116,7 @@ class Numerics:
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads)
         try:
-            with usual_torch():
+            with default_torch_state():
                 yield device
         finally:
             torch.set_num_threads(before)
@@ -122,6 +130,6 @@ class Numerics:
         """Read what ``to_json`` wrote.
 
         Raises:
-            EstimateError: if a name or a value is unknown.
+            EstimateError: a name or a value is unknown.
         """
-        return cls(**checked_fields(cls, data))
+        return cls(**check_fields(cls, data))

@@ -1,4 +1,4 @@
-"""How a network is trained: frozen settings, and the learning rate that they give each step."""
+"""Training recipes: frozen settings, and the learning rate of each step."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from nasturtium.errors import EstimateError
 from nasturtium.task.augment import Augment
-from nasturtium.train.fields import check_choice, checked_fields
+from nasturtium.train.check_arguments import check_choice, check_fields
 
 __all__ = ["Recipe"]
 
@@ -34,17 +34,24 @@ class Recipe:
         weight_decay: of SGD as an L2 term, of AdamW decoupled.
         schedule: ``"cosine"`` to 0, ``"onecycle"`` (from lr/25 up to lr in the warm-up, then by a
             cosine to 0; Smith and Topin, "Super-Convergence", 2018), or ``"constant"``.
-        warmup: share of the steps in which the rate rises, linearly; a ``"onecycle"`` without one
-            takes 0.3.
+        warmup: share of the steps in which the rate increases linearly; 0 means 0.3 for
+            ``"onecycle"``.
         label_smoothing: share of each target that is spread over all classes.
         ema: decay of the moving average of the weights that is evaluated and returned; 0 is off.
         clip: largest norm of the gradient; ``None`` is off.
-        auxiliary: weight of the loss of a second output, where a network in training returns
+        auxiliary: weight of the loss of a second output, if a network in training returns
             (logits, auxiliary logits).
         drop_last: leave out the last batch of an epoch if it is not full.
-        augment: what is done to each batch.
-        balance: weight the loss of each example by its class, inversely proportional to how many
-            training examples the class has; the weights have the mean 1 over the examples.
+        augment: augmentation of each batch.
+        balance: weight the loss of each example inversely to the number of training examples of
+            its class; the weights have a mean of 1 over the examples.
+
+    Example:
+        >>> recipe = Recipe(epochs=20, optimizer="adamw", lr=0.002, schedule="cosine")
+        >>> recipe.rate(0.0), recipe.rate(0.5), recipe.rate(1.0)
+        (0.002, 0.001, 0.0)
+        >>> recipe.replace(epochs=5).epochs
+        5
     """
 
     epochs: int = 10
@@ -64,7 +71,7 @@ class Recipe:
     balance: bool = False
 
     def __post_init__(self) -> None:
-        checked_fields(Recipe, {f.name: getattr(self, f.name) for f in dataclasses.fields(self)})
+        check_fields(Recipe, {f.name: getattr(self, f.name) for f in dataclasses.fields(self)})
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
         check_choice("schedule", self.schedule, SCHEDULES)
         for name in ("epochs", "batch_size"):
@@ -98,9 +105,9 @@ class Recipe:
         """Return the recipe with other settings.
 
         Raises:
-            EstimateError: if a name or a value is unknown.
+            EstimateError: a name or a value is unknown.
         """
-        return dataclasses.replace(self, **checked_fields(Recipe, changes))
+        return dataclasses.replace(self, **check_fields(Recipe, changes))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values that ``from_json`` reads back; ``balance`` only where it is on."""
@@ -112,10 +119,10 @@ class Recipe:
         """Read what ``to_json`` wrote.
 
         Raises:
-            EstimateError: if a name or a value is unknown.
+            EstimateError: a name or a value is unknown.
         """
-        values = dict(data) if isinstance(data, Mapping) else checked_fields(cls, data)
+        values = dict(data) if isinstance(data, Mapping) else check_fields(cls, data)
         if not isinstance(values.get("augment", Augment()), Augment):
-            values["augment"] = Augment.from_json(checked_fields(Augment, values["augment"]))
-        values = checked_fields(cls, values)
+            values["augment"] = Augment.from_json(check_fields(Augment, values["augment"]))
+        values = check_fields(cls, values)
         return cls(**values)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-__all__ = ["mix"]
+__all__ = ["derive_seed"]
 
 
-def mix(*parts: int | str) -> int:
-    """Return a 63-bit seed for a purpose, such as ``mix(seed, "order", epoch)``.
+def derive_seed(*parts: int | str) -> int:
+    """Return a 63-bit seed for a purpose, such as ``derive_seed(seed, "order", epoch)``.
 
     Example:
-        >>> mix(0, "order", 1) == mix(0, "order", 1), mix(0, "order", 1) == mix(0, "order", 2)
+        >>> first, second = derive_seed(0, "order", 1), derive_seed(0, "order", 2)
+        >>> first == derive_seed(0, "order", 1), first == second
         (True, False)
     """
     digest = blake2b(repr(parts).encode(), digest_size=8).digest()

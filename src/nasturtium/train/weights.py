@@ -1,8 +1,8 @@
-"""Weights: inherited from a parent network, and kept on disk.
+"""Weights: inherited from a parent network, saved and loaded.
 
 Sharing by overlap follows Fang et al., "EAT-NAS: Elastic Architecture Transfer for Accelerating
 Large-scale Neural Architecture Search" (2019): where a child's layer is wider or narrower than its
-parent's, the leading channels that both have are copied and the others stay as they were drawn.
+parent's, the leading channels that both have are copied and the others keep their initial values.
 The paper shares between kernels of one size only; the centre crop and the zero padding of kernels
 of different sizes are an addition, off by default.
 """
@@ -29,13 +29,13 @@ __all__ = ["Inherited", "inherit", "load_weights", "read_tensors", "save_weights
 
 @dataclass(frozen=True)
 class Inherited:
-    """What a network took over from its parent.
+    """The tensors that a network inherited from its parent.
 
     Attributes:
         whole: names of the tensors that were copied whole.
-        partly: names of those of which a part was copied.
-        fresh: names of those that stayed as they were.
-        share: copied share of all the numbers in the network's tensors, 0 to 1.
+        partly: names of the tensors of which a part was copied.
+        fresh: names of the tensors that stayed unchanged.
+        share: copied share of all numbers in the network's tensors, 0 to 1.
     """
 
     whole: tuple[str, ...]
@@ -58,8 +58,8 @@ def inherit(
         model: receives the tensors; those without a counterpart stay as they are.
         state: the parent's ``state_dict()``.
         overlap: also copy the leading channels that both have where their numbers differ.
-        crop_kernels: also copy kernels of another size: a larger one is cropped to its centre, a
-            smaller one is padded with zeros.
+        crop_kernels: also copy kernels of another size: larger ones are cropped to their centre,
+            smaller ones are padded with zeros.
 
     Example:
         >>> parent, child = nn.Linear(4, 2), nn.Linear(4, 3)
@@ -82,7 +82,7 @@ def inherit(
 
 
 def _copy(own: Tensor, other: Tensor, overlap: bool, crop_kernels: bool) -> int:
-    """Copy what fits of ``other`` into ``own``; return how many numbers of ``own`` were set."""
+    """Copy the fitting part of ``other`` into ``own``; return how many numbers were copied."""
     if own.shape == other.shape:
         own.copy_(other)
         return own.numel()
@@ -107,7 +107,7 @@ def _copy(own: Tensor, other: Tensor, overlap: bool, crop_kernels: bool) -> int:
 
 
 def save_weights(path: str | Path, model: nn.Module | Mapping[str, Tensor]) -> None:
-    """Write a network's tensors; equal weights give equal files, and a file is whole or absent."""
+    """Write a network's tensors; equal weights give equal files, written atomically."""
     state = model.state_dict() if isinstance(model, nn.Module) else model
     buffer = io.BytesIO()
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
@@ -119,7 +119,7 @@ def load_weights(path: str | Path) -> dict[str, Tensor]:
     """Read what ``save_weights`` wrote, on the CPU; no code in the file is run.
 
     Raises:
-        EstimateError: if the file is absent, damaged, or holds anything but tensors.
+        EstimateError: the file is absent, damaged, or holds anything but tensors.
     """
     try:
         state = read_tensors(Path(path).read_bytes())
@@ -131,18 +131,18 @@ def load_weights(path: str | Path) -> dict[str, Tensor]:
     if not isinstance(state, dict) or not all(
         isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in state.items()
     ):
-        raise EstimateError(f"{path} holds something else than tensors by name; expected weights")
+        raise EstimateError(f"{path} does not hold tensors by name; expected weights")
     return state
 
 
 def read_tensors(content: bytes) -> Any:
-    """What ``torch.save`` wrote of tensors and plain values, on the CPU.
+    """Read tensors and plain values that ``torch.save`` wrote, on the CPU.
 
-    Nothing in it is run, and no more memory is taken than the content has: a file that claims
-    more, in its archive or in the tensors, is refused.
+    No code in the content is run, and no more memory is allocated than the content has: a file that
+    claims more, in its archive or in the tensors, is refused.
 
     Raises:
-        ValueError: it is damaged, or something else; says what in a few words.
+        ValueError: the content is damaged or of another type; the message says why.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -152,22 +152,22 @@ def read_tensors(content: bytes) -> Any:
             raise ValueError("it claims to be larger than it is")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+            value = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         sizes = {one.file_size for one in records}
-        for tensor in _tensors(found):
-            # The size of its memory is another entry than the memory itself.
+        for tensor in _tensors(value):
+            # The entry with the size of the memory is separate from the memory.
             held = tensor.untyped_storage().nbytes()
             if (held and held not in sizes) or tensor.numel() * tensor.element_size() > held:
                 raise ValueError("a tensor claims to be larger than it is")
     except ValueError as error:
         raise ValueError(str(error).splitlines()[0] if str(error) else "it is damaged") from error
     except zipfile.BadZipFile as error:
-        raise ValueError("it is no archive of tensors, or a damaged one") from error
-    except pickle.UnpicklingError as error:  # whose text advises to run what is in the file
-        raise ValueError("it holds something else than tensors and plain values") from error
-    except Exception as error:  # torch meets damaged bytes with whatever goes wrong first
+        raise ValueError("it is not an archive of tensors, or a damaged one") from error
+    except pickle.UnpicklingError as error:  # its text advises to trust the file
+        raise ValueError("it holds other things than tensors and plain values") from error
+    except Exception as error:  # torch raises errors of many types for damaged bytes
         raise ValueError(f"it is damaged: {type(error).__name__}") from error
-    return found
+    return value
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:

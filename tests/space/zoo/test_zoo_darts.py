@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from nasturtium.blocks import Block
+from nasturtium.cost.block_costs import BlockCounter
 from nasturtium.cost.count import count
-from nasturtium.cost.plan import Counter
 from nasturtium.decision.subset import Subset
 from nasturtium.errors import SpaceError
 from nasturtium.space.choose import Reading
@@ -46,7 +46,10 @@ def test_size():
 
 @pytest.mark.parametrize("name", CELLS)
 def test_published_parameters(name):
-    cifar, counter = darts.bind(channels=36, layers=20, inputs=(3, 32, 32), classes=10), Counter()
+    cifar, counter = (
+        darts.bind(channels=36, layers=20, inputs=(3, 32, 32), classes=10),
+        BlockCounter(),
+    )
     plans = [space.plan(CELLS[name]) for space in (cifar, cifar.bind(auxiliary=True), IMAGENET)]
     sides = (32, 32, 224)
     costs = [counter.count(p, (3, side, side)) for p, side in zip(plans, sides, strict=True)]

@@ -6,8 +6,8 @@ from random import Random
 
 import pytest
 
+from nasturtium.cost.block_costs import BlockCounter
 from nasturtium.cost.count import count
-from nasturtium.cost.plan import Counter
 from nasturtium.errors import SpaceError
 from nasturtium.space.zoo.efficientnet import B0, SCALES, efficientnet
 
@@ -36,7 +36,7 @@ def cost_of(name, side=None):
     width, depth, published = SCALES[name]
     inputs = (3, side or published, side or published)
     space = efficientnet.bind(width=width, depth=depth, inputs=inputs, classes=1000)
-    return Counter().count(space.plan(B0), inputs)
+    return BlockCounter().count(space.plan(B0), inputs)
 
 
 @pytest.mark.parametrize("name", SCALES)

@@ -7,8 +7,8 @@ from random import Random
 import pytest
 import torch
 
+from nasturtium.cost.compound_scaling import round_channels
 from nasturtium.cost.count import count, forward_meta
-from nasturtium.cost.scale import rounded
 from nasturtium.errors import SpaceError
 from nasturtium.space.zoo.image_skeleton import fitting
 from nasturtium.space.zoo.mobilenet import MOBILENETV2, mobilenet
@@ -51,7 +51,7 @@ def test_width_rules():
         blocks = [network.block0.layer0, network.block1.layer0]
         made = [dict(layer.named_modules()) for layer in blocks]
         outputs = [(m.get("sep.project.conv") or m.get("mb.project.conv")) for m in made]
-        assert [conv.out_channels for conv in outputs] == [rounded(w, 8) for w in widths]
+        assert [conv.out_channels for conv in outputs] == [round_channels(w, 8) for w in widths]
 
 
 def test_paths_keep_their_names_whatever_the_width_skip_and_expansion():
@@ -123,5 +123,5 @@ def test_strides_that_fit():
 
 
 def test_rounding_never_loses_a_tenth():
-    assert [rounded(c, 8) for c in (3, 12, 16.4, 18, 22)] == [8, 16, 16, 24, 24]
-    assert all(rounded(c / 4, 8) >= 0.9 * c / 4 for c in range(1, 2000))
+    assert [round_channels(c, 8) for c in (3, 12, 16.4, 18, 22)] == [8, 16, 16, 24, 24]
+    assert all(round_channels(c / 4, 8) >= 0.9 * c / 4 for c in range(1, 2000))

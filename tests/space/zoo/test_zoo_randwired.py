@@ -7,8 +7,8 @@ from random import Random
 import pytest
 import torch
 
+from nasturtium.cost.block_costs import BlockCounter
 from nasturtium.cost.count import count
-from nasturtium.cost.plan import Counter
 from nasturtium.errors import SpaceError
 from nasturtium.space.zoo.randwired import GENERATORS, SEEDS, randwired, wiring
 
@@ -51,7 +51,7 @@ def test_earlier_nodes_attract_more_edges():
 
 def test_published_size():
     space = randwired.bind(inputs=(3, 224, 224), classes=1000)
-    space, counter = space.restrict(generator=(("ws", 4, 0.75),)), Counter()
+    space, counter = space.restrict(generator=(("ws", 4, 0.75),)), BlockCounter()
     plans = [space.plan(space.sample(Random(seed))) for seed in range(30)]
     costs = [counter.count(plan, (3, 224, 224)) for plan in plans]
     assert round(sum(cost.params for cost in costs) / 30, -5) == 5.6e6

@@ -14,7 +14,7 @@ from nasturtium.run.names import build_part
 from nasturtium.run.open_study import open_study
 from nasturtium.run.resolve import parse_recipe
 from nasturtium.run.store_address import find_store
-from nasturtium.task.policy import OPS
+from nasturtium.task.augmentation_policy import OPS
 from nasturtium.train.recipe import Recipe
 
 SMALL = "nasbench201(cells=1, channels=4)"

@@ -32,7 +32,7 @@ from torch import Tensor, nn
 
 from nasturtium.architecture import Architecture
 from nasturtium.blocks import Block, block, chain
-from nasturtium.cost.plan import Figures, conv, expect, norm, total
+from nasturtium.cost.block_costs import Figures, conv, expect, norm, total
 from nasturtium.errors import SpaceError
 from nasturtium.space.decorator import space
 from nasturtium.space.operations import Classifier, ConvBN, ConvBNReLU, SqueezeExcite
@@ -131,7 +131,7 @@ class Bottleneck(nn.Module):
         stride: int,
         squeeze: int,
     ) -> Figures:
-        """Return the cost in closed form; see :mod:`nasturtium.cost.plan`."""
+        """Return the cost in closed form; see :mod:`nasturtium.cost.block_costs`."""
         expect(shape, inputs)
         enter = norm(conv(shape, inner, 1))
         spatial = norm(conv(enter.shape, inner, 3, stride, inner // group))

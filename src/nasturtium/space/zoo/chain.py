@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from nasturtium.blocks import Block, block
 from nasturtium.blocks import chain as sequence
-from nasturtium.cost.plan import Figures, conv, expect, norm, total
+from nasturtium.cost.block_costs import Figures, conv, expect, norm, total
 from nasturtium.space.decorator import space
 from nasturtium.space.operations import Classifier, ConvBN, ConvBNReLU
 from nasturtium.space.zoo.image_skeleton import fitting, image
@@ -46,7 +46,7 @@ class Basic(nn.Module):
 
     @staticmethod
     def cost(shape: tuple[int, ...], inputs: int, outputs: int, stride: int) -> Figures:
-        """Return the cost in closed form; see :mod:`nasturtium.cost.plan`."""
+        """Return the cost in closed form; see :mod:`nasturtium.cost.block_costs`."""
         expect(shape, inputs)
         first = norm(conv(shape, outputs, 3, stride))
         body = total(first, norm(conv(first.shape, outputs, 3)))

@@ -41,7 +41,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 from torch import Tensor, nn
 
 from nasturtium.blocks import Block, block, chain
-from nasturtium.cost.plan import Figures, Measure, Shape, total
+from nasturtium.cost.block_costs import Figures, Measure, Shape, total
 from nasturtium.errors import SpaceError
 from nasturtium.space.decorator import space
 from nasturtium.space.operations import Classifier, ConvBN, ConvBNReLU, ReLUConvBN
@@ -128,7 +128,7 @@ class Network(nn.Module):
     def composed(
         of: Measure, shape: Shape, cells: tuple[tuple[Node, ...], ...], given: Settings
     ) -> Figures:
-        """Return the cost from the parts' costs; see :mod:`nasturtium.cost.plan`."""
+        """Return the cost from the parts' costs; see :mod:`nasturtium.cost.block_costs`."""
         stem, stem1 = given.stems()
         older = of(stem, shape)
         newer = of(stem1, older.shape)

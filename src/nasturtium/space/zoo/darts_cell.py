@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nasturtium.blocks import Block, block, chain, like
-from nasturtium.cost.plan import Figures, Measure, Shape, total
+from nasturtium.cost.block_costs import Figures, Measure, Shape, total
 from nasturtium.errors import SpaceError
 from nasturtium.space.drop_path import DropPath
 from nasturtium.space.operations import FactorizedReduction, ReLUConvBN, ReLUSepConvBN, Zero
@@ -130,7 +130,7 @@ class Cell(nn.Module):
     def composed(
         of: Measure, shapes: tuple[Shape, Shape], nodes: tuple[Node, ...], place: Place
     ) -> Figures:
-        """Return the cost from the parts' costs; see :mod:`nasturtium.cost.plan`."""
+        """Return the cost from the parts' costs; see :mod:`nasturtium.cost.block_costs`."""
         made = [of(part, shape) for part, shape in zip(place.inputs(), shapes, strict=True)]
         states = [figures.shape for figures in made]
         for node in nodes:

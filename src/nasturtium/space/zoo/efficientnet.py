@@ -9,7 +9,7 @@ for the expansion (3, 6): 24 * 72^5 * 48 = 2.2e12 networks.
 
 ``width`` and ``depth`` scale all of a network's widths and numbers of layers:
 ``efficientnet.bind(width=1.1, depth=1.2)`` with the record :data:`B0` is B2 (:data:`SCALES`).
-How such factors are found is in :mod:`nasturtium.cost.scale`.
+How such factors are found is in :mod:`nasturtium.cost.compound_scaling`.
 
 Deviations: MnasNet's operations besides the inverted bottleneck, and its pooled shortcuts, are left
 out; images are padded evenly on both sides. Small images as in
@@ -29,7 +29,7 @@ from torch import nn
 
 from nasturtium.architecture import Architecture, Value
 from nasturtium.blocks import Block, block, chain, like
-from nasturtium.cost.scale import Scale
+from nasturtium.cost.compound_scaling import Scale
 from nasturtium.errors import SpaceError
 from nasturtium.space.decorator import space
 from nasturtium.space.operations import Classifier, ConvBN, MBConv, Residual, SqueezeExcite

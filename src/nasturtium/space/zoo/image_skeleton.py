@@ -6,11 +6,10 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from nasturtium.blocks import Block
-from nasturtium.cost.plan import Figures, Measure, Shape, total
-from nasturtium.cost.scale import rounded
+from nasturtium.cost.block_costs import Figures, Measure, Shape, total
 from nasturtium.errors import SpaceError
 
-__all__ = ["Step", "fitting", "image", "rounded", "walked"]
+__all__ = ["Step", "fitting", "image", "walked"]
 
 
 def image(space: str, inputs: tuple[int, ...], least: int = 1) -> int:
@@ -64,7 +63,7 @@ class Step(NamedTuple):
 
 
 def walked(of: Measure, steps: Iterable[Step], older: Shape, newer: Shape) -> Figures:
-    """Return the cost of a row of cells, equal ones counted once: :mod:`nasturtium.cost.plan`."""
+    """Return the cost of a row of cells, equal ones counted once."""
     known: dict[tuple[Block, Shape, Shape], Figures] = {}
     made = []
     for cell, bypassed in steps:

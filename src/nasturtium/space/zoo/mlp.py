@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, final
 from torch import Tensor, nn
 
 from nasturtium.blocks import Block, block, chain
-from nasturtium.cost.plan import Figures, expect
+from nasturtium.cost.block_costs import Figures, expect
 from nasturtium.space.decorator import space
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Hidden(nn.Module):
     def cost(
         shape: tuple[int, ...], width: int, act: str, norm: bool, skip: bool, dropout: float
     ) -> Figures:
-        """Return the cost in closed form; see :mod:`nasturtium.cost.plan`."""
+        """Return the cost in closed form; see :mod:`nasturtium.cost.block_costs`."""
         expect(shape, width)
         return Figures(width * (width + (3 if norm else 1)), width * width, 0, shape)
 

@@ -38,8 +38,8 @@ from torch import Tensor, nn
 
 from nasturtium.architecture import Architecture, Value
 from nasturtium.blocks import Block, block, chain
-from nasturtium.cost.plan import Figures, total
-from nasturtium.cost.scale import rounded
+from nasturtium.cost.block_costs import Figures, total
+from nasturtium.cost.compound_scaling import round_channels
 from nasturtium.errors import SpaceError
 from nasturtium.space.decorator import space
 from nasturtium.space.operations import Classifier, ConvBN, ConvBNReLU, MBConv, SepConv
@@ -106,7 +106,7 @@ class Layer(nn.Module):
         stride: int,
         skip: str,
     ) -> Figures:
-        """Return the cost in closed form; see :mod:`nasturtium.cost.plan`."""
+        """Return the cost in closed form; see :mod:`nasturtium.cost.block_costs`."""
         if op == "sep":
             body = SepConv.cost(shape, inputs, outputs, kernel, stride)
         else:
@@ -216,13 +216,13 @@ def mobilenet(
         first = 2 if side > 64 else 1
         strides = fitting((first, *STRIDES[:number]), side)
         exact = STEM * scale
-        width = rounded(exact, multiple)
+        width = round_channels(exact, multiple)
         parts = [("stem", block(ConvBNReLU, inputs[0], width, 3, strides[0], six=True))]
         for index, gene in enumerate(genes):
             exact = (exact if width_rule == "previous" else WIDTHS[index] * scale) * gene[-1]
-            before, width = width, rounded(exact, multiple)
+            before, width = width, round_channels(exact, multiple)
             parts.append((SCOPES[index], _block(gene, before, width, strides[index + 1], shortcut)))
-        head = rounded(HEAD * scale, multiple)
+        head = round_channels(HEAD * scale, multiple)
         parts.append(("head", block(ConvBNReLU, width, head, 1, six=True)))
         parts.append(("classifier", block(Classifier, head, classes, dropout)))
         return chain(parts)

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from nasturtium.architecture import Architecture, Value
 from nasturtium.blocks import Block, block, chain
-from nasturtium.cost.plan import Figures, conv, expect, norm, total
+from nasturtium.cost.block_costs import Figures, conv, expect, norm, total
 from nasturtium.errors import SpaceError
 from nasturtium.space.decorator import space
 from nasturtium.space.operations import Classifier, ConvBNReLU
@@ -164,7 +164,7 @@ class Cell(nn.Module):
     def cost(
         shape: tuple[int, ...], graph: Graph, ops: Sequence[Block], inputs: int, outputs: int
     ) -> Figures:
-        """Return the cost in closed form; see :mod:`nasturtium.cost.plan`."""
+        """Return the cost in closed form; see :mod:`nasturtium.cost.block_costs`."""
         expect(shape, inputs)
         widths = channels_of(graph, inputs, outputs)
         made = [norm(conv(shape, widths[t], 1)) for s, t in graph.edges if s == 0]

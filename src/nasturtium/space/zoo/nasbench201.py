@@ -19,9 +19,9 @@ from torch import Tensor, nn
 
 from nasturtium.architecture import Architecture
 from nasturtium.blocks import Block, block, chain
-from nasturtium.cost.plan import Figures, conv, expect, norm
+from nasturtium.cost.block_costs import Figures, conv, expect, norm
 from nasturtium.errors import SpaceError
-from nasturtium.predict.cell import edge_cell
+from nasturtium.predict.cell_to_graph import edge_cell
 from nasturtium.space.decorator import space
 from nasturtium.space.operations import Classifier, ConvBN, ReLUConvBN, Zero
 
@@ -67,7 +67,7 @@ class Cell(nn.Module):
 
     @staticmethod
     def cost(shape: tuple[int, ...], channels: int, edges: Sequence[Block]) -> Figures:
-        """Return the cost in closed form; see :mod:`nasturtium.cost.plan`."""
+        """Return the cost in closed form; see :mod:`nasturtium.cost.block_costs`."""
         expect(shape, channels)
         kernels = [KERNELS[edge.args[0]] for edge in edges if edge.args[0] in KERNELS]
         made = [norm(conv(shape, channels, kernel)) for kernel in kernels]

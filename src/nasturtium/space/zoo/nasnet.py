@@ -44,7 +44,7 @@ from torch import Tensor, nn
 
 from nasturtium.architecture import Architecture, Value
 from nasturtium.blocks import Block, block, chain
-from nasturtium.cost.plan import Figures, Measure, Shape, total
+from nasturtium.cost.block_costs import Figures, Measure, Shape, total
 from nasturtium.errors import SpaceError
 from nasturtium.space.decorator import space
 from nasturtium.space.operations import Classifier
@@ -121,7 +121,7 @@ class Network(nn.Module):
 
     @staticmethod
     def composed(of: Measure, shape: Shape, kinds: tuple[Kind, Kind], given: Settings) -> Figures:
-        """Return the cost from the parts' costs; see :mod:`nasturtium.cost.plan`."""
+        """Return the cost from the parts' costs; see :mod:`nasturtium.cost.block_costs`."""
         entry = of(given.entry(), shape)
         # Drop-path costs nothing, and without it the cells of a stage are equal.
         cells = walked(of, given._replace(drop=0.0).steps(kinds), entry.shape, entry.shape)

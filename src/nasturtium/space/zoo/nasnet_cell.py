@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nasturtium.blocks import Block, block, chain, like
-from nasturtium.cost.plan import Figures, Measure, Shape, total
+from nasturtium.cost.block_costs import Figures, Measure, Shape, total
 from nasturtium.space.drop_path import DropPath
 from nasturtium.space.operations import ConvBN, FactorizedReduction, ReLUConvBN, ReLUSepConvBN
 
@@ -173,7 +173,7 @@ class Combined(nn.Module):
         channels: int,
         concatenates: bool,
     ) -> Figures:
-        """Return the cost from the parts' costs; see :mod:`nasturtium.cost.plan`."""
+        """Return the cost from the parts' costs; see :mod:`nasturtium.cost.block_costs`."""
         made = total(of(left, shapes[0]), of(right, shapes[1]))
         if not concatenates:
             return made
@@ -199,7 +199,7 @@ class Cell(nn.Module):
 
     @staticmethod
     def composed(of: Measure, shapes: tuple[Shape, Shape], kind: Kind, place: Place) -> Figures:
-        """Return the cost from the parts' costs; see :mod:`nasturtium.cost.plan`."""
+        """Return the cost from the parts' costs; see :mod:`nasturtium.cost.block_costs`."""
         made = [of(part, shape) for part, shape in zip(place.inputs(), shapes, strict=True)]
         for pair in kind.pairs:
             read = tuple(made[state].shape for state in pair.states)

@@ -28,7 +28,7 @@ from torch.nn.functional import adaptive_max_pool2d
 
 from nasturtium.blocks import Block, block
 from nasturtium.blocks import chain as sequence
-from nasturtium.cost.plan import Figures, expect, norm, total
+from nasturtium.cost.block_costs import Figures, expect, norm, total
 from nasturtium.errors import SpaceError
 from nasturtium.space.decorator import space
 from nasturtium.space.operations import Classifier, ConvBNReLU
@@ -80,7 +80,7 @@ class Chain(nn.Module):
     def cost(
         shape: tuple[int, ...], channels: int, layers: Sequence[Layer], pools: Sequence[int]
     ) -> Figures:
-        """Return the cost in closed form; see :mod:`nasturtium.cost.plan`."""
+        """Return the cost in closed form; see :mod:`nasturtium.cost.block_costs`."""
         expect(shape, channels)
         made: list[Figures] = []
         before, height, width = shape

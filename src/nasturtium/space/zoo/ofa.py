@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from nasturtium.blocks import Block, block, chain, like
-from nasturtium.cost.scale import rounded
+from nasturtium.cost.compound_scaling import round_channels
 from nasturtium.errors import SpaceError
 from nasturtium.space.decorator import space
 from nasturtium.space.operations import (
@@ -58,8 +58,8 @@ Gene = tuple[int, int]  # kernel, expansion
 
 
 def _layer(gene: Gene, inputs: int, outputs: int, stride: int, act: str, squeezes: bool) -> Block:
-    hidden = rounded(inputs * gene[1], 8)
-    squeeze = rounded(hidden // 4, 8) if squeezes else 0
+    hidden = round_channels(inputs * gene[1], 8)
+    squeeze = round_channels(hidden // 4, 8) if squeezes else 0
     body = block(MBConv, inputs, outputs, hidden, gene[0], stride, act, squeeze, "hsigmoid")
     return block(_residual, body) if stride == 1 and inputs == outputs else body
 
@@ -119,7 +119,7 @@ def ofa(
     def build() -> Block:
         shorter = side if resolution is None else resolution
         strides = fitting((2 if shorter > 64 else 1, *STRIDES), shorter)
-        width = rounded(STEM * multiplier, 8)
+        width = round_channels(STEM * multiplier, 8)
         parts: list[tuple[str, Block]] = []
         if resolution is not None:
             parts.append(("resize", block(Resize, resolution)))
@@ -127,7 +127,7 @@ def ofa(
         parts.append(("stem_act", block(ACTIVATIONS["hswish"])))
         parts.append(("unexpanded", block(_residual, block(SepConv, width, width, act="relu"))))
         for index, genes in enumerate(stages):
-            after = rounded(WIDTHS[index] * multiplier, 8)
+            after = round_channels(WIDTHS[index] * multiplier, 8)
             layers = []
             for place, gene in enumerate(genes):
                 stride = 1 if place else strides[index + 1]
@@ -135,7 +135,7 @@ def ofa(
                 layers.append((LAYERS[place], layer))
                 width = after
             parts.append((f"stage{index}", chain(layers)))
-        expanded, head = (rounded(w * multiplier, 8) for w in (EXPANDED, HEAD))
+        expanded, head = (round_channels(w * multiplier, 8) for w in (EXPANDED, HEAD))
         parts.append(("head", _head(width, expanded, head, classes, dropout)))
         return chain(parts)
 

@@ -27,7 +27,7 @@ from torch import nn
 
 from nasturtium.architecture import Architecture
 from nasturtium.blocks import Block, block, chain, like
-from nasturtium.cost.scale import rounded
+from nasturtium.cost.compound_scaling import round_channels
 from nasturtium.errors import SpaceError
 from nasturtium.space.decorator import space
 from nasturtium.space.operations import Classifier, ConvBNReLU, MBConv, Residual, SepConv, Zero
@@ -135,20 +135,20 @@ def proxyless(
     def build() -> Block:
         multiple = 8 if multiplier >= 0.5 else 4
         strides = fitting((2 if side > 64 else 1, *STRIDES), side)
-        stem = rounded(STEM * multiplier, multiple)
-        width = rounded(UNEXPANDED * multiplier, multiple)
+        stem = round_channels(STEM * multiplier, multiple)
+        width = round_channels(UNEXPANDED * multiplier, multiple)
         parts = [
             ("stem", block(ConvBNReLU, inputs[0], stem, 3, strides[0], six=True)),
             ("unexpanded", block(SepConv, stem, width, 3)),
         ]
         for index, (first, *others) in enumerate(stages):
-            after = rounded(widths[index] * multiplier, multiple)
+            after = round_channels(widths[index] * multiplier, multiple)
             layers = [block(first, width, after, strides[index + 1])]
             layers += [block(_kept, layer, after) for layer in others]
             stage = chain((f"layer{place}", layer) for place, layer in enumerate(layers))
             parts.append((f"stage{index}", stage))
             width = after
-        head = rounded(HEAD * multiplier, multiple)
+        head = round_channels(HEAD * multiplier, multiple)
         parts.append(("head", block(ConvBNReLU, width, head, 1, six=True)))
         parts.append(("classifier", block(Classifier, head, classes, dropout)))
         return chain(parts)

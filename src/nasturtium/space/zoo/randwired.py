@@ -36,7 +36,7 @@ from torch import Tensor, nn
 
 from nasturtium.architecture import Architecture
 from nasturtium.blocks import Block, block, chain
-from nasturtium.cost.plan import Figures, conv, expect, norm, total
+from nasturtium.cost.block_costs import Figures, conv, expect, norm, total
 from nasturtium.errors import SpaceError
 from nasturtium.space.decorator import space
 from nasturtium.space.operations import Classifier, ConvBN, ConvBNReLU, ReLUSepConvBN
@@ -167,7 +167,7 @@ class Stage(nn.Module):
         outputs: int,
         stride: int,
     ) -> Figures:
-        """Return the cost in closed form; see :mod:`nasturtium.cost.plan`."""
+        """Return the cost in closed form; see :mod:`nasturtium.cost.block_costs`."""
         expect(shape, inputs)
         targets = [target for _, target in wiring(generator, nodes, seed)]
         inner = _separable(_separable(shape, outputs, stride).shape, outputs, 1)

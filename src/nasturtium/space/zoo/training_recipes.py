@@ -8,9 +8,9 @@
 * ``autoaugment``: Cubuk et al. (2019), "AutoAugment", section 3: five sub-policies of two steps,
   each with an operation, a probability (11 values) and a magnitude (10 values).
 
-Deviations: the operations are those of :mod:`nasturtium.task.policy`, 14 where AutoAugment has 16,
-which makes (14 * 11 * 10)^10 policies. The two augmentation spaces leave all other settings as they
-are by default; ``@nas.recipe`` defines other combinations.
+Deviations: the operations are those of :mod:`nasturtium.task.augmentation_policy`, 14 where
+AutoAugment has 16, which makes (14 * 11 * 10)^10 policies. The two augmentation spaces leave all
+other settings as they are by default; ``@nas.recipe`` defines other combinations.
 
 The tests reproduce the sizes, and search each together with an architecture.
 """
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from nasturtium.space.recipe_space import recipe
 from nasturtium.task.augment import Augment
-from nasturtium.task.policy import OPS
+from nasturtium.task.augmentation_policy import OPS
 from nasturtium.train.recipe import Recipe
 
 if TYPE_CHECKING:

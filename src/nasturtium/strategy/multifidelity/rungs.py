@@ -16,7 +16,7 @@ from nasturtium.study.fidelity import Fidelity
 from nasturtium.study.history import History
 from nasturtium.study.strategy import Strategy
 from nasturtium.study.trial import Proposal, Trial
-from nasturtium.train.epochs import whole_epochs
+from nasturtium.train.scale_epochs import scale_epochs
 
 __all__ = ["InnerStrategy", "Schedule", "promotion", "rungs_of"]
 
@@ -56,7 +56,7 @@ def rungs_of(
         )
     shares = [eta**-level for level in range(levels, -1, -1)]
     if epochs is not None:
-        whole = dict.fromkeys(whole_epochs(epochs, share) for share in shares)
+        whole = dict.fromkeys(scale_epochs(epochs, share) for share in shares)
         if len(whole) == 1:
             raise StrategyError(
                 f"halving got least={least:.3g}, eta={eta:g} and trainings of {epochs} epochs: "

@@ -44,7 +44,7 @@ from nasturtium.study.history import History
 from nasturtium.study.memo import Memo
 from nasturtium.study.strategy import Strategy
 from nasturtium.study.trial import Proposal, Trial
-from nasturtium.train.seeds import mix
+from nasturtium.train.seeds import derive_seed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -214,7 +214,7 @@ class NSGA2(Strategy):
         sorted_out = fronts(losses, np.array(violations))
         if self._kind(losses.shape[1]) == "reference":
             # Keyed by the log, so that any proposal may be the one that selects.
-            rng = Random(mix(pool[0].architecture.key, state.seen))
+            rng = Random(derive_seed(pool[0].architecture.key, state.seen))
             kept = self._by_directions(state.scale, losses, violations, sorted_out, rng)
         else:
             kept = self._by_distance(losses, sorted_out, history)
@@ -313,7 +313,7 @@ def _place(state: Generation, turn: int) -> int:
 
 def _shuffled(lap: int, count: int) -> list[int]:
     order = list(range(count))
-    Random(mix("lap", lap)).shuffle(order)
+    Random(derive_seed("lap", lap)).shuffle(order)
     return order
 
 

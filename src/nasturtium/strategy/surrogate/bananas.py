@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Literal, final
 import numpy as np
 
 from nasturtium.errors import StrategyError
-from nasturtium.predict.graph import paths
+from nasturtium.predict.graph_encodings import find_paths
 from nasturtium.predict.mlp import MLPEnsemble
-from nasturtium.predict.predictor import Fitted, Predictor
+from nasturtium.predict.predictor import FittedPredictor, Predictor
 from nasturtium.strategy.arguments import require_at_least
 from nasturtium.strategy.surrogate.acquisition import argmax
 from nasturtium.strategy.surrogate.candidates import candidates, draw_untried
@@ -103,11 +103,11 @@ class BANANAS(Strategy):
         if self.encoding == "path" or (self.encoding == "auto" and encoding.graph is not None):
             graph = graph_of(history.space)
 
-        def fit(count: int, seed: int) -> tuple[Fitted, dict[Path, int]]:
+        def fit(count: int, seed: int) -> tuple[FittedPredictor, dict[Path, int]]:
             known: dict[Path, int] = {}
             if graph is not None:
                 for architecture in told[:count]:
-                    for path in sorted(paths(graph(architecture))):
+                    for path in sorted(find_paths(graph(architecture))):
                         known.setdefault(path, len(known))
                 rows = _rows(told[:count], known, graph)
             else:
@@ -129,6 +129,6 @@ def _rows(some: Sequence[Architecture], known: dict[Path, int], graph: GraphOf) 
     """Return which known paths each cell has: (architectures, max(1, paths))."""
     rows = np.zeros((len(some), max(1, len(known))), dtype=np.float32)
     for row, architecture in enumerate(some):
-        places = [known[path] for path in paths(graph(architecture)) if path in known]
+        places = [known[path] for path in find_paths(graph(architecture)) if path in known]
         rows[row, places] = 1.0
     return rows

@@ -24,7 +24,7 @@ import numpy as np
 
 from nasturtium.errors import StrategyError
 from nasturtium.predict.gp import GP, Posterior
-from nasturtium.predict.graph import subtrees
+from nasturtium.predict.graph_encodings import count_subtrees
 from nasturtium.strategy.arguments import require_at_least
 from nasturtium.strategy.surrogate.acquisition import argmax, expected_improvement
 from nasturtium.strategy.surrogate.candidates import candidates, draw_untried
@@ -143,7 +143,7 @@ class BayesianOptimization(Strategy):
             hot, tally, _ = encoding.groups(some)
             return np.hstack([hot, tally]), ()
         graph: GraphOf = self.graph or graph_of(history.space)
-        counted = [subtrees(graph(architecture)) for architecture in some]
+        counted = [count_subtrees(graph(architecture)) for architecture in some]
         if words is None:
             words = tuple(dict.fromkeys(word for counts in counted for word in counts))
         rows = [[counts[word] for word in words] for counts in counted]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
 from nasturtium.errors import StrategyError
-from nasturtium.predict.graph import Graph, dense
+from nasturtium.predict.graph_encodings import Graph, encode_dense
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,7 +31,8 @@ def graph_of(space: Space) -> GraphOf:
     if space.graph is None:
         raise StrategyError(
             f"space {space.name!r} does not say how its architectures become graphs; declare it, "
-            "@nas.space(graph=f), where f(architecture) gives a nasturtium.predict.graph.Graph"
+            "@nas.space(graph=f), where f(architecture) gives a "
+            "nasturtium.predict.graph_encodings.Graph"
         )
     return space.graph
 
@@ -60,6 +61,6 @@ class Frame:
         return cls(largest + ROOM, tuple(sorted(labels)), graph)
 
     def rows(self, cells: Sequence[Architecture]) -> NDArray[np.float32]:
-        """Return the rows of :func:`~nasturtium.predict.graph.dense`; extra nodes are cut."""
-        graphs = [self.graph(cell).within(self.nodes) for cell in cells]
-        return dense(graphs, self.labels, self.nodes)
+        """Return rows of :func:`~nasturtium.predict.graph_encodings.encode_dense`, cut to size."""
+        graphs = [self.graph(cell).truncate(self.nodes) for cell in cells]
+        return encode_dense(graphs, self.labels, self.nodes)

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nasturtium.architecture import Architecture
+    from nasturtium.cost.block_costs import BlockCounter
     from nasturtium.cost.count import Cost
-    from nasturtium.cost.plan import Counter
-    from nasturtium.predict.graph import Graph
+    from nasturtium.predict.graph_encodings import Graph
     from nasturtium.space.base import Space
     from nasturtium.space.encoder import Encoder
     from nasturtium.strategy.surrogate.zero_cost import ProxyCache
@@ -218,14 +218,14 @@ def counts(space: Space) -> Evidence | None:
     inputs = getattr(space, "arguments", {}).get("inputs")
     if not isinstance(space, ChoiceSpace) or inputs is None:
         return None
-    from nasturtium.cost.plan import Counter
+    from nasturtium.cost.block_costs import BlockCounter
 
     probe = space.sample(Random(0))
     try:
         plan = space.plan(probe)
         if plan is None:
             return None
-        counter = Counter()
+        counter = BlockCounter()
         counter.count(plan, tuple(inputs))
     except (SpaceError, EstimateError):
         return None  # what cannot be counted without building is not free
@@ -233,7 +233,7 @@ def counts(space: Space) -> Evidence | None:
 
 
 class _Counts:
-    def __init__(self, space: ChoiceSpace, counter: Counter, inputs: tuple[int, ...]) -> None:
+    def __init__(self, space: ChoiceSpace, counter: BlockCounter, inputs: tuple[int, ...]) -> None:
         self._space, self._counter, self._inputs = space, counter, inputs
 
     def cost(self, architecture: Architecture) -> Cost:

@@ -25,7 +25,7 @@ from nasturtium.errors import StrategyError
 from nasturtium.predict.forest import Forest
 from nasturtium.predict.gcn import GCN
 from nasturtium.predict.gp import GP, Posterior
-from nasturtium.predict.predictor import Fitted
+from nasturtium.predict.predictor import FittedPredictor
 from nasturtium.strategy.surrogate.cell_graphs import Frame
 from nasturtium.strategy.surrogate.features import Encoding
 from nasturtium.strategy.surrogate.observations import (
@@ -34,7 +34,7 @@ from nasturtium.strategy.surrogate.observations import (
     best_and_latest,
     winsorized,
 )
-from nasturtium.train.seeds import mix
+from nasturtium.train.seeds import derive_seed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -75,7 +75,7 @@ def rank_correlation(one: Sequence[float], other: Sequence[float]) -> float:
 class Surrogate:
     """A model, and its predictions of results before it had learned from them."""
 
-    model: Fitted | None = None
+    model: FittedPredictor | None = None
     frame: Frame | None = None  # of a network that reads graphs
     predicted: list[float] = field(default_factory=list)
     observed: list[float] = field(default_factory=list)
@@ -179,7 +179,7 @@ class SurrogatePool:
         if np.isfinite(vectors).all():
             low, high = vectors.min(0), vectors.max(0)
             losses = (high - vectors) / np.maximum(high - low, 1e-12)
-            rng = Random(mix(self.observations.trials[0].architecture.key, "weights", key))
+            rng = Random(derive_seed(self.observations.trials[0].architecture.key, "weights", key))
             weights = np.array([rng.expovariate(1.0) for _ in range(vectors.shape[1])])
             weighted = losses * weights / weights.sum()
             broken = self.observations.rows.matrix(count)[:, 0] < 0
@@ -211,7 +211,7 @@ class SurrogatePool:
     def _fit(self, names: Sequence[str], *, refit: bool) -> None:
         trials, count, encoding = self.observations.trials, self.learned, self.encoding
         targets = self.targets(count, count - count % EVERY)
-        seed = mix(trials[0].architecture.key, count)
+        seed = derive_seed(trials[0].architecture.key, count)
         for name in names:
             if name == "network" and encoding.graph is None:
                 continue
@@ -242,7 +242,7 @@ class SurrogatePool:
         known = [self.observations.trials[place].architecture for place in chosen]
         assert self.encoding.graph is not None
         surrogate.frame = Frame.of(known, self.encoding.graph)
-        seed = mix(self.observations.trials[0].architecture.key, count)
+        seed = derive_seed(self.observations.trials[0].architecture.key, count)
         network = GCN(nodes=surrogate.frame.nodes)
         surrogate.model = network.fit(surrogate.frame.rows(known), targets[chosen], seed)
 

@@ -20,7 +20,7 @@ from typing import final
 
 from nasturtium.errors import StrategyError
 from nasturtium.predict.gcn import GCN
-from nasturtium.predict.predictor import Fitted, Predictor
+from nasturtium.predict.predictor import FittedPredictor, Predictor
 from nasturtium.strategy.arguments import require_at_least
 from nasturtium.strategy.surrogate.acquisition import argmax
 from nasturtium.strategy.surrogate.candidates import candidates, draw_untried
@@ -92,7 +92,7 @@ class NPENAS(Strategy):
         told = [trial.architecture for trial in state.trials]
         graph = encoding.graph if self.predictor is None else None
 
-        def fit(count: int, seed: int) -> tuple[Fitted, Frame | None]:
+        def fit(count: int, seed: int) -> tuple[FittedPredictor, Frame | None]:
             targets = state.targets(count)
             if graph is not None:
                 frame = Frame.of(told[:count], graph)

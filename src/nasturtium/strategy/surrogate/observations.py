@@ -19,7 +19,7 @@ from nasturtium.strategy.surrogate.features import Encoding
 from nasturtium.study.history import History
 from nasturtium.study.memo import Memo
 from nasturtium.study.trial import Trial
-from nasturtium.train.seeds import mix
+from nasturtium.train.seeds import derive_seed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -141,7 +141,7 @@ def fitted(observations: Observations, every: int, fit: Callable[[int, int], Mod
         encoding = observations.encoding.value
         if encoding is not None:
             encoding.meet_all(observations.trials[:count])
-        return fit(count, mix(observations.trials[0].architecture.key, count))
+        return fit(count, derive_seed(observations.trials[0].architecture.key, count))
 
     model: Model = observations.model.get(count, compute)
     return model

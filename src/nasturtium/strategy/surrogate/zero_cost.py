@@ -1,9 +1,9 @@
 """Zero-cost proxies as features: scores of networks at their initial weights.
 
 Abdelfattah, Mehrotra, Dudziak & Lane (2021), "Zero-cost proxies for lightweight NAS"; the scores
-are those of :mod:`nasturtium.proxy.scores`. They are computed on a few images, or else on standard
-normal noise in their shape, which orders networks nearly as well (the documentation has the
-correlations on NAS-Bench-201); scores that need labels are available where labels are given.
+are those of :mod:`nasturtium.proxy.zero_cost_scores`. They are computed on a few images, or else on
+standard normal noise in their shape, which orders networks nearly as well (the documentation has
+the correlations on NAS-Bench-201); scores that need labels are available where labels are given.
 
 A score costs as much as building the network and training on a few dozen examples: far less than a
 training, far more than counting. It pays where trainings take minutes.
@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from nasturtium.errors import EstimateError, StrategyError
-from nasturtium.proxy.scores import LABEL_FREE, NAMES, scores
+from nasturtium.proxy.zero_cost_scores import LABEL_FREE, NAMES, compute_scores
 
 if TYPE_CHECKING:
     from nasturtium.architecture import Architecture
@@ -158,9 +158,9 @@ class ProxyCache:
     def _made(self, module: nn.Module, names: Sequence[str]) -> dict[str, float]:
         made = dict.fromkeys(names, math.nan)
         try:
-            made |= scores(module, self._images, self._labels, names=names)
+            made |= compute_scores(module, self._images, self._labels, names=names)
         except EstimateError:
             for name in names:
                 with suppress(EstimateError):  # nothing flows, or depends on the examples
-                    made |= scores(module, self._images, self._labels, names=(name,))
+                    made |= compute_scores(module, self._images, self._labels, names=(name,))
         return {name: v if math.isfinite(v) else math.nan for name, v in made.items()}
