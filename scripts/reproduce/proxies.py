@@ -2,8 +2,9 @@
 
 *fill*: every score of ``nasturtium.proxy.zero_cost_scores`` for each of the 6,466 distinct cells.
 naswot also depends on operations whose output is not used, so it is computed for each cell.
-Networks are those of the benchmark (16 channels, five cells a stage), one draw of weights, 32 training images of
-CIFAR-10. An interrupted run resumes; about 0.5 s of one core a network, an hour in all.
+Networks are those of the benchmark (16 channels, five cells a stage), one draw of weights, 32
+training images of CIFAR-10. An interrupted run resumes; about 0.5 s of one core a network, an hour
+in all.
 *correlate*: Spearman's correlation with the test accuracies of the table, the same for parameters
 and multiply-accumulates, and the correlation with the published scores of the same name for 725 of
 the networks (Krishnakumar et al. 2022, "NAS-Bench-Suite-Zero").

@@ -36,7 +36,7 @@ def test_data_that_do_not_fit_are_searched_alike(
     plain = searched(data, tmp_path / "plain.db")
     assert plain.task is not None
     assert find_mapped_file(plain.task.train.inputs) is None
-    for module in ("run.resolve", "retraining.retrain", "train.evaluate", "task.array_storage"):
+    for module in ("run.resolve", "retraining.study_task", "train.evaluate", "task.array_storage"):
         monkeypatch.setattr(f"nasturtium.{module}.memory_budget", lambda: 100)
     streams: list[int] = []
     made = BatchStream.__init__
