@@ -24,7 +24,7 @@ class ConvBNReLU(nn.Sequential):
 
 @nas.space
 def net(choose, *, inputs, classes):
-    """A chain of convolutions, each of which may be left out."""
+    """Ask for a chain of convolutions, each of which may be left out."""
     width = choose("width", (8, 16, 24))
     blocks = []
     for index in range(choose("depth", (1, 2, 3))):

@@ -17,6 +17,7 @@ import pytest
 import nasturtium as nas
 from nasturtium import renamed
 from nasturtium.renamed import RENAMED, Renamed
+from nasturtium.report.page import report as write_report
 from nasturtium.run.names import build_part
 from nasturtium.space.base import Space
 from nasturtium.study.context import StudyContext
@@ -106,6 +107,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "Study": partial(nas.Study, nas.zoo.mlp, nas.RandomSearch()),
     "NasturtiumClassifier": nas.NasturtiumClassifier,
     "Portfolio": nas.Portfolio,
+    "report": partial(write_report, None),
 }
 
 

@@ -1,4 +1,4 @@
-"""What is drawn of a network: boxes, the edges between them, and frames around boxes."""
+"""The parts of a drawing: boxes, the edges between them, and frames around boxes."""
 
 from __future__ import annotations
 

@@ -33,8 +33,8 @@ def draw(network: nn.Module, inputs: Sequence[int], *, alone: bool = False) -> s
     Args:
         network: any network; it is neither moved nor run nor altered.
         inputs: shape of one example, (C, H, W) for an image.
-        alone: whether it is a file of its own, which holds its style; in a page, colours come from
-            the page's style sheet.
+        alone: whether it is a separate file, which contains its style; in a page, colours come from
+            the style sheet of the page.
 
     Raises:
         EstimateError: the network does not accept the input.

@@ -84,7 +84,7 @@ def trace_flow(network: nn.Module, inputs: Sequence[int]) -> Flow:
 
 
 class _Origin(NamedTuple):
-    """Where a tensor comes from: numbers of operations, and parameters that none has read."""
+    """The origin of a tensor: numbers of operations, and parameters that none has read."""
 
     operations: tuple[int, ...] = ()
     parameters: tuple[str, ...] = ()
@@ -268,9 +268,9 @@ def _function_name(func: Any) -> str:
 
 
 def _is_operation(name: str, read: _Origin, args: Sequence[Any], output: Tensor) -> bool:
-    """Whether a function without products is an operation of its own.
+    """Return whether a function without products is a separate operation.
 
-    It is one where it joins tensors, reads parameters, reduces a tensor, or does what a function
+    It is one if it joins tensors, reads parameters, reduces a tensor, or does what a function
     of ``torch.nn.functional`` does.
     """
     if not read.operations:

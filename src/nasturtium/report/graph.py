@@ -3,7 +3,7 @@
 A module is opened, so that its insides are drawn, where it branches (it adds or concatenates
 outputs of its parts), where it only lists other modules, or where it holds many layers; any other
 module is one box, and so is a chosen option that is not large. Functions outside of closed modules
-are boxes of their own. Equal blocks that follow one another are drawn once, with their number.
+are separate boxes. Equal blocks that follow one another are drawn once, with their number.
 
 Each operation of the network lies in exactly one box, so parameters and multiply-accumulates of
 the boxes add up to those of the network.

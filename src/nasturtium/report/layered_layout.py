@@ -238,7 +238,7 @@ def _across(
 
 def _apart(row: list[int], wanted: list[float], width: Mapping[int, float]) -> list[float]:
     """Return the middles nearest to the wanted ones (least squares) in order and at a distance."""
-    # With the distances subtracted, what is left is isotonic regression: pool what falls.
+    # Without the distances this is isotonic regression: pool offsets that decrease.
     offsets = [0.0]
     for a, b in pairwise(row):
         offsets.append(offsets[-1] + (width[a] + width[b]) / 2 + GAP)

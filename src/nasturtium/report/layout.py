@@ -35,7 +35,7 @@ class Rectangle(NamedTuple):
 @final
 @dataclass(frozen=True)
 class Plan:
-    """Where everything goes.
+    """The positions of boxes, edges and frames.
 
     Attributes:
         places: middles of boxes.

@@ -68,7 +68,7 @@ class _Merger:
             place += len(run)
 
     def _repeats(self, first: int, second: int, rank: dict[int, int]) -> bool:
-        """Whether the second call is equal to the first, comes right after it, and reads it."""
+        """Return whether the second call equals the first, comes right after it, and reads it."""
         one, two = self._inside[first], self._inside[second]
         if len(one) != len(two) or rank[two[0]] != rank[one[-1]] + 1:
             return False

@@ -9,7 +9,7 @@ from typing import final
 __all__ = ["ROOT", "Call", "Flow", "Operation", "fuse_sums", "with_unused"]
 
 ROOT = 0  # the call of the network itself
-SEPARATE = 6  # unused parts of a call that are operations of their own; more are one operation
+SEPARATE = 6  # unused parts of a call that become separate operations; more become one
 
 
 @final
@@ -41,7 +41,7 @@ class Call:
 @final
 @dataclass(frozen=True)
 class Operation:
-    """What produces a tensor.
+    """One operation: it produces a tensor.
 
     Attributes:
         number: place in the order of execution, from 0 for the input.

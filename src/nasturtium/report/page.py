@@ -18,6 +18,7 @@ from nasturtium.analyse.load_evidence import load_evidence
 from nasturtium.atomic_write import check_target, replace_file
 from nasturtium.display.html import render
 from nasturtium.errors import StoreError
+from nasturtium.renamed import with_new_arguments
 from nasturtium.report.answer import (
     AnswerView,
     RetrainedNetwork,
@@ -90,6 +91,7 @@ class PageView:
     data: Markup
 
 
+@with_new_arguments("report")
 def report(
     study: Study,
     path: str | Path = "report.html",

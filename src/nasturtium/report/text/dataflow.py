@@ -171,6 +171,6 @@ def _row(box: Box, outside: bool, name: str, copies: int) -> tuple[str, str, str
 
 
 def _branches(frame: Frame, boxes: dict[int, Box]) -> bool:
-    """Whether a part itself joins several of its outputs, or is repeated with parts that do."""
+    """Return whether a part joins several of its outputs, or is repeated with parts that do."""
     joins = [boxes[n] for n in frame.members if boxes[n].kind not in ENDS]
     return any(frame.copies > 1 or box.module == frame.name for box in joins)
