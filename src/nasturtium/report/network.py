@@ -61,8 +61,8 @@ def _input_shape(study: Study) -> tuple[int, ...]:
     data = study.manifest.get("data")
     shape = data.get("inputs") if isinstance(data, Mapping) else None
     if shape is None:
-        facts = getattr(study.space, "facts", None)
-        shape = None if facts is None else facts.get("inputs")
+        arguments = getattr(study.space, "builder_arguments", None)
+        shape = None if arguments is None else arguments.get("inputs")
     if shape is None:
         raise StoreError(
             "the shape of an example is unknown: neither the data nor the space has it"
