@@ -46,7 +46,8 @@ def check_estimator(
 
     Args:
         estimator: the estimator.
-        given: a space from which architectures are drawn, or a job to estimate.
+        given: a space from which architectures are drawn (bound to the shapes of ``task``), or a
+            job to estimate.
         task: the data, where the estimator needs any.
         measured: names of metrics that differ from run to run, e.g. ``("latency",)``.
         samples: how many architectures are drawn from a space.
@@ -62,6 +63,12 @@ def check_estimator(
         >>> check_estimator(constant, nas.zoo.nasbench201)
     """
     name = type(estimator).__name__
+    require(
+        isinstance(given, (Space, Job)),
+        f"check_estimator got {given!r}; expected a space, e.g. nas.zoo.mlp, or a job",
+    )
+    if task is not None and isinstance(given, Space):
+        given = given.bind_known(**task.data_shapes)
     require(
         isinstance(estimator.metrics, tuple)
         and bool(estimator.metrics)

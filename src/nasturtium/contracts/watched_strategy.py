@@ -32,7 +32,13 @@ class WatchedStrategy(Strategy):
         return self.strategy.start()
 
     def update(self, state: Any, history: History, trial: Trial) -> Any:
-        return self.strategy.update(state, history, trial)
+        empty = state is None
+        state = self.strategy.update(state, history, trial)
+        require(
+            empty or state is not None,
+            f"{type(self.strategy).__name__}.update returned None; return the state",
+        )
+        return state
 
     def propose(self, state: Any, history: History, rng: Random) -> Proposal | None:
         with self._unchanged(state, "propose"):
