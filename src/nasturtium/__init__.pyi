@@ -14,9 +14,6 @@ from nasturtium.bench.nasbench101 import NASBench101 as NASBench101
 from nasturtium.bench.nasbench201 import NASBench201 as NASBench201
 from nasturtium.bench.nasbenchmacro import NASBenchMacro as NASBenchMacro
 from nasturtium.bench.pool_benchmark import PoolBenchmark as PoolBenchmark
-from nasturtium.blocks import Block as Block
-from nasturtium.blocks import block as block
-from nasturtium.blocks import chain as chain
 from nasturtium.comparison.race import Race as Race
 from nasturtium.comparison.race import race as race
 from nasturtium.decision.base import Decision as Decision
@@ -37,6 +34,9 @@ from nasturtium.estimate.train import Train as Train
 from nasturtium.execute.base import Executor as Executor
 from nasturtium.execute.here import Here as Here
 from nasturtium.execute.processes import Processes as Processes
+from nasturtium.module_factory import Block as Block
+from nasturtium.module_factory import block as block
+from nasturtium.module_factory import chain as chain
 from nasturtium.retraining.collect_evidence import collect_evidence as collect_evidence
 from nasturtium.retraining.export_with_card import export_with_card as export_with_card
 from nasturtium.retraining.retrain import retrain as retrain

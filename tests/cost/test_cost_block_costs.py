@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 import nasturtium as nas
-from nasturtium.blocks import like
 from nasturtium.cost.block_costs import BlockCounter, conv, total
 from nasturtium.cost.count import count, forward_meta
+from nasturtium.module_factory import like
 from nasturtium.space.operations import MBConv, SepConv, SqueezeExcite
 from nasturtium.space.zoo import SPACES
 from nasturtium.space.zoo.anynet import Bottleneck

@@ -15,7 +15,7 @@ from driven import Death, around, note, nothing
 
 import nasturtium as nas
 from nasturtium import atomic_write
-from nasturtium.execute.tune import tune
+from nasturtium.execute.measure_throughput import tune
 from nasturtium.study.stores.sql import SqlStore
 from nasturtium.train.fit import fit
 from nasturtium.train.loop import Loop

@@ -2,8 +2,8 @@
 
 The cost of a chain of blocks is the sum of its parts. A part whose class has a closed form
 (``cost(shape, ...)``) is computed by it, and a part that costs as much as another block
-(:func:`nasturtium.blocks.like`) is counted as that block; all other parts are built on the meta
-device and counted there. Each result is cached by the part's arguments and input shape.
+(:func:`nasturtium.module_factory.like`) is counted as that block; all other parts are built on the
+meta device and counted there. Each result is cached by the part's arguments and input shape.
 
 A part that is not a chain, such as a cell with two inputs, defines the composition of its cost
 (``composed(of, shapes, ...)``, where ``of(block, shape)`` returns the figures of a part). The parts
@@ -19,9 +19,9 @@ from typing import Any, NamedTuple, final
 
 import torch
 
-from nasturtium.blocks import Block, parts_of
 from nasturtium.cost.count import Cost, count, forward_meta
 from nasturtium.errors import EstimateError
+from nasturtium.module_factory import Block, parts_of
 
 __all__ = ["BlockCounter", "Figures", "Measure", "Shape", "conv", "expect", "norm", "total"]
 

@@ -11,8 +11,8 @@ from nasturtium.estimate.combined import Combined
 from nasturtium.estimate.train import Train
 from nasturtium.execute.base import Executor, count_cores
 from nasturtium.execute.here import Here
+from nasturtium.execute.measure_throughput import Tuning, tune
 from nasturtium.execute.processes import Processes
-from nasturtium.execute.tune import Tuning, tune
 from nasturtium.run.manifest import new_manifest
 from nasturtium.run.plan import SearchPlan
 from nasturtium.run.stages import Announce

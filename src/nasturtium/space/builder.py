@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from nasturtium.blocks import Block
 from nasturtium.errors import SpaceError
+from nasturtium.module_factory import Block
 
 if TYPE_CHECKING:
     from torch import nn

@@ -12,9 +12,9 @@ from random import Random
 from typing import TYPE_CHECKING, Any, final
 
 from nasturtium.architecture import Architecture, Value
-from nasturtium.blocks import Block
 from nasturtium.decision.base import Decision
 from nasturtium.errors import Rejected
+from nasturtium.module_factory import Block
 from nasturtium.space.answer_sources import CheckedAnswers, Replay, check_all_asked
 from nasturtium.space.base import Space
 from nasturtium.space.builder import (

@@ -8,12 +8,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, cast, final
 
 from nasturtium.architecture import Value, same
-from nasturtium.blocks import Block, like
 from nasturtium.decision.base import Decision
 from nasturtium.decision.one_of import OneOf
 from nasturtium.decision.range import Range
 from nasturtium.decision.subset import Subset
 from nasturtium.errors import Rejected, SpaceError
+from nasturtium.module_factory import Block, like
 
 if TYPE_CHECKING:
     from nasturtium.space.restrictions import Limit

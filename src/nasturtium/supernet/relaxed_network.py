@@ -13,11 +13,11 @@ from typing import Any, final
 from torch import Tensor, nn
 
 from nasturtium.architecture import Architecture, Value
-from nasturtium.blocks import Block
 from nasturtium.decision.base import Decision
 from nasturtium.decision.one_of import OneOf
 from nasturtium.decision.subset import Subset
 from nasturtium.errors import SpaceError
+from nasturtium.module_factory import Block
 from nasturtium.space.answer_sources import MISSING, first_answer
 from nasturtium.space.choice_space import ChoiceSpace
 from nasturtium.space.choose import Reading

@@ -17,10 +17,10 @@ import torch
 from torch import Tensor, nn
 
 from nasturtium.architecture import Architecture, Value
-from nasturtium.blocks import Block
 from nasturtium.decision.base import Decision
 from nasturtium.decision.one_of import OneOf
 from nasturtium.decision.subset import Subset
+from nasturtium.module_factory import Block
 from nasturtium.space.answer_sources import check_all_asked
 from nasturtium.space.choice_space import ChoiceSpace
 from nasturtium.space.choose import Reading

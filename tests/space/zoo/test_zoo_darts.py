@@ -7,11 +7,11 @@ from random import Random
 import pytest
 import torch
 
-from nasturtium.blocks import Block
 from nasturtium.cost.block_costs import BlockCounter
 from nasturtium.cost.count import count
 from nasturtium.decision.subset import Subset
 from nasturtium.errors import SpaceError
+from nasturtium.module_factory import Block
 from nasturtium.space.choose import Reading
 from nasturtium.space.drop_path import DropPath
 from nasturtium.space.joins import Join

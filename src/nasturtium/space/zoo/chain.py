@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any, final
 
 from torch import Tensor, nn
 
-from nasturtium.blocks import Block, block
-from nasturtium.blocks import chain as sequence
 from nasturtium.cost.block_costs import Figures, conv, expect, norm, total
+from nasturtium.module_factory import Block, block
+from nasturtium.module_factory import chain as sequence
 from nasturtium.space.decorator import space
 from nasturtium.space.operations import Classifier, ConvBN, ConvBNReLU
 from nasturtium.space.zoo.image_skeleton import fitting, image

@@ -40,9 +40,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 from torch import Tensor, nn
 
-from nasturtium.blocks import Block, block, chain
 from nasturtium.cost.block_costs import Figures, Measure, Shape, total
 from nasturtium.errors import SpaceError
+from nasturtium.module_factory import Block, block, chain
 from nasturtium.space.decorator import space
 from nasturtium.space.operations import Classifier, ConvBN, ConvBNReLU, ReLUConvBN
 from nasturtium.space.zoo.darts_cell import OPTIONS, RELAXED, Cell, Node, Place, absent, edge

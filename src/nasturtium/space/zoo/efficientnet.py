@@ -28,9 +28,9 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from nasturtium.architecture import Architecture, Value
-from nasturtium.blocks import Block, block, chain, like
 from nasturtium.cost.compound_scaling import Scale
 from nasturtium.errors import SpaceError
+from nasturtium.module_factory import Block, block, chain, like
 from nasturtium.space.decorator import space
 from nasturtium.space.operations import Classifier, ConvBN, MBConv, Residual, SqueezeExcite
 from nasturtium.space.zoo.image_skeleton import fitting, image

@@ -36,8 +36,8 @@ import torch
 from torch import Tensor, nn
 
 from nasturtium.architecture import Value
-from nasturtium.blocks import Block, block, chain
 from nasturtium.errors import Rejected, SpaceError
+from nasturtium.module_factory import Block, block, chain
 from nasturtium.space.graph_space import GraphSpace
 from nasturtium.space.node_graph import INPUT, OUTPUT, BuilderArguments, Graph, Node
 from nasturtium.space.operations import Classifier, ConvBNReLU

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from nasturtium.blocks import Block
 from nasturtium.cost.block_costs import Figures, Measure, Shape, total
 from nasturtium.errors import SpaceError
+from nasturtium.module_factory import Block
 
 __all__ = ["Step", "fitting", "image", "walked"]
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, final
 
 from torch import Tensor, nn
 
-from nasturtium.blocks import Block, block, chain
 from nasturtium.cost.block_costs import Figures, expect
+from nasturtium.module_factory import Block, block, chain
 from nasturtium.space.decorator import space
 
 if TYPE_CHECKING:

@@ -37,10 +37,10 @@ from typing import TYPE_CHECKING, Any, final
 from torch import Tensor, nn
 
 from nasturtium.architecture import Architecture, Value
-from nasturtium.blocks import Block, block, chain
 from nasturtium.cost.block_costs import Figures, total
 from nasturtium.cost.compound_scaling import round_channels
 from nasturtium.errors import SpaceError
+from nasturtium.module_factory import Block, block, chain
 from nasturtium.space.decorator import space
 from nasturtium.space.operations import Classifier, ConvBN, ConvBNReLU, MBConv, SepConv
 from nasturtium.space.zoo.image_skeleton import fitting, image

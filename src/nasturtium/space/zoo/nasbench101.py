@@ -28,9 +28,9 @@ import torch
 from torch import Tensor, nn
 
 from nasturtium.architecture import Architecture, Value
-from nasturtium.blocks import Block, block, chain
 from nasturtium.cost.block_costs import Figures, conv, expect, norm, total
 from nasturtium.errors import SpaceError
+from nasturtium.module_factory import Block, block, chain
 from nasturtium.space.decorator import space
 from nasturtium.space.operations import Classifier, ConvBNReLU
 from nasturtium.space.zoo.image_skeleton import fitting, image

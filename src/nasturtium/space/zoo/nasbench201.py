@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 
 from nasturtium.architecture import Architecture
-from nasturtium.blocks import Block, block, chain
 from nasturtium.cost.block_costs import Figures, conv, expect, norm
 from nasturtium.errors import SpaceError
+from nasturtium.module_factory import Block, block, chain
 from nasturtium.predict.cell_to_graph import edge_cell
 from nasturtium.space.decorator import space
 from nasturtium.space.operations import Classifier, ConvBN, ReLUConvBN, Zero

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from nasturtium.architecture import Architecture
-from nasturtium.blocks import Block, block, chain, like
 from nasturtium.errors import SpaceError
+from nasturtium.module_factory import Block, block, chain, like
 from nasturtium.space.decorator import space
 from nasturtium.space.operations import Classifier, ConvBN, ConvBNReLU, MBConv, Residual
 from nasturtium.space.zoo.image_skeleton import fitting, image

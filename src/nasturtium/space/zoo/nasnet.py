@@ -43,9 +43,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 from torch import Tensor, nn
 
 from nasturtium.architecture import Architecture, Value
-from nasturtium.blocks import Block, block, chain
 from nasturtium.cost.block_costs import Figures, Measure, Shape, total
 from nasturtium.errors import SpaceError
+from nasturtium.module_factory import Block, block, chain
 from nasturtium.space.decorator import space
 from nasturtium.space.operations import Classifier
 from nasturtium.space.zoo.image_skeleton import Step, image, walked

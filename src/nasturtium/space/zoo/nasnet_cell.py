@@ -9,8 +9,8 @@ from typing import NamedTuple, final
 import torch
 from torch import Tensor, nn
 
-from nasturtium.blocks import Block, block, chain, like
 from nasturtium.cost.block_costs import Figures, Measure, Shape, total
+from nasturtium.module_factory import Block, block, chain, like
 from nasturtium.space.drop_path import DropPath
 from nasturtium.space.operations import ConvBN, FactorizedReduction, ReLUConvBN, ReLUSepConvBN
 

@@ -26,10 +26,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_max_pool2d
 
-from nasturtium.blocks import Block, block
-from nasturtium.blocks import chain as sequence
 from nasturtium.cost.block_costs import Figures, expect, norm, total
 from nasturtium.errors import SpaceError
+from nasturtium.module_factory import Block, block
+from nasturtium.module_factory import chain as sequence
 from nasturtium.space.decorator import space
 from nasturtium.space.operations import Classifier, ConvBNReLU
 from nasturtium.space.zoo.image_skeleton import fitting, image

@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from nasturtium.blocks import Block, block, chain, like
 from nasturtium.cost.compound_scaling import round_channels
 from nasturtium.errors import SpaceError
+from nasturtium.module_factory import Block, block, chain, like
 from nasturtium.space.decorator import space
 from nasturtium.space.operations import (
     ACTIVATIONS,

@@ -150,7 +150,7 @@ def like(equal: Callable[..., Block]) -> Callable[[Make], Make]:
         equal: takes the function's arguments and returns that block.
 
     Example:
-        >>> from nasturtium.blocks import block, like
+        >>> from nasturtium.module_factory import block, like
         >>> from torch import nn
         >>> @like(lambda body: body)
         ... def shielded(body):

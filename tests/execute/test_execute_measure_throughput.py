@@ -8,9 +8,14 @@ import torch
 from torch import nn
 
 import nasturtium as nas
-from nasturtium.execute import tune as tuning
+from nasturtium.execute import measure_throughput as tuning
 from nasturtium.execute.base import count_cores
-from nasturtium.execute.tune import Tuning, list_combinations, measure_throughput, tune
+from nasturtium.execute.measure_throughput import (
+    Tuning,
+    list_combinations,
+    measure_throughput,
+    tune,
+)
 from nasturtium.study.context import StudyContext
 from nasturtium.task.make_task import make_task
 
