@@ -79,13 +79,13 @@ class Encoding:
                 raise TaskError(
                     f"column {str(key)!r} of the {part} table has no value at all; leave it out"
                 )
-            categories = np.unique(values[~missing])
+            categories = sorted(set(values[~missing]))
             if len(categories) > _MOST:
                 raise TaskError(
                     f"column {str(key)!r} of the {part} table has {len(categories):,} categories; "
                     f"expected up to {_MOST:,}: leave it out, or turn it into numbers"
                 )
-            columns.append(Column(str(key), tuple(categories.tolist())))
+            columns.append(Column(str(key), tuple(categories)))
         return cls(tuple(columns), median)
 
     @property
@@ -122,9 +122,10 @@ class Encoding:
             if missing.any():
                 gaps[column.name] = int(missing.sum())
             if column.categories is not None:
-                for category in column.categories:
-                    out[:, at] = (values == category) & ~missing
-                    at += 1
+                end = at + len(column.categories)
+                if column.categories and len(values):
+                    out[:, at:end] = _encode_one_hot(values, column.categories)
+                at = end
                 continue
             if not numeric:
                 raise TaskError(
@@ -158,8 +159,8 @@ class Encoding:
         for column in self.columns:
             if column.categories is not None and column.name in keys:
                 values, missing, _ = _read_column(frame, keys[column.name], part, as_text=True)
-                count = int((~np.isin(values, column.categories) & ~missing).sum())
-                if count:
+                known = set(column.categories)
+                if count := sum(value not in known for value in values[~missing]):
                     notes.append(
                         f"{count} {part} rows have a category in {column.name!r} that train does "
                         "not have"
@@ -225,8 +226,8 @@ def _read_column(
 ) -> tuple[Array, NDArray[np.bool_], bool]:
     """Return a column's values, which of them are missing, and whether they are numbers.
 
-    Numbers are float64 with NaN where one is missing, categories are texts, and with ``as_text``
-    numbers are texts too.
+    Numbers are float64 with NaN where one is missing, categories are texts with ``None`` where one
+    is missing, and with ``as_text`` numbers are texts too.
     """
     column = frame[key]
     categorical = as_text or str(column.dtype).lower().startswith(("categor", "enum"))
@@ -262,10 +263,23 @@ def _read_column(
                 "or leave it out"
             )
     texts = [
-        "" if absent else _name_category(value)
+        None if absent else _name_category(value)
         for value, absent in zip(plain, missing, strict=True)
     ]
-    return np.array(texts, np.str_), missing, False
+    return np.array(texts, object), missing, False
+
+
+def _encode_one_hot(values: Array, categories: Sequence[str]) -> Array:
+    """Return a feature for each category of a column; ``None`` and other texts become zeros."""
+    from sklearn.preprocessing import OneHotEncoder  # takes most of a second
+
+    encoder = OneHotEncoder(
+        categories=[np.array(categories, object)],
+        handle_unknown="ignore",
+        sparse_output=False,
+        dtype=np.float32,
+    )
+    return np.asarray(encoder.fit_transform(values[:, None]))  # the categories are given
 
 
 def _kind(value: object) -> str:
