@@ -67,7 +67,7 @@ def words(stage: str, executor: str) -> list[str]:
         given += ["--store", "s.db", "--name", "s"]
     if stage == "evidence":
         given += ["--recipe", "epochs=1", "--no-references"]
-    return [sys.executable, "-m", "nasturtium.cli", *given]
+    return [sys.executable, "-m", "nasturtium", *given]
 
 
 def marked(mark: str) -> list[int]:

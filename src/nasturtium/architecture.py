@@ -1,4 +1,4 @@
-"""Architecture: the record of a builder's decisions, and the plain values that it holds."""
+"""The immutable record of the decisions that describe a network."""
 
 from __future__ import annotations
 

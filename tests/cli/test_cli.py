@@ -234,7 +234,7 @@ def test_spaces_and_describe(run: Run, linear: str) -> None:
 def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(tmp_path: Path, linear: str) -> None:
     words = ["search", "iris", "--space", linear, "--executor", "here", "--trials", "100000"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "nasturtium.cli", *words, "--recipe", "epochs=1"],
+        [sys.executable, "-m", "nasturtium", *words, "--recipe", "epochs=1"],
         cwd=tmp_path,
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -184,9 +184,11 @@ def _draw(network: nn.Module, inputs: tuple[int, ...], svg: Path | None) -> dict
     except EstimateError as error:
         if svg is not None:
             raise SpaceError(
-                f"inputs of {shape} do not fit the example, so it cannot be drawn: {error}"
+                f"inputs of {shape} do not fit the example, so it cannot be drawn; give the shape "
+                f"of one example with --inputs: {error}"
             ) from error
-        return {"its parts": [f"not drawn, since inputs of {shape} do not fit: {error}"]}
+        reason = f"inputs of {shape} do not fit, give others with --inputs: {error}"
+        return {"its parts": [f"not drawn, since {reason}"]}
     body: dict[str, Any] = {"its parts": [f"on inputs of {shape}", *draw_tree(flow)]}
     body["what branches"] = draw_branches(graph_of(flow, ALL))
     if svg is not None:

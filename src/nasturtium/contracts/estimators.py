@@ -148,7 +148,7 @@ def _check_end(estimator: Estimator, job: Job) -> None:
     require(
         job.stopped(full) or done == planned,
         f"{name}.full_epochs() is {full}, and it reported {done} of {planned} epochs; report once "
-        "after each epoch, or set job.epochs",
+        "after each epoch, or leave full_epochs out",
     )
 
 

@@ -1,0 +1,5 @@
+"""``python -m nasturtium`` is the command ``nasturtium``."""
+
+from nasturtium.cli import main
+
+main()
