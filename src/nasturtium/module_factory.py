@@ -1,4 +1,4 @@
-"""Factories of modules, called blocks: hashable, so that a builder can decide first and build later.
+"""Factories of modules (blocks), so that a builder can decide first and build later.
 
 A builder asks its decisions without creating a tensor. It returns a :class:`Block`: a class with
 its arguments. Equal blocks compare equal, so the cost of each is counted once.
