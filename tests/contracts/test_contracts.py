@@ -13,6 +13,7 @@ from torch import nn
 
 import nasturtium as nas
 from nasturtium.contracts.assertions import alike
+from nasturtium.contracts.benchmarks import check_benchmark
 from nasturtium.contracts.estimators import check_estimator
 from nasturtium.contracts.spaces import check_space
 from nasturtium.contracts.stores import check_store
@@ -23,6 +24,7 @@ from nasturtium.run.names import NAMES, build_part
 from nasturtium.space.zoo import SPACES
 from nasturtium.study.context import StudyContext
 from nasturtium.study.event import encode
+from nasturtium.study.fidelity import FULL
 from nasturtium.study.job import Job
 from nasturtium.study.memo import Memo
 from nasturtium.study.stores.memory import MemoryStore
@@ -543,3 +545,26 @@ def test_alike():
     one, two = Sound(), Sound()
     one.size, two.size = one, two  # cycles end
     assert alike(one, two)
+
+
+def test_a_best_that_no_architecture_reaches_is_found() -> None:
+    @nas.space
+    def pair(choose):
+        choose("a", (1, 2))
+        choose("b", (1, 2, 3))
+        return lambda: None
+
+    class Table(nas.Benchmark):
+        def __init__(self, best):
+            self.name, self.space, self.metrics, self.best = "pair", pair, ("accuracy",), best
+
+        def query(self, architecture, *, fidelity=FULL, run=None):
+            self.level(fidelity)
+            return {"accuracy": self.truth(architecture)}
+
+        def truth(self, architecture):
+            return architecture["a"] * architecture["b"] / 10
+
+    check_benchmark(Table(0.6))
+    with pytest.raises(AssertionError, match=r"best is 0\.7, and the highest truth of its 6"):
+        check_benchmark(Table(0.7))

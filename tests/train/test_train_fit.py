@@ -273,3 +273,8 @@ def test_messages(model: nn.Module, options: dict[str, Any], message: str) -> No
 def test_vectors_have_no_resolution() -> None:
     with pytest.raises(EstimateError, match="inputs of 'iris' are not images"):
         fit(nn.Linear(4, 3), load("iris"), Recipe(), seed=0, resolution=0.5)
+
+
+def test_a_recipe_as_text_is_refused() -> None:
+    with pytest.raises(EstimateError, match=r"fit got recipe='epochs=2'; expected a nas\.Recipe"):
+        fit(nn.Linear(64, 10), load("digits"), "epochs=2", seed=0)  # type: ignore[arg-type]

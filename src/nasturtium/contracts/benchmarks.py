@@ -13,11 +13,13 @@ from nasturtium.bench.benchmark import Benchmark
 from nasturtium.contracts.assertions import alike, leaves_randomness_alone, require
 from nasturtium.errors import EstimateError
 from nasturtium.execute.serialize import dumps
+from nasturtium.space.choice_space import ChoiceSpace
 from nasturtium.study.fidelity import Fidelity
 
 __all__ = ["check_benchmark"]
 
 ABSENT = Fidelity(epochs=0.123456789)  # in no table
+MOST = 10_000  # architectures up to which all truths are compared with ``best``
 
 
 def check_benchmark(benchmark: Benchmark, *, samples: int = 20, seed: int = 0) -> None:
@@ -29,7 +31,7 @@ def check_benchmark(benchmark: Benchmark, *, samples: int = 20, seed: int = 0) -
     * Equal queries return equal metrics; where a generator draws the run, equal generators draw
       the same run. A benchmark that is not ``noisy`` ignores the generator.
     * ``fidelities`` are ascending, and the last one is the full one. ``best`` is the highest
-      ``truth``.
+      ``truth``; in a space of up to 10,000 architectures all of them are compared.
     * A copy in a worker process returns the same metrics. Global generators do not change.
 
     Args:
@@ -71,6 +73,7 @@ def check_benchmark(benchmark: Benchmark, *, samples: int = 20, seed: int = 0) -
                 benchmark.noisy or all(alike(drawn_run[key], first[key]) for key in first),
                 f"{name}.query depends on run=, and {name}.noisy is false; set it to true",
             )
+    _check_best(name, benchmark)
     try:
         benchmark.query(drawn[0], fidelity=ABSENT)
     except EstimateError:
@@ -98,6 +101,28 @@ def _check_truth(name: str, benchmark: Benchmark, architecture: Architecture) ->
         isinstance(truth, (int, float)) and truth <= benchmark.best + 1e-9,
         f"{name}.truth gave {truth!r} for {architecture!r}, and {name}.best is {benchmark.best!r}; "
         "expected plain numbers, none above the best",
+    )
+
+
+def _check_best(name: str, benchmark: Benchmark) -> None:
+    """Compare ``best`` with the truth of every architecture, if there are few enough."""
+    space = benchmark.space
+    if not isinstance(space, ChoiceSpace):
+        return
+    size = space.size()
+    if not size.exact or size.value > MOST:
+        return
+    truths = []
+    for architecture in space.every():
+        try:
+            truths.append(benchmark.truth(architecture))
+        except EstimateError:  # the table has no such row
+            continue
+    highest = max((truth for truth in truths if not math.isnan(truth)), default=benchmark.best)
+    require(
+        abs(highest - benchmark.best) <= 1e-9,
+        f"{name}.best is {benchmark.best!r}, and the highest truth of its {len(truths):,} "
+        f"architectures is {highest!r}; regret is computed from best, so give it exactly",
     )
 
 

@@ -128,6 +128,10 @@ def fit(
         >>> fitted.epochs, fitted.metrics["accuracy"] > 0.8
         (3, True)
     """
+    if not isinstance(recipe, Recipe):
+        raise EstimateError(
+            f"fit got recipe={recipe!r}; expected a nas.Recipe, e.g. nas.Recipe(epochs=2)"
+        )
     for name, share in (("epochs", epochs), ("data", data), ("resolution", resolution)):
         if not 0 < share <= 1:
             raise EstimateError(f"{name}={share}; expected a share of the recipe's, in (0, 1]")
