@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Any
 
 from nasturtium.analyse.comparison.prospect import Prospect, assess_prospect
@@ -107,51 +108,49 @@ def collect_evidence(
         >>> len(evidence.finished), evidence.verdict.answer
         (1, 'no better')
     """
-    given = dict(locals())
-    check_types("collect_evidence", given, find_type_hints(collect_evidence), StrategyError)
-    view = choose_view(progress, watch is not None or foreseen is not None)
-    if view is not None:
-        calls = {
-            "foreseen": call_both(view.foreseen, foreseen),
-            "watch": call_both(view.trained, watch),
-        }
-        with view:
-            return collect_evidence(**{**given, "progress": False, **calls})
+    check_types(
+        "collect_evidence", dict(locals()), find_type_hints(collect_evidence), StrategyError
+    )
     if top < 1 or seeds < 1 or spread < 0 or not 0 < margin < math.inf:
         raise StrategyError(
             f"collect_evidence got top={top}, seeds={seeds}, spread={spread}, margin={margin}; "
             "expected at least one network and one seed, no negative spread, and a positive margin"
         )
-    answer, task = study.best, load_study_task(study, data)
-    if task.test is None:
-        raise StrategyError(
-            f"the data {task.name!r} have no test examples, and the validation examples chose the "
-            "architectures; give a test split, or divide one off with fractions=(valid, test)"
-        )
-    space = bind_space(study.space, task)
-    plan = {
-        "top": top,
-        "seeds": seeds,
-        "spread": spread,
-        "margin": margin,
-        "references": references and _fits_references(task),
-        "recipe": None
-        if recipe is None
-        else parse_recipe(recipe, retraining_recipe(study)).to_json(),
-        "space": dict(space.describe()),
-        "params": count(space.build(answer.architecture), task.inputs).params,
-    }
-    if foreseen is not None:
-        foreseen(_assess(study, plan))
-    lease = study.store.lease(study.name)
-    try:
-        if canonical_json(read_plan(study) or {}) != canonical_json(plan):
-            study.log("note", {"evidence": plan})
-        jobs = list(_plan_jobs(study, plan, answer, space, task))
-        _train(study, jobs, space, task, lease, budget_seconds, watch)
-    finally:
-        lease.release()
-    return load_evidence(study)
+    view = choose_view(progress, watch is not None or foreseen is not None)
+    if view is not None:
+        foreseen, watch = call_both(view.foreseen, foreseen), call_both(view.trained, watch)
+    with view or nullcontext():
+        answer, task = study.best, load_study_task(study, data)
+        if task.test is None:
+            raise StrategyError(
+                f"the data {task.name!r} have no test examples, and the validation examples chose "
+                "the architectures; give a test split, or divide one off with fractions=(valid, "
+                "test)"
+            )
+        space = bind_space(study.space, task)
+        plan = {
+            "top": top,
+            "seeds": seeds,
+            "spread": spread,
+            "margin": margin,
+            "references": references and _fits_references(task),
+            "recipe": None
+            if recipe is None
+            else parse_recipe(recipe, retraining_recipe(study)).to_json(),
+            "space": dict(space.describe()),
+            "params": count(space.build(answer.architecture), task.inputs).params,
+        }
+        if foreseen is not None:
+            foreseen(_assess(study, plan))
+        lease = study.store.lease(study.name)
+        try:
+            if canonical_json(read_plan(study) or {}) != canonical_json(plan):
+                study.log("note", {"evidence": plan})
+            jobs = list(_plan_jobs(study, plan, answer, space, task))
+            _train(study, jobs, space, task, lease, budget_seconds, watch)
+        finally:
+            lease.release()
+        return load_evidence(study)
 
 
 def _assess(study: Study, plan: dict[str, Any]) -> Prospect:

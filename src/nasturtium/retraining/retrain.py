@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
 
@@ -95,31 +96,30 @@ def retrain(
         >>> nas.retrain(study, recipe="epochs=2").reused  # loaded
         True
     """
-    given = dict(locals())
-    check_types("retrain", given, find_type_hints(retrain), StrategyError)
+    check_types("retrain", dict(locals()), find_type_hints(retrain), StrategyError)
     view = choose_view(progress, watch is not None)
     if view is not None:
-        with view:
-            return retrain(**{**given, "progress": False, "watch": call_both(view.epoch, watch)})
-    chosen = study.best if trial is None else trial
-    if isinstance(chosen, int):
-        chosen = study.history.trial(chosen)
-    task = load_study_task(study, data)
-    space = bind_space(study.space if build is None else build, task)
-    if keep:
-        return use_trial_weights(study, chosen, space, task)
-    training = _Training(
-        study,
-        chosen,
-        parse_recipe(recipe, retraining_recipe(study, chosen.architecture)),
-        study.seed if seed is None else seed,
-        whole,
-        space,
-        task,
-        numerics or numerics_of(study),
-    )
-    earlier, weights = _load_earlier(training, train)
-    return _train(training, weights, watch) if earlier is None else earlier
+        watch = call_both(view.epoch, watch)
+    with view or nullcontext():
+        chosen = study.best if trial is None else trial
+        if isinstance(chosen, int):
+            chosen = study.history.trial(chosen)
+        task = load_study_task(study, data)
+        space = bind_space(study.space if build is None else build, task)
+        if keep:
+            return use_trial_weights(study, chosen, space, task)
+        training = _Training(
+            study,
+            chosen,
+            parse_recipe(recipe, retraining_recipe(study, chosen.architecture)),
+            study.seed if seed is None else seed,
+            whole,
+            space,
+            task,
+            numerics or numerics_of(study),
+        )
+        earlier, weights = _load_earlier(training, train)
+        return _train(training, weights, watch) if earlier is None else earlier
 
 
 @final
